@@ -1,0 +1,51 @@
+"""What every analysis of a wave gives, and what may be asked of an extractor."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Features:
+    """One utterance, analysed. Only `frames` goes through the network; the rest is carried to the vocoder.
+
+    frames: (C, T) float32. f0: (T,) Hz, 0 where unvoiced. aperiodicity: (K, T), coded as the extractor codes it.
+    """
+
+    frames: Tensor
+    f0: Tensor | None = None
+    aperiodicity: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        n_frames = self.frames.shape[-1]
+        for name in ("f0", "aperiodicity"):
+            track = getattr(self, name)
+            if track is not None and track.shape[-1] != n_frames:
+                raise ValueError(f"{name} has {track.shape[-1]} frames where the spectrum has {n_frames}")
+
+
+class FeatureExtractor(ABC):
+    """wave (N,) float32 at `sample_rate` -> Features with T = N // hop_length + 1 frames of `n_channels`."""
+
+    sample_rate: int
+    hop_length: int
+    n_channels: int
+
+    @abstractmethod
+    def extract(self, wave: Tensor) -> Features:
+        """(N,) -> Features. Frame t is centred on sample t * hop_length."""
+
+    @property
+    @abstractmethod
+    def definition(self) -> dict[str, object]:
+        """Everything that gives the frames their meaning, by name: two equal definitions, interchangeable frames."""
+
+    @property
+    def frames_per_second(self) -> float:
+        """Frames a second of audio gives."""
+        return self.sample_rate / self.hop_length
+
+    def n_frames(self, n_samples: int) -> int:
+        """How many frames `extract` makes of a wave of n_samples."""
+        return n_samples // self.hop_length + 1

@@ -1,0 +1,90 @@
+"""WORLD analysis: F0, mel-cepstra of CheapTrick's envelope, coded D4C aperiodicity.
+
+Morise et al. 2016, IEICE Trans. E99-D(7); CheapTrick: Morise 2015, Speech Communication 67; D4C: Morise 2016, ibid. 84;
+Harvest: Morise 2017, Interspeech. All of it is pyworld's; ours are the mel-cepstra and the frame count.
+"""
+
+import warnings
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from voiceconv.features.base import FeatureExtractor, Features
+from voiceconv.features.mel_cepstrum import MelCepstrum, all_pass_alpha
+
+with warnings.catch_warnings():  # pyworld 0.3.5 asks pkg_resources for its own version, which warns
+    warnings.simplefilter("ignore")
+    import pyworld
+
+F0_FLOOR = 71.0  # Hz, WORLD's own default; CheapTrick's FFT length follows from it
+DITHER = 1e-5  # -100 dB full scale: D4C and CheapTrick divide by zero on digital silence
+
+
+class World(FeatureExtractor):
+    """wave -> mel-cepstra (C, T), F0 (T,) and coded band aperiodicity (K, T) in dB, every 5 ms by default."""
+
+    def __init__(
+        self,
+        sample_rate: int = 24000,
+        n_coefficients: int = 36,
+        frame_period: float = 5.0,
+        f0_method: Literal["harvest", "dio"] = "harvest",
+        f0_floor: float = F0_FLOOR,
+        f0_ceil: float = 800.0,
+        alpha: float | None = None,
+    ) -> None:
+        hop_length = sample_rate * frame_period / 1000
+        if not hop_length.is_integer() or hop_length < 1:
+            raise ValueError(f"frame_period {frame_period} ms is not a whole number of samples at {sample_rate} Hz")
+        if f0_method not in ("harvest", "dio"):
+            raise ValueError(f"f0_method must be 'harvest' or 'dio' (with stonemask), not {f0_method!r}")
+        self.sample_rate = sample_rate
+        self.hop_length = int(hop_length)
+        self.n_channels = n_coefficients
+        self.frame_period = frame_period
+        self.f0_method = f0_method
+        self.f0_floor = f0_floor
+        self.f0_ceil = f0_ceil
+        self.alpha = all_pass_alpha(sample_rate) if alpha is None else alpha
+        # CheapTrick and the codec must agree on one FFT length whatever the search range of F0
+        self.n_fft: int = pyworld.get_cheaptrick_fft_size(sample_rate, F0_FLOOR)
+        self.mel_cepstrum = MelCepstrum(n_coefficients, self.n_fft, self.alpha)
+
+    @property
+    def definition(self) -> dict[str, object]:
+        """See FeatureExtractor; the way F0 is searched for is left out, since frames stay interchangeable."""
+        return {
+            "kind": "world",
+            "sample_rate": self.sample_rate,
+            "hop_length": self.hop_length,
+            "n_channels": self.n_channels,
+            "n_fft": self.n_fft,
+            "alpha": self.alpha,
+        }
+
+    def extract(self, wave: Tensor) -> Features:
+        """(N,) -> Features; T = N // hop_length + 1, which is also WORLD's own count."""
+        n_frames = self.n_frames(len(wave))
+        # A fixed seed: the same wave must give the same features in every process and on every day.
+        noise = np.random.default_rng(0).standard_normal(max(len(wave), self.n_fft))
+        x = DITHER * noise
+        x[: len(wave)] += wave.double().numpy()  # shorter than one FFT: WORLD reads out of bounds, so pad
+        f0, times = self._f0(x)
+        envelope = pyworld.cheaptrick(x, f0, times, self.sample_rate, f0_floor=F0_FLOOR, fft_size=self.n_fft)
+        aperiodicity = pyworld.d4c(x, f0, times, self.sample_rate, fft_size=self.n_fft)
+        coded = pyworld.code_aperiodicity(aperiodicity, self.sample_rate)
+        cepstrum = self.mel_cepstrum.encode(torch.from_numpy(envelope[:n_frames].T))
+        return Features(
+            frames=cepstrum.float(),
+            f0=torch.from_numpy(f0[:n_frames]).float(),
+            aperiodicity=torch.from_numpy(coded[:n_frames].T).float(),
+        )
+
+    def _f0(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        search = {"f0_floor": self.f0_floor, "f0_ceil": self.f0_ceil, "frame_period": self.frame_period}
+        if self.f0_method == "harvest":
+            return pyworld.harvest(x, self.sample_rate, **search)
+        f0, times = pyworld.dio(x, self.sample_rate, **search)
+        return pyworld.stonemask(x, f0, times, self.sample_rate), times
