@@ -1,0 +1,1 @@
+"""From recordings to what training reads: Kaldi data directories, feature archives, datasets."""

@@ -1,0 +1,33 @@
+"""Writing a file so that nobody ever sees half of it."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: Path | str) -> Iterator[Path]:
+    """Give an empty temporary file beside `path`; on leaving, sync it and rename it to `path`.
+
+    When the body raises, the temporary file goes and what stood at `path` stays as it was.
+    """
+    path = Path(path)
+    # 40 characters are at most 160 bytes: the name stays under the 255 of usual file systems.
+    temporary = path.with_name(f".{path.stem[:40]}.{secrets.token_hex(4)}{path.suffix[:10]}")
+    try:
+        open(temporary, "xb").close()
+        yield temporary
+        with open(temporary, "rb+") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def replace_text(path: Path | str, text: str) -> None:
+    """Write `text` as UTF-8 to `path`, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
