@@ -1,0 +1,71 @@
+"""What a network that translates frames and one that judges them look like to the rest of the toolkit."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from itertools import permutations
+from typing import NamedTuple
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Verdict(NamedTuple):
+    """One scale's judgement. logits: any shape, unbounded. features: what feature matching compares, may be empty."""
+
+    logits: Tensor
+    features: list[Tensor]
+
+
+class Translator(nn.Module, ABC):
+    """The network that ships. `frame_multiple`: what a generator's T must divide by; forward takes any T."""
+
+    frame_multiple: int = 1
+
+    @abstractmethod
+    def forward(self, frames: Tensor, source: int, target: int, **condition: Tensor) -> Tensor:
+        """Normalised frames (B, C, T) of domain_id `source` -> frames (B, C, T) of `target`."""
+
+
+class Discriminator(nn.Module, ABC):
+    """Tells a domain's frames from a generator's."""
+
+    @abstractmethod
+    def forward(self, frames: Tensor) -> list[Verdict]:
+        """(B, C, T) -> one verdict a scale."""
+
+
+class Generator(nn.Module, ABC):
+    """A one-direction network. Its T must be a multiple of `frame_multiple`."""
+
+    frame_multiple: int
+
+    @abstractmethod
+    def forward(self, frames: Tensor, **condition: Tensor) -> Tensor:
+        """(B, C, T) -> (B, C, T); a condition has the frames' (B, ., T)."""
+
+
+class PairTranslator(Translator):
+    """One generator for each ordered pair of domains, as the CycleGAN papers have it."""
+
+    def __init__(self, n_channels: int, n_domains: int, generator: Callable[..., Generator]) -> None:
+        super().__init__()
+        if n_domains < 2:
+            raise ValueError(f"a translator needs at least 2 domains, not {n_domains}")
+        self.generators = nn.ModuleDict(
+            {_key(source, target): generator(n_channels=n_channels) for source, target in permutations(range(n_domains), 2)}
+        )
+        self.frame_multiple = self.generators[_key(0, 1)].frame_multiple  # type: ignore[assignment]
+
+    def forward(self, frames: Tensor, source: int, target: int, **condition: Tensor) -> Tensor:
+        """See Translator. T that does not divide is lengthened by its last frame and cut again."""
+        n_frames = frames.shape[-1]
+        missing = -n_frames % self.frame_multiple
+        if missing:
+            frames = F.pad(frames, (0, missing), mode="replicate")
+            condition = {name: F.pad(value, (0, missing), mode="replicate") for name, value in condition.items()}
+        converted: Tensor = self.generators[_key(source, target)](frames, **condition)
+        return converted[..., :n_frames]
+
+
+def _key(source: int, target: int) -> str:
+    return f"{source}_to_{target}"

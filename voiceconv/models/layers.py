@@ -1,0 +1,71 @@
+"""Pieces that several papers' networks share.
+
+A gated linear unit (Dauphin et al. 2017, ICML, eq. 1) needs two convolutions, h = (x*W + b) . sigmoid(x*V + c). Here both
+are one convolution of twice the channels, halved by `F.glu`: the same function at one launch. A layer that a paper's
+figure calls "c 256, GLU" therefore comes out with 128 channels, and the papers' parameter counts agree.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class GatedConv1d(nn.Module):
+    """Conv, instance norm by choice, GLU: (B, C, T) -> (B, n_filters / 2, T / stride)."""
+
+    def __init__(self, n_inputs: int, n_filters: int, kernel: int, stride: int = 1, normalized: bool = True) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(n_inputs, n_filters, kernel, stride, padding=kernel // 2)
+        self.norm = nn.InstanceNorm1d(n_filters, affine=True) if normalized else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T) -> (B, n_filters / 2, T / stride)."""
+        return F.glu(self.norm(self.conv(x)), dim=1)
+
+
+class GatedConv2d(nn.Module):
+    """Conv, instance norm by choice, GLU: (B, K, C, T) -> (B, n_filters / 2, C / stride, T / stride)."""
+
+    def __init__(
+        self,
+        n_inputs: int,
+        n_filters: int,
+        kernel: tuple[int, int],
+        stride: int | tuple[int, int] = 1,
+        normalized: bool = True,
+    ) -> None:
+        super().__init__()
+        padding = (kernel[0] // 2, kernel[1] // 2)
+        self.conv = nn.Conv2d(n_inputs, n_filters, kernel, stride, padding)
+        self.norm = nn.InstanceNorm2d(n_filters, affine=True) if normalized else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, K, C, T) -> (B, n_filters / 2, C / stride, T / stride)."""
+        return F.glu(self.norm(self.conv(x)), dim=1)
+
+
+class ResidualBlock1d(nn.Module):
+    """Gated conv and a plain one around a skip: (B, C, T) -> (B, C, T)."""
+
+    def __init__(self, n_channels: int, n_gate_filters: int, kernel: int = 3) -> None:
+        super().__init__()
+        self.gated = GatedConv1d(n_channels, n_gate_filters, kernel)
+        self.conv = nn.Conv1d(n_gate_filters // 2, n_channels, kernel, padding=kernel // 2)
+        self.norm = nn.InstanceNorm1d(n_channels, affine=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T) -> (B, C, T)."""
+        return x + self.norm(self.conv(self.gated(x)))
+
+
+class PixelShuffle1d(nn.Module):
+    """(B, factor * C, T) -> (B, C, factor * T), interleaving: out[c, factor * t + i] = in[factor * c + i, t]."""
+
+    def __init__(self, factor: int) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, factor * C, T) -> (B, C, factor * T)."""
+        x = x.unflatten(1, (-1, self.factor))  # (B, C, factor, T)
+        return torch.flatten(x.transpose(2, 3), 2)  # (B, C, T, factor) -> (B, C, factor * T)
