@@ -198,7 +198,7 @@ def _read_header(header: bytes, location: Location) -> tuple[int, tuple[int, ...
             return _VECTOR.size, (dimension,)
     raise InputError(
         f"{_at(location)}{location.path}:{location.offset} is no uncompressed float matrix "
-        f"or vector (found {header[:5]!r}); write it by `voiceconv extract` or `copy-feats --compress=false`"
+        f"or vector (found {header[:5]!r}); write it by `voiceconv extract` or `copy-feats`"
     )
 
 
