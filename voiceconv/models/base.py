@@ -40,8 +40,8 @@ class Generator(nn.Module, ABC):
     frame_multiple: int
 
     @abstractmethod
-    def forward(self, frames: Tensor, **condition: Tensor) -> Tensor:
-        """(B, C, T) -> (B, C, T); a condition has the frames' (B, ., T)."""
+    def forward(self, frames: Tensor) -> Tensor:
+        """(B, C, T) -> (B, C, T). A network that is conditioned takes more, each (B, ., T), by name."""
 
 
 class PairTranslator(Translator):
@@ -52,7 +52,7 @@ class PairTranslator(Translator):
         if n_domains < 2:
             raise ValueError(f"a translator needs at least 2 domains, not {n_domains}")
         self.generators = nn.ModuleDict(
-            {_key(source, target): generator(n_channels=n_channels) for source, target in permutations(range(n_domains), 2)}
+            {_key(*pair): generator(n_channels=n_channels) for pair in permutations(range(n_domains), 2)}
         )
         self.frame_multiple = self.generators[_key(0, 1)].frame_multiple  # type: ignore[assignment]
 

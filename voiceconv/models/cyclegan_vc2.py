@@ -52,7 +52,7 @@ class Generator212(Generator):
         self.up = nn.Sequential(UpBlock2d(2 * c, 8 * c), UpBlock2d(c, 4 * c))
         self.exit = nn.Conv2d(c // 2, 1, (5, 15), padding=(2, 7))
 
-    def forward(self, frames: Tensor, **condition: Tensor) -> Tensor:
+    def forward(self, frames: Tensor) -> Tensor:
         """(B, C, T) -> (B, C, T)."""
         return self.transform(frames.unsqueeze(1))
 

@@ -1,0 +1,157 @@
+"""Training as in the CycleGAN-VC family: adversarial, cycle and identity losses between unpaired domains.
+
+CycleGAN: Zhu et al. 2017, arXiv:1703.10593. CycleGAN-VC: Kaneko and Kameoka 2017, arXiv:1711.11293. Two-step adversarial loss:
+CycleGAN-VC2, Kaneko et al. 2019, arXiv:1904.04631, section 3.1. Filling in frames: MaskCycleGAN-VC, Kaneko et al. 2021,
+arXiv:2102.12841, section 3.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from itertools import permutations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from voiceconv.losses.adversarial import discriminator_loss, generator_loss
+from voiceconv.losses.reconstruction import l1_loss
+from voiceconv.models.base import Discriminator, Translator, Verdict
+from voiceconv.objectives.base import Generated, Losses, Objective
+
+KINDS = ("converted", "cycled")
+
+
+class Corruption(ABC):
+    """What is done to the frames of the forward conversion, and only there, for the network to undo."""
+
+    @abstractmethod
+    def __call__(self, frames: Tensor, rng: np.random.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        """(B, C, T) -> frames as the network gets them, and the condition that tells it what was done."""
+
+
+class WholeFrames(Corruption):
+    """Nothing is done."""
+
+    def __call__(self, frames: Tensor, rng: np.random.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        """(B, C, T) -> the same, no condition."""
+        return frames, {}
+
+
+class FillingInFrames(Corruption):
+    """MaskCycleGAN-VC, eq. 4: one run of frames, its length uniform in 0..max_frames, is set to 0 and named by the mask."""
+
+    def __init__(self, max_frames: int = 32) -> None:
+        self.max_frames = max_frames
+
+    def __call__(self, frames: Tensor, rng: np.random.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        """(B, C, T) -> frames * mask, {"mask": (B, C, T), 0 where a frame is missing}."""
+        mask = torch.ones_like(frames)
+        n_frames = frames.shape[-1]
+        for item in mask:
+            length = rng.integers(min(self.max_frames, n_frames) + 1)
+            start = rng.integers(n_frames - length + 1)
+            item[:, start : start + length] = 0
+        return frames * mask, {"mask": mask}
+
+
+class CycleGAN(Objective):
+    """Every domain into every other, and back.
+
+    Args:
+        discriminator: makes one; each judged kind of each domain gets its own.
+        judged: what is judged: ["converted"] as in CycleGAN-VC, or with "cycled" for the two-step adversarial loss, whose
+            discriminators play in both players' steps.
+        corruption: see Corruption.
+        identity_steps: the identity loss is 0 from this step on (10,000 in the papers).
+        seed: with the step, decides all that is random here.
+
+    Losses are summed over domains, as the papers' objectives are.
+    """
+
+    def __init__(
+        self,
+        translator: Translator,
+        discriminator: Callable[[], Discriminator],
+        n_domains: int,
+        weights: Mapping[str, Mapping[str, float]],
+        judged: Sequence[str] = KINDS,
+        corruption: Corruption | None = None,
+        identity_steps: int = 10_000,
+        seed: int = 0,
+    ) -> None:
+        if not judged or set(judged) - set(KINDS):
+            raise ValueError(f"judged is {list(judged)}; it takes one or both of {list(KINDS)}")
+        discriminators = nn.ModuleDict(
+            {kind: nn.ModuleList(discriminator() for _ in range(n_domains)) for kind in judged}
+        )
+        super().__init__(translator, discriminators, weights)
+        self.corruption = WholeFrames() if corruption is None else corruption
+        self.identity_steps = identity_steps
+        self.seed = seed
+        self.n_domains = n_domains
+
+    def generator_losses(self, batch: list[Tensor], step: int) -> tuple[Losses, Generated]:
+        """See Objective. Names: adversarial_<kind> for each judged kind, cycle, identity."""
+        with_identity = step < self.identity_steps
+        converted: dict[tuple[int, int], Tensor] = {}
+        cycle: list[Tensor] = []
+        identity: list[Tensor] = []
+        generated: Generated = {kind: [] for kind in KINDS}
+        for source, target in permutations(range(self.n_domains), 2):
+            converted[source, target], same = self._convert(batch, source, target, step, with_identity)
+            identity += [l1_loss(same, batch[target])] if with_identity else []
+        for source in range(self.n_domains):
+            others = [domain for domain in range(self.n_domains) if domain != source]
+            cycled = [self.translator(converted[source, other], other, source) for other in others]
+            cycle += [l1_loss(back, batch[source]) for back in cycled]
+            generated["cycled"].append(torch.cat(cycled))
+            generated["converted"].append(torch.cat([converted[other, source] for other in others]))
+        losses = {
+            f"adversarial_{kind}": _sum(
+                generator_loss(judge(fake)) for judge, fake in zip(judges, generated[kind], strict=True)
+            )
+            for kind, judges in self._judges()
+        }
+        losses["cycle"] = _sum(cycle)
+        losses["identity"] = _sum(identity) if identity else batch[0].new_zeros(())
+        return losses, {kind: generated[kind] for kind, _ in self._judges()}
+
+    def discriminator_losses(self, batch: list[Tensor], generated: Generated) -> Losses:
+        """See Objective. Names: adversarial_<kind>."""
+        return {
+            f"adversarial_{kind}": _sum(
+                discriminator_loss(*_judge_both(judge, real, fake))
+                for judge, real, fake in zip(judges, batch, generated[kind], strict=True)
+            )
+            for kind, judges in self._judges()
+        }
+
+    def _judges(self) -> list[tuple[str, nn.ModuleList]]:
+        return list(self.discriminators.items())  # type: ignore[operator]
+
+    def _convert(
+        self, batch: list[Tensor], source: int, target: int, step: int, with_identity: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Source frames converted, and target frames through the same network, in one pass of it: (B, C, T) each."""
+        rng = np.random.default_rng([self.seed, step, source, target])
+        frames, condition = self.corruption(batch[source], rng)
+        if with_identity:  # one batch of both: instance norm keeps items apart, and a CPU or GPU is filled better
+            frames = torch.cat([frames, batch[target]])
+            whole = torch.ones_like(batch[target])
+            condition = {name: torch.cat([value, whole]) for name, value in condition.items()}
+        converted = self.translator(frames, source, target, **condition)
+        n_items = len(batch[source])
+        return converted[:n_items], converted[n_items:]
+
+
+def _judge_both(judge: nn.Module, real: Tensor, fake: Tensor) -> tuple[list[Verdict], list[Verdict]]:
+    """Real and fake in one pass, told apart again."""
+    n_real = len(real)
+    verdicts: list[Verdict] = judge(torch.cat([real, fake]))
+    of_real = [Verdict(v.logits[:n_real], [f[:n_real] for f in v.features]) for v in verdicts]
+    of_fake = [Verdict(v.logits[n_real:], [f[n_real:] for f in v.features]) for v in verdicts]
+    return of_real, of_fake
+
+
+def _sum(terms) -> Tensor:  # type: ignore[no-untyped-def]
+    return torch.stack(list(terms)).sum()
