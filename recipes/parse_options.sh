@@ -8,9 +8,10 @@
 # --train-options VALUE and --train-options=VALUE both set $train_options; what follows the options stays in "$@".
 # An option exists when it has a variable and help_message names it, so the usage text is complete. A default that is
 # a whole number, or true/false, takes only such values. A wrong option prints the usage and exits 2; --help exits 0.
+# $program, where set, is the name that messages begin with.
 
 parse_options_fail() {
-  printf '%s: error: %s\n\n%s\n' "$(basename "$0")" "$1" "$help_message" >&2
+  printf '%s: error: %s\n\n%s\n' "$(basename "${program:-$0}")" "$1" "${help_message:?}" >&2
   exit 2
 }
 

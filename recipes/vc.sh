@@ -1,8 +1,12 @@
 #!/usr/bin/env bash
-# The voice conversion recipe, once for every corpus: egs/<corpus>/<exp>/run.sh calls it with its choices.
+# The voice conversion recipe, once for every corpus. egs/<corpus>/<exp>/run.sh calls it with its own path, then its choices.
 set -euo pipefail
 
+program=${1:?"this is called by egs/<corpus>/<exp>/run.sh"}
+shift
 recipes=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+recipe=$(cd "$(dirname "$program")" && pwd)
+command_line="$program $*"
 
 stage=1
 stop_stage=6
@@ -11,14 +15,14 @@ corpus=""
 domains=""
 experiment=cyclegan_vc2_small
 features=""
-data=data
-dump=dump
+data=""
+dump=""
 exp=""
 train_options=""
 metrics=""
 help_message="usage: run.sh [options]
 
-Trains a voice converter and scores it, in the folder that it is called from. Stages:
+Trains a voice converter and scores it. Everything is written beside run.sh, unless named otherwise. Stages:
   1 data      local/data.sh gathers the corpus; voiceconv prepare writes DATA/{train,val,test}
   2 extract   voiceconv extract writes the features to DUMP
   3 stats     voiceconv stats writes DUMP/train/stats.safetensors
@@ -33,28 +37,36 @@ Trains a voice converter and scores it, in the folder that it is called from. St
   --domains \"A B\"        speakers to convert between (the corpus's own choice)
   --experiment NAME      an experiment of voiceconv/conf/experiment or of conf/experiment here ($experiment)
   --features NAME        features, where they are not the experiment's
-  --data DIR             prepared data ($data)
-  --dump DIR             features ($dump)
+  --data DIR             prepared data (data)
+  --dump DIR             features (dump)
   --exp DIR              the run: checkpoints, model, results, logs (exp/EXPERIMENT)
   --train-options STR    overrides for voiceconv train, such as \"trainer.steps=50000 seed=1\"
   --metrics STR          further options for voiceconv evaluate
   --help                 this text
 
 Log files: EXP/log. Exit code: 0 done, 1 a stage failed, 2 wrong usage."
-command_line="$0 $*"
 # shellcheck source=recipes/parse_options.sh
 . "$recipes/parse_options.sh"
 [ $# -eq 0 ] || parse_options_fail "unexpected argument '$1'"
-[ -x local/data.sh ] || parse_options_fail "no local/data.sh in $PWD; call it from an egs/<corpus>/<exp> folder"
+[ -x "$recipe/local/data.sh" ] || parse_options_fail "there is no $recipe/local/data.sh"
 
+fail() {
+  echo "$(basename "$program"): error: $1" >&2
+  exit 1
+}
+
+for name in corpus data dump exp; do # as the caller wrote them: relative to where the caller is
+  [[ -z ${!name} || ${!name} = /* ]] || printf -v "$name" '%s/%s' "$PWD" "${!name}"
+done
+cd "$recipe"
+data=${data:-data}
+dump=${dump:-dump}
 exp=${exp:-exp/$experiment}
+
 if ! command -v voiceconv > /dev/null && [ -x "$recipes/../.venv/bin/voiceconv" ]; then
   PATH=$(cd "$recipes/../.venv/bin" && pwd):$PATH # what 'make demo' and 'make test' install
 fi
-if ! command -v voiceconv > /dev/null; then
-  echo "$(basename "$0"): error: voiceconv is not installed; run 'make demo' at the top of the repository" >&2
-  exit 1
-fi
+command -v voiceconv > /dev/null || fail "voiceconv is not installed; run 'make install' at the top of the repository"
 mkdir -p "$exp/log"
 
 # run NAME COMMAND...: the command's output goes to the screen and to EXP/log/NAME.log.
@@ -66,10 +78,7 @@ run() {
     printf ' %q' "$@"
     printf '\n'
   } > "$exp/log/$name.log"
-  "$@" 2>&1 | tee -a "$exp/log/$name.log" || {
-    echo "$(basename "$0"): error: stage $name failed; see $exp/log/$name.log" >&2
-    exit 1
-  }
+  "$@" 2>&1 | tee -a "$exp/log/$name.log" || fail "$name failed; see $exp/log/$name.log"
 }
 
 wanted() {
@@ -77,13 +86,14 @@ wanted() {
   echo "$(date '+%T') stage $1: $2"
 }
 
-# directions: every ordered pair of the domains that were prepared, "SOURCE TARGET" a line.
-directions() {
+# list_directions: sets the array directions to every ordered pair of the prepared domains, "SOURCE TARGET" each.
+list_directions() {
   local source target names
   names=$(cut -d' ' -f2- "$data/train/utt2spk" | LC_ALL=C sort -u)
+  directions=()
   for source in $names; do
     for target in $names; do
-      [ "$source" = "$target" ] || echo "$source $target"
+      [ "$source" = "$target" ] || directions+=("$source $target")
     done
   done
 }
@@ -108,30 +118,35 @@ if wanted 4 "train"; then
 fi
 
 if wanted 5 "convert"; then
-  while read -r source target; do
+  list_directions
+  for direction in "${directions[@]}"; do
+    read -r source target <<< "$direction"
     run "convert.$source-$target" voiceconv convert "$data/test" --source "$source" --target "$target" \
       --model "$exp" -o "$exp/converted/$source-$target"
-  done < <(directions)
+  done
 fi
 
 if wanted 6 "evaluate"; then
+  list_directions
   mkdir -p "$exp/scores"
   read -r -a options <<< "$metrics"
-  while read -r source target; do
+  for direction in "${directions[@]}"; do
+    read -r source target <<< "$direction"
     run "evaluate.$source-$target" voiceconv evaluate "$exp/converted/$source-$target" --reference "$data/test" \
       --target-train "$data/train" --target "$target" -o "$exp/scores/$source-$target.json" \
       ${options[@]+"${options[@]}"}
-  done < <(directions)
+  done
   {
-    printf '# Results of %s\n\n' "$exp"
-    printf -- '- command: `%s`\n' "$command_line"
-    printf -- '- commit: %s\n' "$(git -C "$recipes" describe --always --dirty 2>/dev/null || echo unknown)"
-    printf -- '- finished: %s, %s, %s cores\n' "$(date '+%F %T')" "$(uname -sm)" "$(nproc 2>/dev/null || echo '?')"
-    while read -r source target; do
-      printf '\n## %s to %s\n\n```\n' "$source" "$target"
-      sed 1,2d "$exp/log/evaluate.$source-$target.log"
-      printf '```\n'
-    done < <(directions)
+    echo "# Results of $exp"
+    echo
+    echo "    $command_line"
+    echo
+    echo "- commit: $(git -C "$recipes" describe --always --dirty 2>/dev/null || echo unknown)"
+    echo "- evaluated: $(date '+%F %T'), $(uname -sm), $(nproc 2>/dev/null || echo '?') cores"
+    for direction in "${directions[@]}"; do
+      printf '\n## %s to %s\n\n' "${direction% *}" "${direction#* }"
+      sed -e 1,2d -e 's/^/    /' "$exp/log/evaluate.${direction% *}-${direction#* }.log"
+    done
   } > "$exp/RESULTS.md"
   echo "results: $exp/RESULTS.md"
 fi

@@ -1,0 +1,124 @@
+"""Imports run one way: docs/architecture.md has the same table in words."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "voiceconv"
+
+# Leaves that anything may use: they know nothing of voice conversion.
+LEAVES = {"errors", "files"}
+
+# unit -> what it may import, besides leaves and itself. A unit is a sub-package, or a module at the top.
+ALLOWED = {
+    "audio": set(),
+    "features": set(),
+    "models": set(),
+    "losses": {"models"},
+    "data": {"features", "audio"},
+    "vocoders": {"features"},
+    "objectives": {"data", "models", "losses"},
+    "training": {"objectives"},
+    "metrics": {"features", "data.alignment"},
+    "build": set(),
+    "converter": {"build", "features", "models", "vocoders"},
+}
+
+
+def module_name(path: Path, package: Path) -> str:
+    """'data/archive.py' -> 'data.archive'; 'data/__init__.py' -> 'data'; '__init__.py' -> ''."""
+    parts = path.relative_to(package).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported(path: Path, package: Path) -> Iterator[tuple[int, str]]:
+    """Yield (line, module below voiceconv) for every import of voiceconv's own, at any depth."""
+    name, is_package = module_name(path, package), path.name == "__init__.py"
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            targets = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:  # one dot is the module's own package, each further one its parent
+                here = ["voiceconv", *filter(None, name.split("."))]
+                here = here[: len(here) - node.level + is_package]
+                base = ".".join([*here, *filter(None, [node.module])])
+            # "from voiceconv import audio" names a module, "from voiceconv.audio import read" a function.
+            targets = [f"{base}.{alias.name}" if base == "voiceconv" else base for alias in node.names]
+        else:
+            continue
+        for target in dict.fromkeys(targets):
+            if target.startswith("voiceconv."):
+                yield node.lineno, target.removeprefix("voiceconv.")
+
+
+def check_edges(package: Path) -> tuple[int, list[str]]:
+    """Return the number of edges between units, and a sentence for each that the table forbids."""
+    count, offences = 0, []
+    for path in sorted(package.rglob("*.py")):
+        unit = module_name(path, package).split(".")[0]
+        for line, target in imported(path, package):
+            if target.split(".")[0] in {unit, *LEAVES}:
+                continue
+            count += 1
+            if unit in ALLOWED:
+                permitted = any(f"{target}.".startswith(f"{other}.") for other in ALLOWED[unit])
+            else:  # what is above the table (cli, train, fit ...): anything but the cli
+                permitted = target.split(".")[0] != "cli" and unit not in LEAVES
+            if not permitted:
+                where = path.relative_to(package.parent)
+                offences.append(f"{where}:{line}: '{unit}' must not import voiceconv.{target}")
+    return count, offences
+
+
+def test_imports_follow_the_table():
+    count, offences = check_edges(PACKAGE)
+    assert count > 20, "hardly any import was found: does this test still read the package?"
+    assert not offences, "\n".join(offences)
+
+
+def test_every_unit_of_the_table_exists():
+    units = {path.stem for path in PACKAGE.iterdir()}
+    assert {*ALLOWED, *LEAVES} <= units
+
+
+def test_only_sound_file_modules_import_soundfile():
+    """One unit touches sound files, and only vocoders, features and metrics reach for pyworld."""
+    homes = {"soundfile": {"audio"}, "soxr": {"audio"}, "hydra": {"build", "cli", "train"}}
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        unit = module_name(path, PACKAGE).split(".")[0]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            for top in {name.split(".")[0] for name in names} & homes.keys():
+                found.append((unit, top))
+    assert found
+    assert [(unit, top) for unit, top in found if unit not in homes[top]] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "source", "offence"),
+    [
+        ("models/a.py", "import voiceconv.features.mel", "'models' must not import voiceconv.features.mel"),
+        ("models/a.py", "from voiceconv import audio", "'models' must not import voiceconv.audio"),
+        ("models/a.py", "from ..data import archive", "'models' must not import voiceconv.data"),
+        ("models/__init__.py", "from ..data import x", "'models' must not import voiceconv.data"),
+        ("features/a.py", "def f():\n    from voiceconv.models.base import X", "'features' must not"),
+        ("metrics/a.py", "from voiceconv.data.archive import X", "'metrics' must not"),
+        ("errors.py", "import voiceconv.audio", "'errors' must not import voiceconv.audio"),
+        ("train.py", "import voiceconv.cli", "'train' must not import voiceconv.cli"),
+        ("metrics/a.py", "from voiceconv.data.alignment import X", None),
+        ("models/a.py", "from .base import X\nfrom voiceconv.errors import InputError", None),
+        ("cli.py", "def f():\n    from voiceconv.training import trainer", None),
+    ],
+)
+def test_the_rule_itself(tmp_path, path, source, offence):
+    file = tmp_path / "voiceconv" / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(source)
+    offences = check_edges(tmp_path / "voiceconv")[1]
+    assert len(offences) == (offence is not None)
+    assert offence is None or (offence in offences[0] and f"voiceconv/{path}:" in offences[0])
