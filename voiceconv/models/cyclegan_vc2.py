@@ -7,7 +7,7 @@ generator has 16.45 M parameters at 80 channels, the size that the later papers 
 from torch import Tensor, nn
 
 from voiceconv.models.base import Discriminator, Generator, Verdict
-from voiceconv.models.layers import GatedConv2d, ResidualBlock1d
+from voiceconv.models.layers import GatedConv2d, MapConv2d, ResidualBlock1d
 
 
 class UpBlock2d(nn.Module):
@@ -50,7 +50,7 @@ class Generator212(Generator):
         self.residual = nn.Sequential(*(ResidualBlock1d(2 * c, 4 * c) for _ in range(n_residual_blocks)))
         self.to_2d = nn.Sequential(nn.Conv1d(2 * c, 2 * c * rows, 1), nn.InstanceNorm1d(2 * c * rows, affine=True))
         self.up = nn.Sequential(UpBlock2d(2 * c, 8 * c), UpBlock2d(c, 4 * c))
-        self.exit = nn.Conv2d(c // 2, 1, (5, 15), padding=(2, 7))
+        self.exit = MapConv2d(c // 2, (5, 15))
 
     def forward(self, frames: Tensor) -> Tensor:
         """(B, C, T) -> (B, C, T)."""
