@@ -1,0 +1,66 @@
+"""Operations on waves in memory, whole or as streams of blocks: resampling, trimming, gathering."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import soxr
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Samples = NDArray[np.float32]
+_BLOCK = 1 << 16  # samples
+
+
+def n_resampled(n_samples: int, from_rate: int, to_rate: int) -> int:
+    """Return the length after resampling: n·to/from, rounded half up, at least 1 (none stays 0)."""
+    return max((2 * n_samples * to_rate + from_rate) // (2 * from_rate), min(n_samples, 1))
+
+
+def resample(wave: Tensor, from_rate: int, to_rate: int) -> Tensor:
+    """(N,) -> (n_resampled(N),), with soxr at very high quality."""
+    if from_rate == to_rate:
+        return wave
+    samples = wave.detach().cpu().numpy()
+    blocks = (samples[i : i + _BLOCK] for i in range(0, samples.size, _BLOCK))
+    n_output = n_resampled(samples.size, from_rate, to_rate)
+    return gathered(resampled_blocks(blocks, from_rate, to_rate), n_output)
+
+
+def trim(wave: Tensor, sample_rate: int, top_db: float = 40.0, margin: float = 0.05) -> Tensor:
+    """Cut leading and trailing silence, (N,) -> a view (M,), M <= N.
+
+    Silent is a 10 ms block whose RMS lies more than `top_db` below that of the loudest block;
+    `margin` seconds of it are kept at both ends. Digital silence stays as it is.
+    """
+    hop = max(sample_rate // 100, 1)
+    n_blocks = -(-wave.numel() // hop)
+    padded = torch.nn.functional.pad(wave, (0, n_blocks * hop - wave.numel()))
+    power = padded.view(n_blocks, hop).square().mean(1)  # (N,) -> (blocks,)
+    sounding = (power > power.max() * 10 ** (-top_db / 10)).nonzero() if n_blocks else power
+    if sounding.numel() == 0:
+        return wave
+    keep = round(margin * sample_rate)
+    first, last = int(sounding[0]) * hop, (int(sounding[-1]) + 1) * hop
+    return wave[max(first - keep, 0) : last + keep]
+
+
+def resampled_blocks(blocks: Iterable[Samples], from_rate: int, to_rate: int) -> Iterator[Samples]:
+    """Resample a stream of mono blocks (n,)."""
+    stream = soxr.ResampleStream(from_rate, to_rate, 1, dtype="float32", quality="VHQ")
+    for block in blocks:
+        yield stream.resample_chunk(block)
+    yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
+
+
+def gathered(blocks: Iterable[Samples], n_samples: int | None) -> Tensor:
+    """Collect blocks into one wave (n_samples,); of unknown length: at twice the memory."""
+    if n_samples is None:
+        return torch.from_numpy(np.concatenate(list(blocks)))
+    wave = np.zeros(n_samples, np.float32)
+    n_done = 0
+    for block in blocks:
+        part = block[: n_samples - n_done]  # soxr may differ from the rounded length by a sample
+        wave[n_done : n_done + len(part)] = part
+        n_done += len(part)
+    return torch.from_numpy(wave)
