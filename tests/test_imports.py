@@ -65,7 +65,7 @@ def imported(path: Path, package: Path) -> Iterator[tuple[int, str]]:
 
 
 def is_below(module: str, other: str) -> bool:
-    """'data.alignment' and 'waves' are below 'data' and 'audio', their units, and below themselves."""
+    """'waves' is below 'audio', its unit; 'data.alignment' below 'data' and below itself."""
     return unit_of(module) == other or f"{module}.".startswith(f"{other}.")
 
 

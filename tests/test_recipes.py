@@ -1,0 +1,311 @@
+"""The shell recipes: options, each corpus's layout, and the toy corpus from nothing to scores."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+ROOT = Path(__file__).parents[1]
+EGS = sorted(path.parent for path in ROOT.glob("egs/*/*/run.sh"))
+CORPORA = ["cmu_arctic", "rhasspy_nl", "toy", "vcc2018", "vctk"]
+
+OPTIONS_SCRIPT = """
+set -euo pipefail
+stage=1; train_options=""; strict=false; hidden=no
+help_message="usage: x --stage N --train-options STR --strict true|false"
+. "$1"/recipes/parse_options.sh
+"""
+
+
+def run(*command: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command with this Python's voiceconv first on the path."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, cwd=cwd, env=environment
+    )
+
+
+def parse(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Parse arguments by recipes/parse_options.sh; prints stage|train_options|strict|PATH|rest."""
+    show = 'echo "$stage|$train_options|$strict|${path-}|$*"'
+    script = OPTIONS_SCRIPT.replace('. "$1"/', f'. "{ROOT}"/') + show
+    return run("bash", "-c", script, "x.sh", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], "1||false||"),
+        (["--stage", "3"], "3||false||"),
+        (["--stage=3", "--strict=true"], "3||true||"),
+        (["--train-options", "trainer.steps=5 seed=1"], "1|trainer.steps=5 seed=1|false||"),
+        (["--train-options=trainer.steps=5"], "1|trainer.steps=5|false||"),
+        (["--train_options=a"], None),
+        (["--train-options", "", "--stage", "2", "data", "--stage"], "2||false||data --stage"),
+        (["--stage", "2", "--", "--stage"], "2||false||--stage"),
+        (["--train-options", "$(exit 7) `id` ; '\""], "1|$(exit 7) `id` ; '\"|false||"),
+    ],
+)
+def test_options_set_variables(arguments, expected):
+    result = parse(*arguments)
+    if expected is None:
+        assert result.returncode == 2
+    else:
+        assert (result.returncode, result.stdout, result.stderr) == (0, expected + "\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--stages", "3"], "unknown option '--stages'"),
+        (["--stag", "3"], "unknown option '--stag'"),
+        (["--path=/x"], "unknown option '--path'"),
+        (["--PATH", "/x"], "unknown option '--PATH'"),
+        (["--hidden", "yes"], "unknown option '--hidden'"),
+        (["--train.options", "3"], "unknown option '--train.options'"),
+        (["-s", "3"], "unknown option '-s'"),
+        (["--stage"], "option --stage needs a value"),
+        (["--stage", "two"], "option --stage takes a whole number, not 'two'"),
+        (["--stage="], "option --stage takes a whole number, not ''"),
+        (["--strict", "yes"], "option --strict takes true or false, not 'yes'"),
+    ],
+)
+def test_wrong_options_exit_2_with_the_usage(arguments, sentence):
+    result = parse(*arguments)
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith(f"x.sh: error: {sentence}")
+    assert "usage: x --stage N" in result.stderr
+
+
+def test_the_corpora_are_the_ones_tested_here():
+    assert [folder.parent.name for folder in EGS] == CORPORA
+
+
+@pytest.mark.parametrize("folder", EGS, ids=lambda folder: folder.parent.name)
+def test_run_sh(folder, tmp_path):
+    """--help says every stage from any folder; a wrong option is 2 and nothing is made."""
+    result = run(folder / "run.sh", "--help", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    for number, name in enumerate("data extract stats train convert evaluate".split(), start=1):
+        assert f"  {number} {name} " in result.stdout
+    result = run(folder / "run.sh", "--stage", "1", "--nosuch", "x", cwd=tmp_path)
+    assert result.returncode == 2 and "unknown option '--nosuch'" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("folder", EGS, ids=lambda folder: folder.parent.name)
+def test_the_experiment_of_a_recipe_exists(folder):
+    words = (folder / "run.sh").read_text().split()
+    name = words[words.index("--experiment") + 1]
+    places = [folder / "conf", ROOT / "voiceconv" / "conf"]
+    assert any((place / "experiment" / f"{name}.yaml").is_file() for place in places)
+
+
+def recordings(folder: Path, names: Iterable[str], sample_rate: int = 16000) -> None:
+    """Write one second of noise under each name: the same bytes, hard links of one file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = list(names)
+    rng = np.random.default_rng(0)
+    soundfile.write(folder / names[0], 0.1 * rng.standard_normal(sample_rate), sample_rate)
+    for name in names[1:]:
+        (folder / name).hardlink_to(folder / names[0])
+
+
+def rhasspy_lists() -> dict[str, dict[str, list[str]]]:
+    """Speaker -> split -> ids of the lists that the recipe ships."""
+    folder = ROOT / "egs/rhasspy_nl/vc1/local/splits"
+    return {
+        speaker: {
+            split: (folder / f"{speaker}.{split}").read_text().split()
+            for split in ("train", "val", "test")
+        }
+        for speaker in ("nathalie", "flemishguy")
+    }
+
+
+def make_rhasspy_folders(corpus: Path) -> None:
+    for speaker, lists in rhasspy_lists().items():
+        recordings(corpus / speaker, [f"{i}.flac" for i in sum(lists.values(), [])], 24000)
+
+
+def make_rhasspy_clones(corpus: Path) -> None:
+    """nathalie: verified/nl_rhasspy_1.flac; flemishguy: nl_rhasspy_1_1602428193.wav at the top."""
+    lists = {speaker: sum(splits.values(), []) for speaker, splits in rhasspy_lists().items()}
+    numbers = {speaker: [int(i.removeprefix("nl_")) for i in ids] for speaker, ids in lists.items()}
+    folder = corpus / "dataset-voice-nathalie"
+    recordings(folder / "verified", [f"nl_rhasspy_{n}.flac" for n in numbers["nathalie"]], 48000)
+    (folder / "verified/metadata.csv").write_text("nl_rhasspy_1|een kat\n")
+    (folder / "audio").mkdir()
+    (folder / "audio/nl_rhasspy_1.webm").write_bytes(b"\x1aE\xdf\xa3")
+    folder = corpus / "dataset-voice-flemishguy"
+    recordings(folder, [f"nl_rhasspy_{n}_1602428193.wav" for n in numbers["flemishguy"]], 24000)
+    (folder / "metadata.csv").write_text("nl_rhasspy_5_1602428193|Bleek ze\n")
+    (folder / "README.md").write_text("# Voice Dataset (flemishguy)\n")
+
+
+def make_vcc2018(corpus: Path) -> None:
+    for speaker, first in (("VCC2SF1", 10001), ("VCC2SF3", 20001), ("VCC2TF1", 10001)):
+        names = [f"{number}.wav" for number in range(first, first + 81)]
+        recordings(corpus / "vcc2018_training" / speaker, names, 22050)
+        part = "reference" if "T" in speaker[4:] else "evaluation"
+        names = [f"{number}.wav" for number in range(30001, 30036)]
+        recordings(corpus / f"vcc2018_{part}" / speaker, names, 22050)
+
+
+def make_vctk(corpus: Path) -> None:
+    for speaker, last in (("p225", 40), ("p226", 60), ("s5", 30)):
+        names = [
+            f"{speaker}_{number:03d}_mic{microphone}.flac"
+            for number in range(1, last + 1)
+            for microphone in (1, 2)
+        ]
+        recordings(corpus / "wav48_silence_trimmed" / speaker, names, 48000)
+    (corpus / "speaker-info.txt").write_text("ID  AGE  GENDER\n")
+
+
+def make_cmu_arctic(corpus: Path) -> None:
+    names = [f"arctic_a{number:04d}.wav" for number in range(1, 594)]
+    names += [f"arctic_b{number:04d}.wav" for number in range(1, 540)]
+    for speaker in ("bdl", "slt"):
+        recordings(corpus / f"cmu_us_{speaker}_arctic" / "wav", names, 16000)
+
+
+def prepared(data: Path) -> dict[str, dict[str, list[str]]]:
+    """Domain -> split -> stems of a prepared data directory, whose recordings must exist."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for split in ("train", "val", "test"):
+        paths = dict(line.split(" ", 1) for line in (data / split / "wav.scp").open())
+        for line in (data / split / "utt2spk").open():
+            utterance, domain = line.split()
+            assert Path(paths[utterance].strip()).is_file()
+            stem = utterance.removeprefix(f"{domain}-")
+            found.setdefault(domain, {}).setdefault(split, []).append(stem)
+    return found
+
+
+def stage_1(corpus_name: str, tmp_path: Path, *options: str | Path):
+    """Run stage 1 of a recipe into tmp_path; returns what it prepared."""
+    command = [ROOT / "egs" / corpus_name / "vc1" / "run.sh", "--stop-stage", "1", *options]
+    result = run(*command, "--data", "data", "--exp", "exp", cwd=tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return prepared(tmp_path / "data")
+
+
+@pytest.mark.parametrize("make", [make_rhasspy_folders, make_rhasspy_clones])
+def test_rhasspy_nl(make, tmp_path):
+    make(tmp_path / "corpus")
+    found = stage_1("rhasspy_nl", tmp_path, "--corpus", "corpus")
+    assert found == {
+        speaker: {split: sorted(ids) for split, ids in lists.items()}
+        for speaker, lists in rhasspy_lists().items()
+    }
+    assert found["nathalie"]["test"] == found["flemishguy"]["test"]
+    assert not set(found["nathalie"]["train"]) & set(found["flemishguy"]["train"])
+
+
+def test_rhasspy_nl_takes_the_later_of_two_takes(tmp_path):
+    make_rhasspy_clones(tmp_path / "corpus")
+    again = tmp_path / "corpus/dataset-voice-flemishguy/nl_rhasspy_5_1602999999.wav"
+    again.write_bytes((again.parent / "nl_rhasspy_5_1602428193.wav").read_bytes())
+    stage_1("rhasspy_nl", tmp_path, "--corpus", "corpus")
+    link = tmp_path / "data/local/wav/flemishguy/nl_0005.wav"
+    assert link.resolve() == again.resolve()
+
+
+def test_vcc2018(tmp_path):
+    make_vcc2018(tmp_path / "corpus")
+    found = stage_1("vcc2018", tmp_path, f"--corpus={tmp_path}/corpus")
+    test = [str(number) for number in range(30001, 30036)]
+    assert found["VCC2SF3"] == {
+        "train": [str(number) for number in range(20001, 20077)],
+        "val": [str(number) for number in range(20077, 20082)],
+        "test": test,
+    }
+    assert found["VCC2TF1"]["train"] == [str(number) for number in range(10001, 10077)]
+    assert found["VCC2TF1"]["test"] == test
+    assert set(found) == {"VCC2SF3", "VCC2TF1"}
+
+
+def test_vcc2018_other_speakers(tmp_path):
+    make_vcc2018(tmp_path / "corpus")
+    options = ("--corpus", tmp_path / "corpus", "--domains", "VCC2SF1 VCC2TF1")
+    assert set(stage_1("vcc2018", tmp_path, *options)) == {"VCC2SF1", "VCC2TF1"}
+
+
+def test_vctk(tmp_path):
+    make_vctk(tmp_path / "corpus")
+    found = stage_1("vctk", tmp_path, "--corpus", "corpus")
+    assert found["p225"] == {
+        "train": [f"{number:03d}" for number in range(25, 41)],
+        "val": ["001", "002", "003", "004"],
+        "test": [f"{number:03d}" for number in range(5, 25)],
+    }
+    assert found["p226"]["train"][-1] == "060"
+    assert (tmp_path / "data/local/wav/p225/005.flac").resolve().name == "p225_005_mic1.flac"
+
+
+def test_cmu_arctic(tmp_path):
+    make_cmu_arctic(tmp_path / "corpus")
+    found = stage_1("cmu_arctic", tmp_path, "--corpus", "corpus")
+    for domain in ("bdl", "slt"):
+        assert found[domain]["test"] == [f"arctic_b{number:04d}" for number in range(500, 540)]
+        assert found[domain]["val"] == [f"arctic_b{number:04d}" for number in range(480, 500)]
+    train = [set(found[domain]["train"]) for domain in ("bdl", "slt")]
+    assert not train[0] & train[1]
+    assert len(train[0] | train[1]) == 1132 - 60
+
+
+@pytest.mark.parametrize(
+    ("corpus_name", "sentence"),
+    [
+        ("rhasspy_nl", "neither"),
+        ("vcc2018", "no train utterances of VCC2SF3"),
+        ("vctk", "no train utterances of p225"),
+        ("cmu_arctic", "no train utterances of bdl"),
+    ],
+)
+def test_a_wrong_corpus_folder_is_named(corpus_name, sentence, tmp_path):
+    (tmp_path / "corpus").mkdir()
+    script = ROOT / "egs" / corpus_name / "vc1" / "run.sh"
+    options = ["--corpus", "corpus", "--data", "data", "--exp", "exp"]
+    result = run(script, *options, cwd=tmp_path)
+    assert result.returncode == 1
+    assert f"data.sh: error: {sentence}" in result.stdout
+    assert result.stderr.splitlines()[-1] == (
+        f"run.sh: error: data failed; see {tmp_path}/exp/log/data.log"
+    )
+    assert "data.sh: error: " in (tmp_path / "exp/log/data.log").read_text()
+
+
+@pytest.mark.slow
+def test_toy_recipe_from_nothing_to_scores(tmp_path):
+    """All six stages; the converter moves each voice's mel-cepstra; stages can be run again."""
+    script = ROOT / "egs/toy/vc1/run.sh"
+    options = ["--data", "data", "--dump", "dump", "--exp", "exp", "--jobs", "2"]
+    result = run(script, *options, cwd=tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    for direction in ("high-low", "low-high"):
+        converted = sorted((tmp_path / "exp/converted" / direction).rglob("*.wav"))
+        assert len(converted) == 3
+        source = direction.split("-")[0]
+        for path in converted:
+            stem = path.stem.removeprefix(f"{source}-")
+            original = soundfile.info(tmp_path / f"data/local/wav/{source}/{stem}.wav")
+            assert abs(soundfile.info(path).duration - original.duration) <= 0.005
+        scores = json.loads((tmp_path / f"exp/scores/{direction}.json").read_text())
+        assert scores
+    assert (tmp_path / "exp/RESULTS.md").read_text().count("\n## ") == 2
+    assert (tmp_path / "exp/model/translator.safetensors").is_file()
+
+    before = (tmp_path / "exp/model/translator.safetensors").read_bytes()
+    result = run(script, *options, "--stage", "2", "--stop-stage", "4", cwd=tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert (tmp_path / "exp/model/translator.safetensors").read_bytes() == before
