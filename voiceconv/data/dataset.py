@@ -11,8 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from voiceconv.data.archive import open_matrix, read_scp
-from voiceconv.data.manifest import read_map
+from voiceconv.data.archive import Archive
 from voiceconv.errors import InputError
 from voiceconv.features.stats import DomainStats
 
@@ -41,7 +40,9 @@ class UnpairedCrops:
         self.rank = rank
         self.world_size = world_size
         self._stats = [stats[domain] for domain in self.domains]
-        self._matrices = [[m for m in utterances[domain] if len(m) >= n_frames] for domain in self.domains]
+        self._matrices = [
+            [m for m in utterances[domain] if len(m) >= n_frames] for domain in self.domains
+        ]
         self.n_left_out = {
             domain: len(utterances[domain]) - len(kept)
             for domain, kept in zip(self.domains, self._matrices, strict=True)
@@ -68,15 +69,20 @@ class UnpairedCrops:
             order = np.random.default_rng([self.seed, epoch, domain_id]).permutation(len(matrices))
             matrix = matrices[order[position]]
             start = rng.integers(len(matrix) - self.n_frames + 1)
-            crops.append(torch.from_numpy(np.array(matrix[start : start + self.n_frames]).T))  # (C, n_frames)
+            crops.append(
+                torch.from_numpy(np.array(matrix[start : start + self.n_frames]).T)
+            )  # (C, n_frames)
         return stats.normalize(torch.stack(crops))
 
 
 def read_dump(dump: Path | str) -> dict[str, list[np.ndarray]]:
     """An extracted split: domain -> memory-mapped frames (T, C), domains and utterances in sorted order."""
     dump = Path(dump)
-    domain_of = read_map(dump / "utt2spk")
-    matrices: dict[str, list[np.ndarray]] = {domain: [] for domain in sorted(set(domain_of.values()))}
-    for utterance, location in sorted(read_scp(dump / "feats.scp").items()):
-        matrices[domain_of[utterance]].append(open_matrix(location))
+    lines = (dump / "utt2spk").read_text(encoding="utf-8").splitlines()
+    domain_of = dict(line.split(maxsplit=1) for line in lines if line.strip())
+    matrices: dict[str, list[np.ndarray]] = {
+        domain: [] for domain in sorted(set(domain_of.values()))
+    }
+    for utterance, frames in sorted(Archive(dump / "feats.scp").items()):
+        matrices[domain_of[utterance]].append(frames)
     return matrices

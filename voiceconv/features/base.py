@@ -22,7 +22,9 @@ class Features:
         for name in ("f0", "aperiodicity"):
             track = getattr(self, name)
             if track is not None and track.shape[-1] != n_frames:
-                raise ValueError(f"{name} has {track.shape[-1]} frames where the spectrum has {n_frames}")
+                raise ValueError(
+                    f"{name} has {track.shape[-1]} frames where the spectrum has {n_frames}"
+                )
 
 
 class FeatureExtractor(ABC):

@@ -23,7 +23,9 @@ class MelSpectrogram(FeatureExtractor):
     ) -> None:
         f_max = sample_rate / 2 if f_max is None else f_max
         if not 0 <= f_min < f_max <= sample_rate / 2:
-            raise ValueError(f"f_min {f_min} and f_max {f_max} must rise within 0..{sample_rate / 2} Hz")
+            raise ValueError(
+                f"f_min {f_min} and f_max {f_max} must rise within 0..{sample_rate / 2} Hz"
+            )
         self.sample_rate = sample_rate
         self.hop_length = hop_length
         self.n_channels = n_mels
@@ -64,7 +66,9 @@ class MelSpectrogram(FeatureExtractor):
     def extract(self, wave: Tensor) -> Features:
         """(N,) -> Features of frames alone."""
         n_frames = self.n_frames(len(wave))
-        if len(wave) <= self.n_fft // 2:  # reflection needs more than half a window: lengthen with silence
+        if (
+            len(wave) <= self.n_fft // 2
+        ):  # reflection needs more than half a window: lengthen with silence
             wave = torch.nn.functional.pad(wave, (0, self.n_fft // 2 + 1 - len(wave)))
         mel: Tensor = self._transform(wave)  # (C, T)
         return Features(frames=mel[:, :n_frames].clamp_min(LOG_FLOOR).log())

@@ -12,8 +12,12 @@ from torch import Tensor
 from voiceconv.errors import InputError
 from voiceconv.features.base import Features
 
-STD_FLOOR = 1e-4  # a channel that never moves (digital silence above f_max) must not be divided by zero
-LOG_F0_STD_FLOOR = 0.02  # a monotone of under half a semitone: keep its mean, do not blow up its jitter
+STD_FLOOR = (
+    1e-4  # a channel that never moves (digital silence above f_max) must not be divided by zero
+)
+LOG_F0_STD_FLOOR = (
+    0.02  # a monotone of under half a semitone: keep its mean, do not blow up its jitter
+)
 NO_F0 = torch.tensor([float("nan"), float("nan")])
 
 
@@ -88,11 +92,15 @@ def load_stats(path: Path | str) -> dict[str, DomainStats]:
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
-        raise InputError(f"{path}: not readable as statistics ({error}); run `voiceconv stats` again") from error
+        raise InputError(
+            f"{path}: not readable as statistics ({error}); run `voiceconv stats` again"
+        ) from error
     domains = sorted({name.rpartition("/")[0] for name in tensors})
     try:
         return {
-            domain: DomainStats(**{field.name: tensors[f"{domain}/{field.name}"] for field in fields(DomainStats)})
+            domain: DomainStats(
+                **{field.name: tensors[f"{domain}/{field.name}"] for field in fields(DomainStats)}
+            )
             for domain in domains
         }
     except KeyError as error:
@@ -104,7 +112,9 @@ class _Moments:
 
     def __init__(self) -> None:
         self.count = 0
-        self._shift: Tensor | None = None  # sums of squares around a far-off zero would lose the deviation's digits
+        self._shift: Tensor | None = (
+            None  # sums of squares around a far-off zero would lose the deviation's digits
+        )
 
     def add(self, values: Tensor) -> None:
         """(C, T)."""

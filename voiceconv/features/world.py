@@ -37,9 +37,13 @@ class World(FeatureExtractor):
     ) -> None:
         hop_length = sample_rate * frame_period / 1000
         if not hop_length.is_integer() or hop_length < 1:
-            raise ValueError(f"frame_period {frame_period} ms is not a whole number of samples at {sample_rate} Hz")
+            raise ValueError(
+                f"frame_period {frame_period} ms is not a whole number of samples at {sample_rate} Hz"
+            )
         if f0_method not in ("harvest", "dio"):
-            raise ValueError(f"f0_method must be 'harvest' or 'dio' (with stonemask), not {f0_method!r}")
+            raise ValueError(
+                f"f0_method must be 'harvest' or 'dio' (with stonemask), not {f0_method!r}"
+            )
         self.sample_rate = sample_rate
         self.hop_length = int(hop_length)
         self.n_channels = n_coefficients
@@ -70,9 +74,13 @@ class World(FeatureExtractor):
         # A fixed seed: the same wave must give the same features in every process and on every day.
         noise = np.random.default_rng(0).standard_normal(max(len(wave), self.n_fft))
         x = DITHER * noise
-        x[: len(wave)] += wave.double().numpy()  # shorter than one FFT: WORLD reads out of bounds, so pad
+        x[: len(wave)] += (
+            wave.double().numpy()
+        )  # shorter than one FFT: WORLD reads out of bounds, so pad
         f0, times = self._f0(x)
-        envelope = pyworld.cheaptrick(x, f0, times, self.sample_rate, f0_floor=F0_FLOOR, fft_size=self.n_fft)
+        envelope = pyworld.cheaptrick(
+            x, f0, times, self.sample_rate, f0_floor=F0_FLOOR, fft_size=self.n_fft
+        )
         aperiodicity = pyworld.d4c(x, f0, times, self.sample_rate, fft_size=self.n_fft)
         coded = pyworld.code_aperiodicity(aperiodicity, self.sample_rate)
         cepstrum = self.mel_cepstrum.encode(torch.from_numpy(envelope[:n_frames].T))
@@ -83,7 +91,11 @@ class World(FeatureExtractor):
         )
 
     def _f0(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        search = {"f0_floor": self.f0_floor, "f0_ceil": self.f0_ceil, "frame_period": self.frame_period}
+        search = {
+            "f0_floor": self.f0_floor,
+            "f0_ceil": self.f0_ceil,
+            "frame_period": self.frame_period,
+        }
         if self.f0_method == "harvest":
             return pyworld.harvest(x, self.sample_rate, **search)
         f0, times = pyworld.dio(x, self.sample_rate, **search)

@@ -47,12 +47,17 @@ class Generator(nn.Module, ABC):
 class PairTranslator(Translator):
     """One generator for each ordered pair of domains, as the CycleGAN papers have it."""
 
-    def __init__(self, n_channels: int, n_domains: int, generator: Callable[..., Generator]) -> None:
+    def __init__(
+        self, n_channels: int, n_domains: int, generator: Callable[..., Generator]
+    ) -> None:
         super().__init__()
         if n_domains < 2:
             raise ValueError(f"a translator needs at least 2 domains, not {n_domains}")
         self.generators = nn.ModuleDict(
-            {_key(*pair): generator(n_channels=n_channels) for pair in permutations(range(n_domains), 2)}
+            {
+                _key(*pair): generator(n_channels=n_channels)
+                for pair in permutations(range(n_domains), 2)
+            }
         )
         self.frame_multiple = self.generators[_key(0, 1)].frame_multiple  # type: ignore[assignment]
 
@@ -62,7 +67,10 @@ class PairTranslator(Translator):
         missing = -n_frames % self.frame_multiple
         if missing:
             frames = F.pad(frames, (0, missing), mode="replicate")
-            condition = {name: F.pad(value, (0, missing), mode="replicate") for name, value in condition.items()}
+            condition = {
+                name: F.pad(value, (0, missing), mode="replicate")
+                for name, value in condition.items()
+            }
         converted: Tensor = self.generators[_key(source, target)](frames, **condition)
         return converted[..., :n_frames]
 

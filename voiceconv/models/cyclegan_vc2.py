@@ -37,18 +37,32 @@ class Generator212(Generator):
     frame_multiple = 4
 
     def __init__(
-        self, n_channels: int, base_channels: int = 128, n_residual_blocks: int = 6, n_planes: int = 1
+        self,
+        n_channels: int,
+        base_channels: int = 128,
+        n_residual_blocks: int = 6,
+        n_planes: int = 1,
     ) -> None:
         super().__init__()
         if n_channels % 4:
-            raise ValueError(f"n_channels {n_channels} must divide by 4: the network halves that axis twice")
+            raise ValueError(
+                f"n_channels {n_channels} must divide by 4: the network halves that axis twice"
+            )
         c = base_channels
         rows = n_channels // 4
         self.entry = GatedConv2d(n_planes, c, (5, 15), normalized=False)
-        self.down = nn.Sequential(GatedConv2d(c // 2, 2 * c, (5, 5), 2), GatedConv2d(c, 4 * c, (5, 5), 2))
-        self.to_1d = nn.Sequential(nn.Conv1d(2 * c * rows, 2 * c, 1), nn.InstanceNorm1d(2 * c, affine=True))
-        self.residual = nn.Sequential(*(ResidualBlock1d(2 * c, 4 * c) for _ in range(n_residual_blocks)))
-        self.to_2d = nn.Sequential(nn.Conv1d(2 * c, 2 * c * rows, 1), nn.InstanceNorm1d(2 * c * rows, affine=True))
+        self.down = nn.Sequential(
+            GatedConv2d(c // 2, 2 * c, (5, 5), 2), GatedConv2d(c, 4 * c, (5, 5), 2)
+        )
+        self.to_1d = nn.Sequential(
+            nn.Conv1d(2 * c * rows, 2 * c, 1), nn.InstanceNorm1d(2 * c, affine=True)
+        )
+        self.residual = nn.Sequential(
+            *(ResidualBlock1d(2 * c, 4 * c) for _ in range(n_residual_blocks))
+        )
+        self.to_2d = nn.Sequential(
+            nn.Conv1d(2 * c, 2 * c * rows, 1), nn.InstanceNorm1d(2 * c * rows, affine=True)
+        )
         self.up = nn.Sequential(UpBlock2d(2 * c, 8 * c), UpBlock2d(c, 4 * c))
         self.exit = MapConv2d(c // 2, (5, 15))
 

@@ -13,7 +13,9 @@ from torch.nn import functional as F
 class GatedConv1d(nn.Module):
     """Conv, instance norm by choice, GLU: (B, C, T) -> (B, n_filters / 2, T / stride)."""
 
-    def __init__(self, n_inputs: int, n_filters: int, kernel: int, stride: int = 1, normalized: bool = True) -> None:
+    def __init__(
+        self, n_inputs: int, n_filters: int, kernel: int, stride: int = 1, normalized: bool = True
+    ) -> None:
         super().__init__()
         self.conv = nn.Conv1d(n_inputs, n_filters, kernel, stride, padding=kernel // 2)
         self.norm = nn.InstanceNorm1d(n_filters, affine=True) if normalized else nn.Identity()

@@ -1,5 +1,5 @@
 """How each GAN family is trained: which losses, of what. They know nothing of optimisers."""
 
-from voiceconv.objectives.base import Generated, Objective
+from voiceconv.objectives.base import PLAYERS, Generated, Objective
 
-__all__ = ["Generated", "Objective"]
+__all__ = ["PLAYERS", "Generated", "Objective"]

@@ -20,7 +20,10 @@ class Objective(nn.Module, ABC):
     """
 
     def __init__(
-        self, translator: Translator, discriminators: nn.Module, weights: Mapping[str, Mapping[str, float]]
+        self,
+        translator: Translator,
+        discriminators: nn.Module,
+        weights: Mapping[str, Mapping[str, float]],
     ) -> None:
         super().__init__()
         if set(weights) != set(PLAYERS):
@@ -46,4 +49,7 @@ class Objective(nn.Module, ABC):
         weights = self.weights[player]
         if losses.keys() != weights.keys():
             raise KeyError(f"{player} losses {sorted(losses)} against weights {sorted(weights)}")
-        return sum((weights[name] * loss for name, loss in losses.items()), start=next(iter(losses.values())).new_zeros(()))
+        return sum(
+            (weights[name] * loss for name, loss in losses.items()),
+            start=next(iter(losses.values())).new_zeros(()),
+        )

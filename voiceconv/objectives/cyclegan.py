@@ -25,14 +25,18 @@ class Corruption(ABC):
     """What is done to the frames of the forward conversion, and only there, for the network to undo."""
 
     @abstractmethod
-    def __call__(self, frames: Tensor, rng: np.random.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+    def __call__(
+        self, frames: Tensor, rng: np.random.Generator
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """(B, C, T) -> frames as the network gets them, and the condition that tells it what was done."""
 
 
 class WholeFrames(Corruption):
     """Nothing is done."""
 
-    def __call__(self, frames: Tensor, rng: np.random.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+    def __call__(
+        self, frames: Tensor, rng: np.random.Generator
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """(B, C, T) -> the same, no condition."""
         return frames, {}
 
@@ -43,7 +47,9 @@ class FillingInFrames(Corruption):
     def __init__(self, max_frames: int = 32) -> None:
         self.max_frames = max_frames
 
-    def __call__(self, frames: Tensor, rng: np.random.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+    def __call__(
+        self, frames: Tensor, rng: np.random.Generator
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """(B, C, T) -> frames * mask, {"mask": (B, C, T), 0 where a frame is missing}."""
         mask = torch.ones_like(frames)
         n_frames = frames.shape[-1]
@@ -98,7 +104,9 @@ class CycleGAN(Objective):
         identity: list[Tensor] = []
         generated: Generated = {kind: [] for kind in KINDS}
         for source, target in permutations(range(self.n_domains), 2):
-            converted[source, target], same = self._convert(batch, source, target, step, with_identity)
+            converted[source, target], same = self._convert(
+                batch, source, target, step, with_identity
+            )
             identity += [l1_loss(same, batch[target])] if with_identity else []
         for source in range(self.n_domains):
             others = [domain for domain in range(self.n_domains) if domain != source]
@@ -108,7 +116,8 @@ class CycleGAN(Objective):
             generated["converted"].append(torch.cat([converted[other, source] for other in others]))
         losses = {
             f"adversarial_{kind}": _sum(
-                generator_loss(judge(fake)) for judge, fake in zip(judges, generated[kind], strict=True)
+                generator_loss(judge(fake))
+                for judge, fake in zip(judges, generated[kind], strict=True)
             )
             for kind, judges in self._judges()
         }
@@ -135,7 +144,9 @@ class CycleGAN(Objective):
         """Source frames converted, and target frames through the same network, in one pass of it: (B, C, T) each."""
         rng = np.random.default_rng([self.seed, step, source, target])
         frames, condition = self.corruption(batch[source], rng)
-        if with_identity:  # one batch of both: instance norm keeps items apart, and a CPU or GPU is filled better
+        if (
+            with_identity
+        ):  # one batch of both: instance norm keeps items apart, and a CPU or GPU is filled better
             frames = torch.cat([frames, batch[target]])
             whole = torch.ones_like(batch[target])
             condition = {name: torch.cat([value, whole]) for name, value in condition.items()}
@@ -144,7 +155,9 @@ class CycleGAN(Objective):
         return converted[:n_items], converted[n_items:]
 
 
-def _judge_both(judge: nn.Module, real: Tensor, fake: Tensor) -> tuple[list[Verdict], list[Verdict]]:
+def _judge_both(
+    judge: nn.Module, real: Tensor, fake: Tensor
+) -> tuple[list[Verdict], list[Verdict]]:
     """Real and fake in one pass, told apart again."""
     n_real = len(real)
     verdicts: list[Verdict] = judge(torch.cat([real, fake]))

@@ -1,0 +1,96 @@
+"""Configuration to objects: the only file that knows Hydra's instantiate.
+
+A node names a class by `_target_` and its keywords; the constructor is the schema. Only classes of this package and torch's
+optimisers are built, so a model directory from a stranger can't run code.
+"""
+
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from hydra import compose, initialize_config_module
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException, InstantiationException
+from hydra.utils import get_class, instantiate
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from voiceconv.errors import InputError
+
+ALLOWED = tuple(
+    f"voiceconv.{package}." for package in ("features", "models", "objectives", "vocoders")
+) + ("torch.optim.",)
+
+T = TypeVar("T")
+
+
+def build(node: Mapping[str, Any] | DictConfig, expect: type[T], **dependencies: Any) -> T:
+    """The object that a node describes; `dependencies` are what code knows and the node must not repeat.
+
+    Raises InputError where a `_target_` is foreign or no class, where it is not an `expect`, or where its keywords do not fit.
+    """
+    plain: dict[str, Any] = _plain(node)
+    for target in _targets(plain):
+        _resolve(target)
+    name = plain.get("_target_")
+    if not isinstance(name, str):
+        raise InputError(f"configuration {plain} names no class: it needs a `_target_`")
+    cls = _resolve(name)
+    if not plain.get("_partial_") and not issubclass(cls, expect):
+        raise InputError(f"{name} is no {expect.__name__}; name a class that is")
+    try:
+        built: T = instantiate(plain, **dependencies, _convert_="all")
+    except InstantiationException as error:
+        cause = error.__cause__ or error
+        accepted = [p for p in inspect.signature(cls).parameters if p not in dependencies]
+        raise InputError(
+            f"{name} could not be built: {str(cause).splitlines()[0]} (it takes {', '.join(accepted)})"
+        ) from error
+    return built
+
+
+def compose_config(overrides: Sequence[str] = ()) -> DictConfig:
+    """The configuration that `voiceconv train` would run with these overrides. Raises InputError on a wrong one."""
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_module("voiceconv.conf", version_base="1.3"):
+            return compose("config", list(overrides))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise InputError(one_line(error)) from error
+
+
+def one_line(error: Exception) -> str:
+    """Hydra's and OmegaConf's messages, which run over several lines, as one sentence."""
+    return " ".join(line.strip() for line in str(error).splitlines() if line.strip())
+
+
+def _plain(node: Mapping[str, Any] | DictConfig) -> dict[str, Any]:
+    if isinstance(node, DictConfig):
+        return OmegaConf.to_container(node, resolve=True)  # type: ignore[return-value]
+    return dict(node)
+
+
+def _targets(node: object) -> Iterator[str]:
+    """Every `_target_` in a tree of plain containers; also those that no constructor would ever see."""
+    if isinstance(node, Mapping):
+        if "_target_" in node:
+            yield str(node["_target_"])
+        for value in node.values():
+            yield from _targets(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _targets(value)
+
+
+def _resolve(target: str) -> type:
+    if not target.startswith(ALLOWED):
+        raise InputError(
+            f"configuration asks for {target!r}; only classes of {', '.join(p.rstrip('.') for p in ALLOWED)} are built: do "
+            "not use this model unless you know why it asks"
+        )
+    try:
+        return get_class(target)
+    except (ImportError, ValueError) as error:
+        raise InputError(
+            f"configuration asks for {target!r}, which is no class of this version of voiceconv"
+        ) from error

@@ -1,0 +1,1 @@
+"""The Hydra tree: YAML states choices, code passes dependencies."""

@@ -1,0 +1,50 @@
+"""How a file came about: version, commit, command, seed."""
+
+import json
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+from voiceconv import __version__
+from voiceconv.files import replace_text
+
+
+def provenance(seed: int) -> dict[str, object]:
+    """What another person needs to do it again; no path or name of this machine."""
+    return {
+        "voiceconv": __version__,
+        "commit": _commit(),
+        "command": shlex.join(["voiceconv", *sys.argv[0].split()[1:], *sys.argv[1:]]),
+        "seed": seed,
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def write_provenance(path: Path, seed: int) -> None:
+    """A JSON list with one entry for each start of the run, the first one first."""
+    entries = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    replace_text(path, json.dumps([*entries, provenance(seed)], indent=2) + "\n")
+
+
+def _commit() -> str | None:
+    """The source tree's commit, with a + when it has changes; None for an installed package."""
+    root = Path(__file__).parent.parent
+    if not (root / ".git").exists():
+        return None
+    git = ["git", "-C", str(root)]
+    try:
+        commit = subprocess.run(
+            [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        dirty = subprocess.run(
+            [*git, "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit + ("+" if dirty.stdout.strip() else "")

@@ -1,0 +1,167 @@
+"""`voiceconv train`: a configuration and an extracted corpus to a run directory with a model in it."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import hydra
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from torch.optim import Optimizer
+
+from voiceconv.build import build, one_line
+from voiceconv.converter import Converter
+from voiceconv.data.dataset import UnpairedCrops, read_dump
+from voiceconv.data.extract import read_definition
+from voiceconv.errors import InputError, RunError
+from voiceconv.features import DomainStats, FeatureExtractor, load_stats
+from voiceconv.files import replace_text
+from voiceconv.models import Discriminator, Translator
+from voiceconv.objectives import PLAYERS, Objective
+from voiceconv.provenance import write_provenance
+from voiceconv.training.distributed import Ranks, joined_ranks
+from voiceconv.training.trainer import Schedule, Trainer
+from voiceconv.validation import Validation
+from voiceconv.vocoders import Vocoder
+
+STATS = "stats.safetensors"
+FIXED = (
+    "features",
+    "translator",
+    "discriminator",
+    "objective",
+    "vocoder",
+    "seed",
+    "data",
+)  # for a run's whole life
+
+
+def train_command(arguments: Sequence[str]) -> None:
+    """Hand the arguments to Hydra, so that overrides, `-m` and launchers work as its users know them.
+
+    Raises InputError for a configuration that does not compose, RunError for a run that was interrupted (it is saved).
+    """
+    os.environ.setdefault(
+        "HYDRA_FULL_ERROR", "1"
+    )  # errors come through; the command line says them in one sentence
+    sys.argv = ["voiceconv train", *arguments]
+    try:
+        _hydra_main()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise InputError(one_line(error)) from error
+
+
+@hydra.main(config_path="pkg://voiceconv.conf", config_name="config", version_base="1.3")
+def _hydra_main(config: DictConfig) -> None:
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    with joined_ranks() as ranks:
+        trainer = prepare_trainer(config, folder, ranks)
+        if not trainer.run():
+            raise RunError(
+                f"stopped at step {trainer.step} and saved; the same command goes on from there"
+            )
+
+
+def prepare_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ranks()) -> Trainer:  # noqa: B008 (frozen)
+    """All that a configuration describes, put together for `folder`; nothing is trained yet. Raises InputError."""
+    dump = Path(config.data.dump) / "train"
+    extractor = build(config.features, FeatureExtractor)
+    require_same_frames(extractor, dump)
+    stats = read_stats(dump)
+    domains = sorted(stats)
+    batches = UnpairedCrops(
+        {domain: matrices for domain, matrices in read_dump(dump).items() if domain in stats},
+        stats,
+        config.data.n_frames,
+        config.data.batch_size,
+        config.seed,
+        ranks.rank,
+        ranks.world_size,
+    )
+    torch.manual_seed(config.seed)
+    translator = build(
+        config.translator, Translator, n_channels=extractor.n_channels, n_domains=len(domains)
+    )
+    objective = build(
+        config.objective,
+        Objective,
+        translator=translator,
+        discriminator=build(config.discriminator, Discriminator, n_channels=extractor.n_channels),
+        n_domains=len(domains),
+        seed=config.seed + ranks.rank,
+    )
+    vocoder = build(config.vocoder, Vocoder, extractor=extractor)
+    converter = Converter(extractor, translator, vocoder, stats, domains, config.data.loudness)
+    settings = dict(config.trainer)
+    schedule = Schedule(settings.pop("n_steps"), settings.pop("decay_start"))
+    device = pick_device(settings.pop("device"))
+    if ranks.is_main:
+        _write_run_files(config, folder)
+    return Trainer(
+        objective,
+        batches,
+        {player: build(config.optimizer[player], Optimizer) for player in PLAYERS},
+        schedule,
+        folder,
+        device=device,
+        ranks=ranks,
+        validate=Validation(config, folder, converter),
+        seed=config.seed,
+        **settings,
+    )
+
+
+def require_same_frames(extractor: FeatureExtractor, dump: Path) -> None:
+    """Raise InputError where a dump holds other frames than the experiment's."""
+    found = build(read_definition(dump), FeatureExtractor).definition
+    wanted = extractor.definition
+    differing = [
+        f"{key} {found.get(key)} there, {wanted[key]} here"
+        for key in wanted
+        if found.get(key) != wanted[key]
+    ]
+    if differing:
+        raise InputError(
+            f"{dump} was extracted with other features than this experiment's: {'; '.join(differing)}; extract with "
+            "this experiment into another directory"
+        )
+
+
+def read_stats(dump: Path) -> dict[str, DomainStats]:
+    """The statistics that `voiceconv stats` left in a dump. Raises InputError where there are none, or of one domain only."""
+    if not (dump / STATS).exists():
+        raise InputError(f"{dump}: no {STATS}; run `voiceconv stats {dump}` first")
+    stats = load_stats(dump / STATS)
+    if len(stats) < 2:
+        raise InputError(f"{dump}: holds the one domain {sorted(stats)}; a conversion needs two")
+    return stats
+
+
+def pick_device(name: str) -> torch.device:
+    """`auto` is CUDA where there is one. Raises InputError for a device that is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(f"trainer.device={name}: no CUDA device is there; use trainer.device=cpu")
+    return torch.device(name)
+
+
+def _write_run_files(config: DictConfig, folder: Path) -> None:
+    """config.yaml and provenance.json. Raises InputError where the folder holds a run of another configuration."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "config.yaml"
+    OmegaConf.resolve(config)
+    if path.exists():
+        before = OmegaConf.load(path)
+        changed = [key for key in FIXED if before.get(key) != config.get(key)]
+        if changed:
+            raise InputError(
+                f"{folder} holds a run of another configuration ({', '.join(changed)} differ); give another run_dir, "
+                "or the overrides of that run"
+            )
+    replace_text(path, OmegaConf.to_yaml(config))
+    write_provenance(folder / "provenance.json", seed=config.seed)

@@ -1,0 +1,75 @@
+"""What a person sees of a run: the progress bar and TensorBoard."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from torch.utils.tensorboard import SummaryWriter
+
+
+class Tracker:
+    """Progress bar with losses and time left; scalars in `<folder>/tensorboard`. Ranks other than the main one are silent."""
+
+    def __init__(self, folder: Path, first_step: int, n_steps: int, silent: bool = False) -> None:
+        self.writer = (
+            None if silent else SummaryWriter(str(folder / "tensorboard"), purge_step=first_step)
+        )
+        self._progress = Progress(
+            TextColumn("training"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            TextColumn("{task.fields[losses]}"),
+            console=Console(stderr=True),
+            disable=silent,
+        )
+        self._task = self._progress.add_task(
+            "training", total=n_steps, completed=first_step, losses=""
+        )
+
+    def __enter__(self) -> Self:
+        """Show the bar."""
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Take the bar away and close the event file."""
+        self._progress.stop()
+        if self.writer is not None:
+            self.writer.close()
+
+    def advance(self, step: int) -> None:
+        """`step` steps are done."""
+        self._progress.update(self._task, completed=step)
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """`group/name` -> value; the losses among them are shown beside the bar."""
+        if self.writer is None:
+            return
+        for name, value in values.items():
+            self.writer.add_scalar(name, value, step)
+        shown = {
+            name.removeprefix("generator/"): v
+            for name, v in values.items()
+            if name.startswith("generator/")
+        }
+        self._progress.update(
+            self._task, losses=" ".join(f"{name} {value:.3f}" for name, value in shown.items())
+        )

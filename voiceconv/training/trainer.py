@@ -1,0 +1,334 @@
+"""The one loop for all families: generators and discriminators in turns."""
+
+import copy
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from voiceconv.errors import InputError, RunError
+from voiceconv.objectives.base import PLAYERS, Losses, Objective
+from voiceconv.training.checkpoint import State, load_checkpoint, save_checkpoint
+from voiceconv.training.distributed import Ranks
+from voiceconv.training.replay import ReplayPool
+from voiceconv.training.tracker import Tracker
+
+Precision = Literal["float32", "bf16", "fp16"]
+AUTOCAST = {"float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Batches(Protocol):
+    """Where batches come from: a function of the step and of nothing else."""
+
+    def batch(self, step: int) -> list[Tensor]:
+        """By domain_id, each (B, C, T)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Rates stay as they are up to `decay_start`, then fall in a line to 0 at `n_steps` (CycleGAN-VC, section 4.1)."""
+
+    n_steps: int
+    decay_start: int | None = None
+
+    def factor(self, step: int) -> float:
+        """What multiplies both players' own rates at this step."""
+        start = self.n_steps if self.decay_start is None else self.decay_start
+        if step < start:
+            return 1.0
+        return max(0.0, (self.n_steps - step) / max(1, self.n_steps - start))
+
+
+class Trainer:
+    """Alternates the two players from step 0, or from the last checkpoint in `folder`, to schedule.n_steps.
+
+    Args:
+        optimizers: player -> parameters -> optimiser; each player has its own, at its own rate.
+        gradient_clip: largest norm of a player's gradient; None leaves it.
+        ema_decay: keep an exponential moving average of the translator, which then is what ships; None keeps none.
+        precision: autocast type of forward passes; parameters stay float32.
+        validate: called with (step, translator that would ship) every `validate_every` steps and at the end.
+
+    The same arguments, data and thread count give the same parameters bit for bit on CPU, interrupted or not.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        batches: Batches,
+        optimizers: Mapping[str, Callable[[Iterator[nn.Parameter]], Optimizer]],
+        schedule: Schedule,
+        folder: Path,
+        *,
+        device: torch.device | str = "cpu",
+        ranks: Ranks = Ranks(),  # noqa: B008 (frozen)
+        gradient_clip: float | None = None,
+        ema_decay: float | None = None,
+        precision: Precision = "float32",
+        replay_size: int = 0,
+        log_every: int = 100,
+        checkpoint_every: int = 1000,
+        validate_every: int = 5000,
+        validate: Callable[[int, nn.Module, Tracker], None] | None = None,
+        seed: int = 0,
+    ) -> None:
+        if precision not in AUTOCAST:
+            raise InputError(
+                f"trainer.precision is {precision!r}; it takes one of {sorted(AUTOCAST)}"
+            )
+        self.objective = objective.to(device)
+        self.batches = batches
+        self.schedule = schedule
+        self.folder = folder
+        self.device = torch.device(device)
+        self.ranks = ranks
+        self.gradient_clip = gradient_clip
+        self.log_every, self.checkpoint_every, self.validate_every = (
+            log_every,
+            checkpoint_every,
+            validate_every,
+        )
+        self.validate = validate
+        self.step = 0
+        ranks.broadcast(self.objective)
+        self.optimizers = {
+            player: optimizers[player](objective.player(player).parameters()) for player in PLAYERS
+        }
+        self._rates = {
+            player: [g["lr"] for g in o.param_groups] for player, o in self.optimizers.items()
+        }
+        self._ema_decay = ema_decay
+        self._average = (
+            copy.deepcopy(objective.translator).requires_grad_(False) if ema_decay else None
+        )
+        self._autocast = AUTOCAST[precision]
+        self._scaler = torch.amp.GradScaler(
+            self.device.type, enabled=precision == "fp16" and self.device.type == "cuda"
+        )
+        self._replay = ReplayPool(replay_size, seed + ranks.rank)
+        self._stop_signal: int | None = None
+        torch.manual_seed(seed + ranks.rank)
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """Where the state lies."""
+        return self.folder / "checkpoints" / "last.pt"
+
+    @property
+    def translator(self) -> nn.Module:
+        """What ships: the moving average where one is kept."""
+        return self.objective.translator if self._average is None else self._average
+
+    def run(self) -> bool:
+        """Train to the end, or until SIGINT or SIGTERM. True when the schedule is finished.
+
+        Raises RunError when a loss is no longer finite; the checkpoint on disk is then the last good one.
+        """
+        if self.checkpoint_path.exists():
+            self.load_state_dict(load_checkpoint(self.checkpoint_path))
+        silent = not self.ranks.is_main
+        with (
+            self._catching_signals(),
+            Tracker(self.folder, self.step, self.schedule.n_steps, silent) as tracker,
+        ):
+            last_logged, since = self.step, time.monotonic()
+            while self.step < self.schedule.n_steps:
+                losses = self.train_step()
+                tracker.advance(self.step)
+                finished = self.step == self.schedule.n_steps
+                stopping = self._stopping()
+                due = self.step % self.checkpoint_every == 0 or finished or stopping
+                if self.step % self.log_every == 0 or due:
+                    values = {name: float(value) for name, value in losses.items()}
+                    self._require_finite(values)
+                    speed = (self.step - last_logged) / (time.monotonic() - since)
+                    last_logged, since = self.step, time.monotonic()
+                    tracker.scalars(
+                        self.step, values | self._rates_now() | {"speed/steps_per_second": speed}
+                    )
+                if due:
+                    self.save()
+                if (
+                    self.validate
+                    and not stopping
+                    and (self.step % self.validate_every == 0 or finished)
+                ):
+                    self._run_validation(tracker)
+                    since = time.monotonic()
+                if stopping:
+                    return finished
+        return True
+
+    def train_step(self) -> Losses:
+        """One update of each player. Losses by `player/name`, gradient norms by `gradient_norm/player`, detached."""
+        batch = [
+            frames.to(self.device, non_blocking=True) for frames in self.batches.batch(self.step)
+        ]
+        factor = self.schedule.factor(self.step)
+        for player, optimizer in self.optimizers.items():
+            for group, rate in zip(optimizer.param_groups, self._rates[player], strict=True):
+                group["lr"] = rate * factor
+        with self._autocasting():
+            self._let_move("generator")
+            losses, generated = self.objective.generator_losses(batch, self.step)
+        report = self._update("generator", losses)
+        detached = {kind: [fake.detach() for fake in fakes] for kind, fakes in generated.items()}
+        shown = self._replay(detached, self.step)
+        with self._autocasting():
+            self._let_move("discriminator")
+            losses = self.objective.discriminator_losses(batch, shown)
+        report |= self._update("discriminator", losses)
+        self._scaler.update()
+        self._update_average()
+        self.step += 1
+        return report
+
+    def _let_move(self, moving: str) -> None:
+        """Freeze the other player: its gradients are not wanted, and cost a third of the step."""
+        for player in PLAYERS:
+            self.objective.player(player).requires_grad_(player == moving)
+
+    def _update(self, player: str, losses: Losses) -> Losses:
+        """Backward and step of one player's optimiser."""
+        network, optimizer = self.objective.player(player), self.optimizers[player]
+        optimizer.zero_grad(set_to_none=True)
+        self._scaler.scale(self.objective.total(player, losses)).backward()
+        self._scaler.unscale_(optimizer)
+        self.ranks.average_gradients(network)
+        limit = float("inf") if self.gradient_clip is None else self.gradient_clip
+        norm = nn.utils.clip_grad_norm_(network.parameters(), limit)
+        self._scaler.step(optimizer)
+        report = {f"{player}/{name}": loss.detach() for name, loss in losses.items()}
+        return report | {f"gradient_norm/{player}": norm.detach()}
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        if self._average is None or self._ema_decay is None:
+            return
+        decay = min(
+            self._ema_decay, (1 + self.step) / (10 + self.step)
+        )  # young averages forget the random start
+        averages, current = self._average.state_dict(), self.objective.translator.state_dict()
+        floating = [name for name, value in averages.items() if value.is_floating_point()]
+        torch._foreach_lerp_(
+            [averages[n] for n in floating], [current[n] for n in floating], 1 - decay
+        )
+
+    def _autocasting(self) -> torch.autocast:
+        return torch.autocast(self.device.type, self._autocast, enabled=self._autocast is not None)
+
+    def _rates_now(self) -> dict[str, float]:
+        return {f"rate/{player}": o.param_groups[0]["lr"] for player, o in self.optimizers.items()}
+
+    def _require_finite(self, values: Mapping[str, float]) -> None:
+        bad = [
+            name for name, value in values.items() if value != value or abs(value) == float("inf")
+        ]
+        if self.ranks.any(bool(bad)):
+            where = (
+                f"the last good checkpoint is {self.checkpoint_path}"
+                if self.checkpoint_path.exists()
+                else "no checkpoint yet"
+            )
+            raise RunError(
+                f"step {self.step}: {', '.join(bad) or 'another rank`s loss'} is not finite; {where}; lower the learning rates, "
+                "set trainer.gradient_clip, or use trainer.precision=float32"
+            )
+
+    def _run_validation(self, tracker: Tracker) -> None:
+        if self.validate and self.ranks.is_main:
+            translator = self.translator
+            translator.eval()
+            with torch.no_grad():
+                self.validate(self.step, translator, tracker)
+            translator.train()
+
+    @contextmanager
+    def _catching_signals(self) -> Iterator[None]:
+        """SIGINT and SIGTERM let the step end, save, and return; a second one of them acts at once."""
+        previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+        def note(number: int, frame: object) -> None:
+            self._stop_signal = number
+            signal.signal(number, previous[signal.Signals(number)])
+
+        for number in previous:
+            signal.signal(number, note)
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def _stopping(self) -> bool:
+        return self.ranks.any(self._stop_signal is not None)
+
+    def save(self) -> None:
+        """Write the checkpoint. Every rank takes part, the main one writes."""
+        state = self.state_dict()
+        if self.ranks.is_main:
+            save_checkpoint(self.checkpoint_path, state)
+
+    def state_dict(self) -> State:
+        """All that decides the next step."""
+        pools = (
+            [self._replay.state_dict()]
+            if self.ranks.world_size == 1
+            else self._pools_of_all_ranks()
+        )
+        return {
+            "step": self.step,
+            "objective": self.objective.state_dict(),
+            "optimizers": {
+                player: optimizer.state_dict() for player, optimizer in self.optimizers.items()
+            },
+            "scaler": self._scaler.state_dict(),
+            "average": None if self._average is None else self._average.state_dict(),
+            "replay": pools,
+            "torch_rng": self.ranks.gather(torch.get_rng_state()),
+        }
+
+    def _pools_of_all_ranks(self) -> list[dict[str, Tensor]]:
+        gathered = {
+            name: self.ranks.gather(fakes) for name, fakes in self._replay.state_dict().items()
+        }
+        return [
+            {name: by_rank[rank] for name, by_rank in gathered.items()}
+            for rank in range(self.ranks.world_size)
+        ]
+
+    def load_state_dict(self, state: State) -> None:
+        """The inverse of state_dict. Raises InputError where the checkpoint is of another configuration."""
+        if len(state["torch_rng"]) != self.ranks.world_size:
+            raise InputError(
+                f"{self.checkpoint_path}: written by {len(state['torch_rng'])} processes, now there are "
+                f"{self.ranks.world_size}; start as many, or a new run directory"
+            )
+        try:
+            self.objective.load_state_dict(state["objective"])
+            for player, optimizer in self.optimizers.items():
+                optimizer.load_state_dict(state["optimizers"][player])
+            if self._average is not None:
+                self._average.load_state_dict(state["average"] or state["objective"])
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise InputError(
+                f"{self.checkpoint_path}: belongs to a differently configured network "
+                f"({str(error).splitlines()[-1].strip()}); choose another run directory"
+            ) from error
+        self._scaler.load_state_dict(state["scaler"])
+        self._replay.load_state_dict(
+            {
+                name: fakes.to(self.device)
+                for name, fakes in state["replay"][self.ranks.rank].items()
+            }
+        )
+        torch.set_rng_state(state["torch_rng"][self.ranks.rank])
+        self.step = state["step"]

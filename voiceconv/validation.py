@@ -1,0 +1,70 @@
+"""What a run shows on the way: fixed validation utterances, converted as users will convert, and the model as it stands."""
+
+import copy
+import logging
+from itertools import permutations
+from pathlib import Path
+
+from omegaconf import DictConfig
+from torch import Tensor, nn
+
+from voiceconv import audio
+from voiceconv.converter import Converter
+from voiceconv.data.manifest import Utterance, read_data_dir
+from voiceconv.training.tracker import Tracker
+
+log = logging.getLogger(__name__)
+
+
+class Validation:
+    """Called by the trainer: audio and spectrograms of fixed utterances to TensorBoard, and `<folder>/model`."""
+
+    def __init__(self, config: DictConfig, folder: Path, converter: Converter) -> None:
+        self.config = config
+        self.folder = folder
+        self.converter = converter
+        self.utterances = self._pick(config.data.waves, config.validation.n_utterances)
+
+    def __call__(self, step: int, translator: nn.Module, tracker: Tracker) -> None:
+        """Write the model with this translator and show what it does."""
+        self.converter.translator = copy.deepcopy(translator).cpu().eval()  # type: ignore[assignment]
+        self.converter.save_pretrained(self.folder / "model", self._card(step))
+        if tracker.writer is None:
+            return
+        for source, target in permutations(self.converter.domains, 2):
+            for number, utterance in enumerate(self.utterances.get(source, [])):
+                wave = audio.read(utterance.path, self.converter.sample_rate).samples
+                converted = self.converter.convert(wave, target=target, source=source)
+                cycled = self.converter.convert(converted, target=source, source=target)
+                name = f"{source}_to_{target}/{number}"
+                tracker.writer.add_audio(name, converted[None], step, self.converter.sample_rate)
+                for kind, shown in (("source", wave), ("converted", converted), ("cycled", cycled)):
+                    tracker.writer.add_image(
+                        f"{name}/{kind}", self._picture(shown), step, dataformats="HW"
+                    )
+
+    def _picture(self, wave: Tensor) -> Tensor:
+        """(N,) -> frames as an image (C, T) in 0..1, low channels below."""
+        frames = self.converter.extractor.extract(wave).frames
+        low, high = frames.min(1, keepdim=True).values, frames.max(1, keepdim=True).values
+        return ((frames - low) / (high - low).clamp_min(1e-6)).flip(0)
+
+    def _card(self, step: int) -> dict[str, object]:
+        card = self.config.card
+        return {
+            "experiment": self.config.name,
+            "steps": step,
+            "data": card.data,
+            "licence": card.licence,
+        }
+
+    def _pick(self, waves: str | None, n_utterances: int) -> dict[str, list[Utterance]]:
+        """The first utterances of each domain in the val split, in the order of their ids."""
+        if waves is None or not (Path(waves) / "val" / "wav.scp").exists():
+            log.info("no validation audio: data.waves names no data directory with a val split")
+            return {}
+        picked: dict[str, list[Utterance]] = {}
+        for utterance in read_data_dir(Path(waves) / "val"):
+            if len(picked.setdefault(utterance.domain, [])) < n_utterances:
+                picked[utterance.domain].append(utterance)
+        return picked
