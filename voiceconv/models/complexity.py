@@ -28,7 +28,7 @@ def describe(network: Network, n_channels: int, frames_per_second: float) -> dic
 
 
 def macs_per_frame(network: Network, n_channels: int) -> float:
-    """Multiply-accumulates for one frame of input; nothing is computed, only shapes are followed."""
+    """Multiply-accumulates for one frame of input: shapes are followed, nothing is computed."""
     n_frames = getattr(network, "n_frames", _N_FRAMES)
     shadow = copy.deepcopy(network).to("meta")
     with FlopCounterMode(display=False) as counter, torch.no_grad():

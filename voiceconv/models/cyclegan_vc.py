@@ -5,9 +5,9 @@ discriminator that ends in one number ("FullGAN" in the CycleGAN-VC2 paper). Wha
 open, and our reading:
 
 - Whether the figure's c counts a gated unit's output or the filters going into it. Read as the
-  output (each of the two branches has c filters, as in the popular re-implementation), the generator
-  has 38,055,704 parameters at 24 coefficients. No size is given for this one; CycleGAN-VC2's figures
-  agree with the later papers' sizes only when read the other way.
+  output (each of the two branches has c filters, as in the popular re-implementation), the
+  generator has 38,055,704 parameters at 24 coefficients. No size is given for this one;
+  CycleGAN-VC2's figures agree with the later papers' sizes only when read the other way.
 - How the discriminator's 6x3 kernel meets the 6 rows that 24 coefficients leave. We keep the rows
   (padding 2 above and 3 below, TensorFlow's "same") and flatten all of them into the last, fully
   connected layer.
@@ -67,7 +67,7 @@ class Generator1d(Generator):
 
 
 class FullDiscriminator(Discriminator):
-    """Judges a crop as a whole: gated 2-D convolutions and a dense layer over all that they leave (figure 2, bottom).
+    """Judges a crop as a whole: gated 2-D convolutions, a dense layer over all that they leave.
 
     Args:
         n_channels: C of the frames.
