@@ -1,0 +1,1 @@
+"""Measures of a conversion, one module each: conventions, validate(), the functions, evaluate()."""

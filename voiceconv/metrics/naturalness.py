@@ -1,0 +1,52 @@
+"""Naturalness without a reference: DNSMOS, a network's guess of listeners' opinion.
+
+Conventions
+-----------
+Waves are (N,) floating point at 16 kHz, scaled to a peak of 0.8 (see waves.py); DNSMOS hears level:
+the same recordings at a peak of 0.1 score 0.1 higher. Waves shorter than 9.01 s are repeated until
+they are longer, as speechmos does.
+
+Metrics
+-------
+* :meth:`Dnsmos.score`: the overall score (OVRL of ITU-T P.835), 1 to 5; higher is better.
+
+References
+----------
+Reddy et al. 2022, "DNSMOS P.835", ICASSP; weights of speechmos 0.0.1.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceconv.errors import InputError
+from voiceconv.metrics import waves
+from voiceconv.metrics.waves import SAMPLE_RATE, scale_to_peak
+
+
+def validate(wave: NDArray[np.floating]) -> None:
+    """Raise ValueError on a wave that cannot be scored; warn where it is silent."""
+    waves.validate(wave)
+
+
+class Dnsmos:
+    """speechmos' DNSMOS. Raises InputError where the extra `eval` is missing."""
+
+    def __init__(self) -> None:
+        try:
+            from speechmos import dnsmos
+        except ImportError as error:
+            raise InputError(
+                f"DNSMOS needs speechmos and onnxruntime, which cannot be imported ({error}); "
+                "install them with: pip install 'voiceconv[eval]'"
+            ) from error
+        self._run = dnsmos.run
+
+    def score(self, wave: NDArray[np.floating]) -> float:
+        """Wave (N,) at 16 kHz -> overall score, about 1 to 5."""
+        validate(wave)
+        return float(self._run(scale_to_peak(wave), SAMPLE_RATE)["ovrl_mos"])
+
+
+def evaluate(scorer: Dnsmos, wave: NDArray[np.floating]) -> dict[str, float]:
+    """Wave (N,) at 16 kHz -> {"dnsmos": overall score}."""
+    return {"dnsmos": scorer.score(wave)}
