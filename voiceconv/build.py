@@ -1,9 +1,10 @@
 """Configuration to objects: the only file that knows Hydra's instantiate.
 
-A node names a class by `_target_` and its keywords; the constructor is the schema. Only classes of this package and torch's
-optimisers are built, so a model directory from a stranger can't run code.
+A node names a class by `_target_` and its keywords; the constructor is the schema. Only classes of
+this package and torch's optimisers are built, so a model directory from a stranger can't run code.
 """
 
+import importlib
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
@@ -11,7 +12,7 @@ from typing import Any, TypeVar
 from hydra import compose, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, InstantiationException
-from hydra.utils import get_class, instantiate
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -25,9 +26,12 @@ T = TypeVar("T")
 
 
 def build(node: Mapping[str, Any] | DictConfig, expect: type[T], **dependencies: Any) -> T:
-    """The object that a node describes; `dependencies` are what code knows and the node must not repeat.
+    """The object that a node describes.
 
-    Raises InputError where a `_target_` is foreign or no class, where it is not an `expect`, or where its keywords do not fit.
+    `dependencies` are what code knows and the node must not repeat.
+
+    Raises InputError where a `_target_` is foreign or no class, where it is not an `expect`, or
+    where its keywords do not fit.
     """
     plain: dict[str, Any] = _plain(node)
     for target in _targets(plain):
@@ -44,13 +48,17 @@ def build(node: Mapping[str, Any] | DictConfig, expect: type[T], **dependencies:
         cause = error.__cause__ or error
         accepted = [p for p in inspect.signature(cls).parameters if p not in dependencies]
         raise InputError(
-            f"{name} could not be built: {str(cause).splitlines()[0]} (it takes {', '.join(accepted)})"
+            f"{name} could not be built: {str(cause).splitlines()[0]} "
+            f"(it takes {', '.join(accepted)})"
         ) from error
     return built
 
 
 def compose_config(overrides: Sequence[str] = ()) -> DictConfig:
-    """The configuration that `voiceconv train` would run with these overrides. Raises InputError on a wrong one."""
+    """The configuration that `voiceconv train` would run with these overrides.
+
+    Raises InputError on a wrong one.
+    """
     GlobalHydra.instance().clear()
     try:
         with initialize_config_module("voiceconv.conf", version_base="1.3"):
@@ -71,7 +79,10 @@ def _plain(node: Mapping[str, Any] | DictConfig) -> dict[str, Any]:
 
 
 def _targets(node: object) -> Iterator[str]:
-    """Every `_target_` in a tree of plain containers; also those that no constructor would ever see."""
+    """Every `_target_` in a tree of plain containers.
+
+    Also those that no constructor would ever see.
+    """
     if isinstance(node, Mapping):
         if "_target_" in node:
             yield str(node["_target_"])
@@ -85,12 +96,17 @@ def _targets(node: object) -> Iterator[str]:
 def _resolve(target: str) -> type:
     if not target.startswith(ALLOWED):
         raise InputError(
-            f"configuration asks for {target!r}; only classes of {', '.join(p.rstrip('.') for p in ALLOWED)} are built: do "
+            f"configuration asks for {target!r}; only classes of "
+            f"{', '.join(p.rstrip('.') for p in ALLOWED)} are built: do "
             "not use this model unless you know why it asks"
         )
+    module, _, name = target.rpartition(".")
     try:
-        return get_class(target)
-    except (ImportError, ValueError) as error:
+        cls = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
         raise InputError(
-            f"configuration asks for {target!r}, which is no class of this version of voiceconv"
+            f"configuration asks for {target!r}, which this version of voiceconv does not have"
         ) from error
+    if not isinstance(cls, type):
+        raise InputError(f"configuration asks for {target!r}, which is no class")
+    return cls

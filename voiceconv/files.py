@@ -30,4 +30,5 @@ def replacing(path: Path | str) -> Iterator[Path]:
 def replace_text(path: Path | str, text: str) -> None:
     """Write `text` as UTF-8 to `path`, whole or not at all."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        # Names of files that are no UTF-8 pass as the bytes that they are.
+        temporary.write_text(text, encoding="utf-8", errors="surrogateescape", newline="\n")

@@ -1,4 +1,4 @@
-"""`voiceconv train`: a configuration and an extracted corpus to a run directory with a model in it."""
+"""`voiceconv train`: a configuration and an extracted corpus to a run with a model in it."""
 
 import os
 import sys
@@ -41,9 +41,11 @@ FIXED = (
 
 
 def train_command(arguments: Sequence[str]) -> None:
-    """Hand the arguments to Hydra, so that overrides, `-m` and launchers work as its users know them.
+    """Hand the arguments to Hydra, so that overrides, `-m` and launchers work as its users know
+    them.
 
-    Raises InputError for a configuration that does not compose, RunError for a run that was interrupted (it is saved).
+    Raises InputError for a configuration that does not compose, RunError for a run that was
+    interrupted (it is saved).
     """
     os.environ.setdefault(
         "HYDRA_FULL_ERROR", "1"
@@ -67,7 +69,10 @@ def _hydra_main(config: DictConfig) -> None:
 
 
 def prepare_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ranks()) -> Trainer:  # noqa: B008 (frozen)
-    """All that a configuration describes, put together for `folder`; nothing is trained yet. Raises InputError."""
+    """All that a configuration describes, put together for `folder`; nothing is trained yet.
+
+    Raises InputError.
+    """
     dump = Path(config.data.dump) / "train"
     extractor = build(config.features, FeatureExtractor)
     require_same_frames(extractor, dump)
@@ -126,13 +131,17 @@ def require_same_frames(extractor: FeatureExtractor, dump: Path) -> None:
     ]
     if differing:
         raise InputError(
-            f"{dump} was extracted with other features than this experiment's: {'; '.join(differing)}; extract with "
+            f"{dump} was extracted with other features than this experiment's: "
+            f"{'; '.join(differing)}; extract with "
             "this experiment into another directory"
         )
 
 
 def read_stats(dump: Path) -> dict[str, DomainStats]:
-    """The statistics that `voiceconv stats` left in a dump. Raises InputError where there are none, or of one domain only."""
+    """The statistics that `voiceconv stats` left in a dump.
+
+    Raises InputError where there are none, or of one domain only.
+    """
     if not (dump / STATS).exists():
         raise InputError(f"{dump}: no {STATS}; run `voiceconv stats {dump}` first")
     stats = load_stats(dump / STATS)
@@ -151,7 +160,10 @@ def pick_device(name: str) -> torch.device:
 
 
 def _write_run_files(config: DictConfig, folder: Path) -> None:
-    """config.yaml and provenance.json. Raises InputError where the folder holds a run of another configuration."""
+    """config.yaml and provenance.json.
+
+    Raises InputError where the folder holds a run of another configuration.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "config.yaml"
     OmegaConf.resolve(config)
@@ -160,7 +172,8 @@ def _write_run_files(config: DictConfig, folder: Path) -> None:
         changed = [key for key in FIXED if before.get(key) != config.get(key)]
         if changed:
             raise InputError(
-                f"{folder} holds a run of another configuration ({', '.join(changed)} differ); give another run_dir, "
+                f"{folder} holds a run of another configuration ({', '.join(changed)} differ); "
+                "give another run_dir, "
                 "or the overrides of that run"
             )
     replace_text(path, OmegaConf.to_yaml(config))

@@ -1,4 +1,7 @@
-"""What a run shows on the way: fixed validation utterances, converted as users will convert, and the model as it stands."""
+"""What a run shows on the way.
+
+Fixed validation utterances, converted as users will convert, and the model as it stands.
+"""
 
 import copy
 import logging
@@ -17,7 +20,10 @@ log = logging.getLogger(__name__)
 
 
 class Validation:
-    """Called by the trainer: audio and spectrograms of fixed utterances to TensorBoard, and `<folder>/model`."""
+    """Called by the trainer.
+
+    Audio and spectrograms of fixed utterances to TensorBoard, and `<folder>/model`.
+    """
 
     def __init__(self, config: DictConfig, folder: Path, converter: Converter) -> None:
         self.config = config

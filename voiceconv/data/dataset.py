@@ -1,7 +1,8 @@
 """Random crops of each domain's frames: what a GAN trains on.
 
-All that is random here is a pure function of (seed, rank, step), so a resumed run sees what the uninterrupted one would have
-seen without any state being kept, and two ranks never see the same crop.
+All that is random here is a pure function of (seed, rank, step), so a resumed run sees what the
+uninterrupted one would have seen without any state being kept, and two ranks never see the same
+crop.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,10 +18,13 @@ from voiceconv.features.stats import DomainStats
 
 
 class UnpairedCrops:
-    """Batches by step: for each domain, in the order of `utterances`, normalised crops (batch_size, C, n_frames).
+    """Batches by step: for each domain, in the order of `utterances`, normalised crops (batch_size,
+    C, n_frames).
 
-    utterances: domain -> matrices (T, C), memory-mapped or not. Those shorter than a crop are left out; `n_left_out` counts
-    them by domain. Each utterance comes once in every pass over its domain, in an order of that pass's own.
+    utterances: domain -> matrices (T, C), memory-mapped or not. Those shorter than a crop are left
+        out; `n_left_out` counts
+    them by domain. Each utterance comes once in every pass over its domain, in an order of that
+    pass's own.
     """
 
     def __init__(
@@ -51,8 +55,9 @@ class UnpairedCrops:
             if not kept:
                 longest = max((len(m) for m in utterances[domain]), default=0)
                 raise InputError(
-                    f"domain {domain!r}: none of its {len(utterances[domain])} utterances is as long as a training crop of "
-                    f"{n_frames} frames (the longest has {longest}); add longer recordings or lower data.n_frames"
+                    f"domain {domain!r}: none of its {len(utterances[domain])} utterances is as "
+                    f"long as a training crop of {n_frames} frames (the longest has {longest}); "
+                    "add longer recordings or lower data.n_frames"
                 )
 
     def batch(self, step: int) -> list[Tensor]:
@@ -76,7 +81,9 @@ class UnpairedCrops:
 
 
 def read_dump(dump: Path | str) -> dict[str, list[np.ndarray]]:
-    """An extracted split: domain -> memory-mapped frames (T, C), domains and utterances in sorted order."""
+    """An extracted split: domain -> memory-mapped frames (T, C), domains and utterances in sorted
+    order.
+    """
     dump = Path(dump)
     lines = (dump / "utt2spk").read_text(encoding="utf-8").splitlines()
     domain_of = dict(line.split(maxsplit=1) for line in lines if line.strip())

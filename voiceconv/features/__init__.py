@@ -2,7 +2,13 @@
 
 from voiceconv.features.base import FeatureExtractor, Features
 from voiceconv.features.mel import MelSpectrogram
-from voiceconv.features.stats import DomainStats, load_stats, save_stats
+from voiceconv.features.stats import (
+    DomainStats,
+    convert_aperiodicity,
+    convert_f0,
+    load_stats,
+    save_stats,
+)
 from voiceconv.features.world import World
 
 __all__ = [
@@ -11,6 +17,8 @@ __all__ = [
     "Features",
     "MelSpectrogram",
     "World",
+    "convert_aperiodicity",
+    "convert_f0",
     "load_stats",
     "save_stats",
 ]

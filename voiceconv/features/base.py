@@ -8,9 +8,12 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Features:
-    """One utterance, analysed. Only `frames` goes through the network; the rest is carried to the vocoder.
+    """One utterance, analysed.
 
-    frames: (C, T) float32. f0: (T,) Hz, 0 where unvoiced. aperiodicity: (K, T), coded as the extractor codes it.
+    Only `frames` goes through the network; the rest is carried to the vocoder.
+
+    frames: (C, T) float32. f0: (T,) Hz, 0 where unvoiced. aperiodicity: (K, T), in the extractor's
+    own code.
     """
 
     frames: Tensor
@@ -28,7 +31,7 @@ class Features:
 
 
 class FeatureExtractor(ABC):
-    """wave (N,) float32 at `sample_rate` -> Features with T = N // hop_length + 1 frames of `n_channels`."""
+    """Wave (N,) float32 at `sample_rate` -> Features of N // hop_length + 1 frames."""
 
     sample_rate: int
     hop_length: int
@@ -41,7 +44,10 @@ class FeatureExtractor(ABC):
     @property
     @abstractmethod
     def definition(self) -> dict[str, object]:
-        """Everything that gives the frames their meaning, by name: two equal definitions, interchangeable frames."""
+        """Everything that gives the frames their meaning, by name.
+
+        Two equal definitions, interchangeable frames.
+        """
 
     @property
     def frames_per_second(self) -> float:

@@ -6,11 +6,11 @@ from torch import Tensor
 
 from voiceconv.features.base import FeatureExtractor, Features
 
-LOG_FLOOR = 1e-5  # magnitude below which a mel bin counts as silence: -100 dB, HiFi-GAN's and MelGAN's choice
+LOG_FLOOR = 1e-5  # magnitude taken for silence: -100 dB, as HiFi-GAN and MelGAN have it
 
 
 class MelSpectrogram(FeatureExtractor):
-    """wave -> natural log of mel-filtered magnitude (C, T), Hann window, centred with reflected edges."""
+    """wave -> natural log of mel-filtered magnitude (C, T); Hann window, reflected edges."""
 
     def __init__(
         self,

@@ -2,8 +2,8 @@
 
     log|H(w)| = sum_m c_m cos(m v(w)),     v(w) = w + 2 atan(alpha sin w / (1 - alpha cos w))
 
-v is the phase of a first-order all-pass, which bends the frequency axis towards mel. Both directions are linear in the
-log spectrum, so each is one matrix, made once.
+v is the phase of a first-order all-pass, which bends the frequency axis towards mel. Both
+directions are linear in the log spectrum, so each is one matrix, made once.
 """
 
 import math
@@ -15,7 +15,7 @@ _FLOOR = 1e-16  # keeps log() finite on digital silence; CheapTrick's own floor 
 
 
 def all_pass_alpha(sample_rate: int) -> float:
-    """The alpha whose all-pass warp lies nearest Fant's mel scale (least squares on [0, pi]), to two decimals.
+    """The alpha, to two decimals, whose warp lies nearest Fant's mel scale (least squares).
 
     0.41 at 16 kHz, 0.47 at 24 kHz: what is in use with SPTK.
     """
@@ -40,9 +40,10 @@ class MelCepstrum:
         v = warp(w, alpha)
         order = torch.arange(n_coefficients, dtype=torch.float64)
         cosines = torch.cos(order[:, None] * v)  # (C, F)
-        # c_m = (2 / pi) * integral of log|H| cos(m v) dv over [0, pi], half of that for m = 0; by the trapezoid rule
-        # on w, with dv/dw = (1 - alpha^2) / (1 + alpha^2 - 2 alpha cos w). The integrand is periodic and smooth,
-        # for which that rule converges faster than any power of the step.
+        # c_m = (2 / pi) * integral of log|H| cos(m v) dv over [0, pi], half of that for m = 0; by
+        # the trapezoid rule on w, with dv/dw = (1 - alpha^2) / (1 + alpha^2 - 2 alpha cos w). The
+        # integrand is periodic and smooth, for which that rule converges faster than any power of
+        # the step.
         weight = (1 - alpha**2) / (1 + alpha**2 - 2 * alpha * w.cos()) / (len(w) - 1)
         weight[[0, -1]] /= 2
         analysis = 2 * cosines * weight
@@ -55,5 +56,5 @@ class MelCepstrum:
         return (self._analysis @ power.double().clamp_min(_FLOOR).log()).to(power.dtype)
 
     def decode(self, cepstrum: Tensor) -> Tensor:
-        """Mel-cepstrum (C, T) -> power spectrum (F, T) of float64, which is what WORLD's synthesis takes."""
+        """Mel-cepstrum (C, T) -> power spectrum (F, T), float64 as WORLD's synthesis takes it."""
         return (2 * (self._synthesis @ cepstrum.double())).exp()

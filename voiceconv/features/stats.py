@@ -1,4 +1,4 @@
-"""What the network must not have to learn: each domain's level of every channel, and its range of F0."""
+"""What the network must not have to learn: each domain's level of every channel, its F0."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -23,9 +23,13 @@ NO_F0 = torch.tensor([float("nan"), float("nan")])
 
 @dataclass(frozen=True)
 class DomainStats:
-    """frames_mean, frames_std: (C,). log_f0: (2,) mean and deviation of ln Hz over voiced frames, NaN without any.
+    """One domain's means and deviations.
 
-    aperiodicity_mean, aperiodicity_std: (K,) over voiced frames, in the code's dB; (0,) where there is none.
+    frames_mean, frames_std: (C,).
+    log_f0: (2,) mean and deviation of ln Hz over voiced frames, NaN without any.
+
+    aperiodicity_mean, aperiodicity_std: (K,) over voiced frames, in the code's dB; (0,) where there
+    is none.
     """
 
     frames_mean: Tensor
@@ -36,7 +40,10 @@ class DomainStats:
 
     @classmethod
     def fit(cls, utterances: Iterable[Features]) -> "DomainStats":
-        """One pass over a domain's utterances, in float64. Raises InputError where there is not one frame."""
+        """One pass over a domain's utterances, in float64.
+
+        Raises InputError where there is not one frame.
+        """
         frames, log_f0, aperiodicity = _Moments(), _Moments(), _Moments()
         for utterance in utterances:
             frames.add(utterance.frames)
@@ -64,7 +71,9 @@ class DomainStats:
 
 
 def convert_f0(f0: Tensor, source: DomainStats, target: DomainStats) -> Tensor:
-    """(T,) Hz -> (T,) Hz: the log-Gaussian transform (Liu et al. 2007, ICME); unvoiced frames stay 0.
+    """(T,) Hz -> (T,) Hz: the log-Gaussian transform of Liu et al. 2007 (ICME).
+
+    Unvoiced frames stay 0.
 
     Left as it is where either domain has no voiced frame, as with drums.
     """
@@ -75,6 +84,21 @@ def convert_f0(f0: Tensor, source: DomainStats, target: DomainStats) -> Tensor:
     standard = (f0[voiced].log() - source.log_f0[0]) / source.log_f0[1]
     converted[voiced] = (standard * target.log_f0[1] + target.log_f0[0]).exp()
     return converted
+
+
+def convert_aperiodicity(
+    aperiodicity: Tensor, f0: Tensor, source: DomainStats, target: DomainStats
+) -> Tensor:
+    """(K, T) coded dB -> (K, T): voiced frames get the target's mean and deviation, 0 dB at most.
+
+    The excitation's share of noise is the speaker's too (breath, recording floor), and the network
+    never sees it. Left as it is where either domain has none.
+    """
+    if not len(source.aperiodicity_mean) or not len(target.aperiodicity_mean):
+        return aperiodicity
+    standard = (aperiodicity - source.aperiodicity_mean[:, None]) / source.aperiodicity_std[:, None]
+    moved = standard * target.aperiodicity_std[:, None] + target.aperiodicity_mean[:, None]
+    return torch.where(f0 > 0, moved.clamp_max(0.0), aperiodicity)
 
 
 def save_stats(path: Path | str, stats: Mapping[str, DomainStats]) -> None:

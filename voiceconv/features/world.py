@@ -1,7 +1,8 @@
 """WORLD analysis: F0, mel-cepstra of CheapTrick's envelope, coded D4C aperiodicity.
 
-Morise et al. 2016, IEICE Trans. E99-D(7); CheapTrick: Morise 2015, Speech Communication 67; D4C: Morise 2016, ibid. 84;
-Harvest: Morise 2017, Interspeech. All of it is pyworld's; ours are the mel-cepstra and the frame count.
+Morise et al. 2016, IEICE Trans. E99-D(7); CheapTrick: Morise 2015, Speech Communication 67; D4C:
+Morise 2016, ibid. 84; Harvest: Morise 2017, Interspeech. All of it is pyworld's; ours are the
+mel-cepstra and the frame count.
 """
 
 import warnings
@@ -23,7 +24,7 @@ DITHER = 1e-5  # -100 dB full scale: D4C and CheapTrick divide by zero on digita
 
 
 class World(FeatureExtractor):
-    """wave -> mel-cepstra (C, T), F0 (T,) and coded band aperiodicity (K, T) in dB, every 5 ms by default."""
+    """wave -> mel-cepstra (C, T), F0 (T,) in Hz and coded band aperiodicity (K, T) in dB."""
 
     def __init__(
         self,
@@ -38,7 +39,7 @@ class World(FeatureExtractor):
         hop_length = sample_rate * frame_period / 1000
         if not hop_length.is_integer() or hop_length < 1:
             raise ValueError(
-                f"frame_period {frame_period} ms is not a whole number of samples at {sample_rate} Hz"
+                f"frame_period {frame_period} ms is no whole number of samples at {sample_rate} Hz"
             )
         if f0_method not in ("harvest", "dio"):
             raise ValueError(
@@ -58,7 +59,7 @@ class World(FeatureExtractor):
 
     @property
     def definition(self) -> dict[str, object]:
-        """See FeatureExtractor; the way F0 is searched for is left out, since frames stay interchangeable."""
+        """See FeatureExtractor. How F0 is searched for is left out: frames stay interchangeable."""
         return {
             "kind": "world",
             "sample_rate": self.sample_rate,

@@ -1,1 +1,4 @@
-"""Pure functions from tensors to one scalar; objectives give them names, configurations their weights."""
+"""Pure functions from tensors to one scalar.
+
+Objectives give them names, configurations their weights.
+"""

@@ -1,4 +1,6 @@
-"""Least squares, Mao et al. 2017 (ICCV), eq. 9 with a = 0, b = c = 1, but for its factors 1/2: those are weights, and weights
+"""Least squares, Mao et al. 2017 (ICCV), eq.
+
+9 with a = 0, b = c = 1, but for its factors 1/2: those are weights, and weights
 belong to the configuration. Averaged over patches and over a discriminator's scales."""
 
 import torch

@@ -1,4 +1,4 @@
-"""What a network that translates frames and one that judges them look like to the rest of the toolkit."""
+"""What the rest of the toolkit knows of a network that translates frames, or judges them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -10,14 +10,20 @@ from torch.nn import functional as F
 
 
 class Verdict(NamedTuple):
-    """One scale's judgement. logits: any shape, unbounded. features: what feature matching compares, may be empty."""
+    """One scale's judgement. logits: any shape, unbounded.
+
+    features: what feature matching compares, may be empty.
+    """
 
     logits: Tensor
     features: list[Tensor]
 
 
 class Translator(nn.Module, ABC):
-    """The network that ships. `frame_multiple`: what a generator's T must divide by; forward takes any T."""
+    """The network that ships.
+
+    `frame_multiple`: what a generator's T must divide by; forward takes any T.
+    """
 
     frame_multiple: int = 1
 
@@ -41,7 +47,10 @@ class Generator(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, frames: Tensor) -> Tensor:
-        """(B, C, T) -> (B, C, T). A network that is conditioned takes more, each (B, ., T), by name."""
+        """(B, C, T) -> (B, C, T).
+
+        A network that is conditioned takes more, each (B, ., T), by name.
+        """
 
 
 class PairTranslator(Translator):

@@ -1,7 +1,8 @@
 """CycleGAN-VC2 networks. Kaneko et al. 2019, arXiv:1904.04631, figures 2 and 4.
 
-The figures do not say what "c 256" before a GLU counts. Read as the channels going into the unit (which halves them), the
-generator has 16.45 M parameters at 80 channels, the size that the later papers of the family give it (16 M).
+The figures do not say what "c 256" before a GLU counts. Read as the channels going into the unit
+(which halves them), the generator has 16.45 M parameters at 80 channels, the size that the later
+papers of the family give it (16 M).
 """
 
 from torch import Tensor, nn
@@ -11,7 +12,10 @@ from voiceconv.models.layers import GatedConv2d, MapConv2d, ResidualBlock1d
 
 
 class UpBlock2d(nn.Module):
-    """Conv 5x5, pixel shuffle by 2, instance norm, GLU: (B, K, C, T) -> (B, n_filters / 8, 2C, 2T)."""
+    """Conv 5x5, pixel shuffle by 2, instance norm, GLU.
+
+    (B, K, C, T) -> (B, n_filters / 8, 2C, 2T).
+    """
 
     def __init__(self, n_inputs: int, n_filters: int) -> None:
         super().__init__()
@@ -25,11 +29,13 @@ class UpBlock2d(nn.Module):
 
 
 class Generator212(Generator):
-    """The 2-1-2D network: downsample in both axes, transform along time alone, upsample (section 3.2, figure 2).
+    """The 2-1-2D network: downsample in both axes, transform along time alone, upsample (section
+    3.2, figure 2).
 
     Args:
         n_channels: C of the frames, divisible by 4.
-        base_channels: filters of the first layer; the paper's 128, from which all other widths follow.
+        base_channels: filters of the first layer; the paper's 128, from which all other widths
+            follow.
         n_residual_blocks: the paper's 6.
         n_planes: input planes; MaskCycleGAN-VC adds its mask as a second one.
     """
@@ -80,7 +86,9 @@ class Generator212(Generator):
 
 
 class PatchDiscriminator(Discriminator):
-    """PatchGAN: judges overlapping patches, no dense layer and no sigmoid under the least-squares loss (figure 4)."""
+    """PatchGAN: judges overlapping patches, no dense layer and no sigmoid under the least-squares
+    loss (figure 4).
+    """
 
     def __init__(self, base_channels: int = 128) -> None:
         super().__init__()

@@ -1,8 +1,9 @@
 """Pieces that several papers' networks share.
 
-A gated linear unit (Dauphin et al. 2017, ICML, eq. 1) needs two convolutions, h = (x*W + b) . sigmoid(x*V + c). Here both
-are one convolution of twice the channels, halved by `F.glu`: the same function at one launch. A layer that a paper's
-figure calls "c 256, GLU" therefore comes out with 128 channels, and the papers' parameter counts agree.
+A gated linear unit (Dauphin et al. 2017, ICML, eq. 1) needs two convolutions, h = (x*W + b) .
+sigmoid(x*V + c). Here both are one convolution of twice the channels, halved by `F.glu`: the same
+function at one launch. A layer that a paper's figure calls "c 256, GLU" therefore comes out with
+128 channels, and the papers' parameter counts agree.
 """
 
 import torch
@@ -26,7 +27,10 @@ class GatedConv1d(nn.Module):
 
 
 class GatedConv2d(nn.Module):
-    """Conv, instance norm by choice, GLU: (B, K, C, T) -> (B, n_filters / 2, C / stride, T / stride)."""
+    """Conv, instance norm by choice, GLU.
+
+    (B, K, C, T) -> (B, n_filters / 2, C / stride, T / stride).
+    """
 
     def __init__(
         self,
@@ -61,7 +65,10 @@ class ResidualBlock1d(nn.Module):
 
 
 class PixelShuffle1d(nn.Module):
-    """(B, factor * C, T) -> (B, C, factor * T), interleaving: out[c, factor * t + i] = in[factor * c + i, t]."""
+    """(B, factor * C, T) -> (B, C, factor * T), interleaving.
+
+    Out[c, factor * t + i] = in[factor * c + i, t].
+    """
 
     def __init__(self, factor: int) -> None:
         super().__init__()

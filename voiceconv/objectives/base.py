@@ -16,7 +16,8 @@ PLAYERS = ("generator", "discriminator")
 class Objective(nn.Module, ABC):
     """Two players and their losses.
 
-    weights: player -> loss name -> factor. The names must be those of the losses, all of them and no other.
+    weights: player -> loss name -> factor. The names must be those of the losses, all of them and
+    no other.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class Objective(nn.Module, ABC):
 
     @abstractmethod
     def generator_losses(self, batch: list[Tensor], step: int) -> tuple[Losses, Generated]:
-        """Batch by domain_id, each (B, C, T) -> unweighted scalars by name, and what was generated."""
+        """Batch by domain_id, each (B, C, T) -> unweighted scalars by name, and the fakes."""
 
     @abstractmethod
     def discriminator_losses(self, batch: list[Tensor], generated: Generated) -> Losses:

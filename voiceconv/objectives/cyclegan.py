@@ -1,8 +1,8 @@
-"""Training as in the CycleGAN-VC family: adversarial, cycle and identity losses between unpaired domains.
+"""Adversarial, cycle and identity losses between unpaired domains: the CycleGAN-VC family.
 
-CycleGAN: Zhu et al. 2017, arXiv:1703.10593. CycleGAN-VC: Kaneko and Kameoka 2017, arXiv:1711.11293. Two-step adversarial loss:
-CycleGAN-VC2, Kaneko et al. 2019, arXiv:1904.04631, section 3.1. Filling in frames: MaskCycleGAN-VC, Kaneko et al. 2021,
-arXiv:2102.12841, section 3.
+CycleGAN: Zhu et al. 2017, arXiv:1703.10593. CycleGAN-VC: Kaneko and Kameoka 2017, arXiv:1711.11293.
+Two-step adversarial loss: CycleGAN-VC2, Kaneko et al. 2019, arXiv:1904.04631, section 3.1.
+Filling in frames: MaskCycleGAN-VC, Kaneko et al. 2021, arXiv:2102.12841, section 3.
 """
 
 from abc import ABC, abstractmethod
@@ -22,13 +22,13 @@ KINDS = ("converted", "cycled")
 
 
 class Corruption(ABC):
-    """What is done to the frames of the forward conversion, and only there, for the network to undo."""
+    """What is done to the frames of the forward conversion alone, for the network to undo."""
 
     @abstractmethod
     def __call__(
         self, frames: Tensor, rng: np.random.Generator
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """(B, C, T) -> frames as the network gets them, and the condition that tells it what was done."""
+        """(B, C, T) -> frames as the network gets them, and a condition that says what was done."""
 
 
 class WholeFrames(Corruption):
@@ -42,7 +42,10 @@ class WholeFrames(Corruption):
 
 
 class FillingInFrames(Corruption):
-    """MaskCycleGAN-VC, eq. 4: one run of frames, its length uniform in 0..max_frames, is set to 0 and named by the mask."""
+    """MaskCycleGAN-VC, eq. 4.
+
+    One run of frames, its length uniform in 0..max_frames, is set to 0 and named by the mask.
+    """
 
     def __init__(self, max_frames: int = 32) -> None:
         self.max_frames = max_frames
@@ -65,8 +68,8 @@ class CycleGAN(Objective):
 
     Args:
         discriminator: makes one; each judged kind of each domain gets its own.
-        judged: what is judged: ["converted"] as in CycleGAN-VC, or with "cycled" for the two-step adversarial loss, whose
-            discriminators play in both players' steps.
+        judged: what is judged: ["converted"] as in CycleGAN-VC, or with "cycled" for the two-step
+            adversarial loss, whose discriminators play in both players' steps.
         corruption: see Corruption.
         identity_steps: the identity loss is 0 from this step on (10,000 in the papers).
         seed: with the step, decides all that is random here.
@@ -141,7 +144,7 @@ class CycleGAN(Objective):
     def _convert(
         self, batch: list[Tensor], source: int, target: int, step: int, with_identity: bool
     ) -> tuple[Tensor, Tensor]:
-        """Source frames converted, and target frames through the same network, in one pass of it: (B, C, T) each."""
+        """Source frames, and target frames, through one pass of one network: (B, C, T) each."""
         rng = np.random.default_rng([self.seed, step, source, target])
         frames, condition = self.corruption(batch[source], rng)
         if (

@@ -14,7 +14,10 @@ State = dict[str, Any]
 
 
 def save_checkpoint(path: Path, state: State) -> None:
-    """Write to a temporary name, sync, rename. Raises RunError, the old file untouched, where the disk is full."""
+    """Write to a temporary name, sync, rename.
+
+    Raises RunError, the old file untouched, where the disk is full.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with replacing(path) as temporary:
@@ -23,7 +26,8 @@ def save_checkpoint(path: Path, state: State) -> None:
         full = getattr(error, "errno", None) == errno.ENOSPC or "file write failed" in str(error)
         reason = "no space left on the device" if full else str(error).splitlines()[0]
         raise RunError(
-            f"{path}: the checkpoint of step {state.get('step')} could not be written ({reason}); the one before it is "
+            f"{path}: the checkpoint of step {state.get('step')} could not be written ({reason}); "
+            "the one before it is "
             "kept: make room and start the same command again"
         ) from error
 
@@ -36,6 +40,7 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> State:
         raise InputError(f"{path}: no such checkpoint") from error
     except (OSError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
         raise InputError(
-            f"{path}: not readable as a checkpoint ({str(error).splitlines()[0]}); delete it to start from the beginning"
+            f"{path}: not readable as a checkpoint ({str(error).splitlines()[0]}); delete it to "
+            "start from the beginning"
         ) from error
     return state

@@ -1,7 +1,8 @@
 """Data parallel training: ranks that torchrun started average their gradients after each backward.
 
-No DistributedDataParallel: it wants one forward a step and every parameter used, which a cycle GAN breaks. One flat all-reduce for
-each player's step does the same sum (as NVIDIA's StyleGAN trainers do).
+No DistributedDataParallel: it wants one forward a step and every parameter used, which a cycle GAN
+breaks. One flat all-reduce for each player's step does the same sum (as NVIDIA's StyleGAN trainers
+do).
 """
 
 import os
@@ -27,7 +28,10 @@ class Ranks:
         return self.rank == 0
 
     def average_gradients(self, network: nn.Module) -> None:
-        """Replace each gradient by its mean over ranks. A parameter that some ranks left unused counts as 0 there."""
+        """Replace each gradient by its mean over ranks.
+
+        A parameter that some ranks left unused counts as 0 there.
+        """
         if self.world_size == 1:
             return
         parameters = [p for p in network.parameters() if p.requires_grad]

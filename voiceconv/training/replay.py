@@ -1,4 +1,4 @@
-"""A pool of past fakes for the discriminator. Shrivastava et al. 2017 (CVPR), section 2.3; as CycleGAN uses it."""
+"""A pool of past fakes for the discriminator: Shrivastava et al. 2017 (CVPR), section 2.3."""
 
 import numpy as np
 import torch
@@ -8,7 +8,9 @@ from voiceconv.objectives.base import Generated
 
 
 class ReplayPool:
-    """Of each kind and domain, the last `size` fakes; a new one is swapped for an old one with probability 1/2.
+    """Of each kind and domain, the last `size` fakes.
+
+    A new one is swapped for an old one with probability 1/2.
 
     size 0 hands everything through.
     """

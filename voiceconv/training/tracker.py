@@ -18,7 +18,10 @@ from torch.utils.tensorboard import SummaryWriter
 
 
 class Tracker:
-    """Progress bar with losses and time left; scalars in `<folder>/tensorboard`. Ranks other than the main one are silent."""
+    """Progress bar with losses and time left; scalars in `<folder>/tensorboard`.
+
+    Ranks other than the main one are silent.
+    """
 
     def __init__(self, folder: Path, first_step: int, n_steps: int, silent: bool = False) -> None:
         self.writer = (

@@ -34,7 +34,7 @@ class Batches(Protocol):
 
 @dataclass(frozen=True)
 class Schedule:
-    """Rates stay as they are up to `decay_start`, then fall in a line to 0 at `n_steps` (CycleGAN-VC, section 4.1)."""
+    """Rates stay up to `decay_start`, then fall in a line to 0 at `n_steps`."""
 
     n_steps: int
     decay_start: int | None = None
@@ -48,16 +48,19 @@ class Schedule:
 
 
 class Trainer:
-    """Alternates the two players from step 0, or from the last checkpoint in `folder`, to schedule.n_steps.
+    """Alternates the two players from step 0, or the checkpoint in `folder`, to schedule.n_steps.
 
     Args:
         optimizers: player -> parameters -> optimiser; each player has its own, at its own rate.
         gradient_clip: largest norm of a player's gradient; None leaves it.
-        ema_decay: keep an exponential moving average of the translator, which then is what ships; None keeps none.
+        ema_decay: keep an exponential moving average of the translator, which then is what ships;
+            None keeps none.
         precision: autocast type of forward passes; parameters stay float32.
-        validate: called with (step, translator that would ship) every `validate_every` steps and at the end.
+        validate: called with (step, translator that would ship) every `validate_every` steps and at
+            the end.
 
-    The same arguments, data and thread count give the same parameters bit for bit on CPU, interrupted or not.
+    The same arguments, data and thread count give the same parameters bit for bit on CPU,
+    interrupted or not.
     """
 
     def __init__(
@@ -130,7 +133,8 @@ class Trainer:
     def run(self) -> bool:
         """Train to the end, or until SIGINT or SIGTERM. True when the schedule is finished.
 
-        Raises RunError when a loss is no longer finite; the checkpoint on disk is then the last good one.
+        Raises RunError when a loss is no longer finite; the checkpoint on disk is then the last
+        good one.
         """
         if self.checkpoint_path.exists():
             self.load_state_dict(load_checkpoint(self.checkpoint_path))
@@ -168,7 +172,10 @@ class Trainer:
         return True
 
     def train_step(self) -> Losses:
-        """One update of each player. Losses by `player/name`, gradient norms by `gradient_norm/player`, detached."""
+        """One update of each player.
+
+        Losses by `player/name`, gradient norms by `gradient_norm/player`, detached.
+        """
         batch = [
             frames.to(self.device, non_blocking=True) for frames in self.batches.batch(self.step)
         ]
@@ -239,7 +246,8 @@ class Trainer:
                 else "no checkpoint yet"
             )
             raise RunError(
-                f"step {self.step}: {', '.join(bad) or 'another rank`s loss'} is not finite; {where}; lower the learning rates, "
+                f"step {self.step}: {', '.join(bad) or 'a loss of another rank'} is not finite; "
+                f"{where}; lower the learning rates, "
                 "set trainer.gradient_clip, or use trainer.precision=float32"
             )
 
@@ -253,7 +261,10 @@ class Trainer:
 
     @contextmanager
     def _catching_signals(self) -> Iterator[None]:
-        """SIGINT and SIGTERM let the step end, save, and return; a second one of them acts at once."""
+        """SIGINT and SIGTERM let the step end, save, and return.
+
+        A second one of them acts at once.
+        """
         previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
         def note(number: int, frame: object) -> None:
@@ -306,10 +317,14 @@ class Trainer:
         ]
 
     def load_state_dict(self, state: State) -> None:
-        """The inverse of state_dict. Raises InputError where the checkpoint is of another configuration."""
+        """The inverse of state_dict.
+
+        Raises InputError where the checkpoint is of another configuration.
+        """
         if len(state["torch_rng"]) != self.ranks.world_size:
             raise InputError(
-                f"{self.checkpoint_path}: written by {len(state['torch_rng'])} processes, now there are "
+                f"{self.checkpoint_path}: written by {len(state['torch_rng'])} processes, now there "
+                "are "
                 f"{self.ranks.world_size}; start as many, or a new run directory"
             )
         try:
@@ -320,7 +335,7 @@ class Trainer:
                 self._average.load_state_dict(state["average"] or state["objective"])
         except (RuntimeError, ValueError, KeyError) as error:
             raise InputError(
-                f"{self.checkpoint_path}: belongs to a differently configured network "
+                f"{self.checkpoint_path} belongs to a differently configured network "
                 f"({str(error).splitlines()[-1].strip()}); choose another run directory"
             ) from error
         self._scaler.load_state_dict(state["scaler"])
