@@ -34,7 +34,7 @@ class Speaker(NamedTuple):
     rate: float  # above 1 speaks faster
 
 
-SPEAKERS = {"low": Speaker(115.0, 1.0, 1.3, 1.0), "high": Speaker(205.0, 1.17, 1.1, 1.1)}
+SPEAKERS = {"low": Speaker(115.0, 1.0, 0.8, 1.0), "high": Speaker(205.0, 1.17, 0.6, 1.1)}
 
 
 class Sentence(NamedTuple):
