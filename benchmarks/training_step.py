@@ -41,9 +41,8 @@ WEIGHTS = {
 def our_trainer(precision: Precision, batch: list[Tensor], folder: Path) -> Trainer:
     """The trainer with the paper's networks, objective and optimisers, and one fixed batch."""
     translator = PairTranslator(N_CHANNELS, n_domains=2, generator=MaskedGenerator)
-    objective = CycleGAN(
-        translator, PatchDiscriminator, 2, WEIGHTS, corruption=FillingInFrames(N_FRAMES // 2)
-    )
+    judge = partial(PatchDiscriminator, N_CHANNELS)
+    objective = CycleGAN(translator, judge, 2, WEIGHTS, corruption=FillingInFrames(N_FRAMES // 2))
     adam = partial(torch.optim.Adam, betas=(0.5, 0.999))
     return Trainer(
         objective,

@@ -33,7 +33,7 @@ class Translator(nn.Module, ABC):
 
 
 class Discriminator(nn.Module, ABC):
-    """Tells a domain's frames from a generator's."""
+    """Tells a domain's frames from a generator's. Made with `n_channels`, C of the frames."""
 
     @abstractmethod
     def forward(self, frames: Tensor) -> list[Verdict]:
@@ -73,7 +73,8 @@ class PairTranslator(Translator):
     def forward(self, frames: Tensor, source: int, target: int, **condition: Tensor) -> Tensor:
         """See Translator. T that does not divide is lengthened by its last frame and cut again."""
         n_frames = frames.shape[-1]
-        missing = -n_frames % self.frame_multiple
+        # Two of the shortest rows of frames: an instance norm has no variance of one.
+        missing = max(-n_frames % self.frame_multiple, 2 * self.frame_multiple - n_frames)
         if missing:
             frames = F.pad(frames, (0, missing), mode="replicate")
             condition = {

@@ -88,10 +88,16 @@ class Generator212(Generator):
 class PatchDiscriminator(Discriminator):
     """PatchGAN: judges overlapping patches, no dense layer and no sigmoid under the least-squares
     loss (figure 4).
+
+    Args:
+        n_channels: C of the frames, 8 or more: it halves that axis three times.
+        base_channels: filters of the first layer; the paper's 128.
     """
 
-    def __init__(self, base_channels: int = 128) -> None:
+    def __init__(self, n_channels: int, base_channels: int = 128) -> None:
         super().__init__()
+        if n_channels < 8:
+            raise ValueError(f"n_channels {n_channels} must be 8 or more to be halved three times")
         c = base_channels
         self.layers = nn.Sequential(
             GatedConv2d(1, c, (3, 3), normalized=False),
