@@ -17,6 +17,7 @@ from voiceconv.build import build, one_line
 from voiceconv.converter import Converter
 from voiceconv.data.dataset import UnpairedCrops, read_dump
 from voiceconv.data.extract import read_definition
+from voiceconv.data.statistics import STATS
 from voiceconv.errors import InputError, RunError
 from voiceconv.features import DomainStats, FeatureExtractor, load_stats
 from voiceconv.files import replace_text
@@ -28,7 +29,6 @@ from voiceconv.training.trainer import Schedule, Trainer
 from voiceconv.validation import Validation
 from voiceconv.vocoders import Vocoder
 
-STATS = "stats.safetensors"
 FIXED = (
     "features",
     "translator",

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from voiceconv.data.archive import Archive
+from voiceconv.data.manifest import read_table
 from voiceconv.errors import InputError
 from voiceconv.features.stats import DomainStats
 
@@ -85,8 +86,7 @@ def read_dump(dump: Path | str) -> dict[str, list[np.ndarray]]:
     order.
     """
     dump = Path(dump)
-    lines = (dump / "utt2spk").read_text(encoding="utf-8").splitlines()
-    domain_of = dict(line.split(maxsplit=1) for line in lines if line.strip())
+    domain_of = read_table(dump / "utt2spk")
     matrices: dict[str, list[np.ndarray]] = {
         domain: [] for domain in sorted(set(domain_of.values()))
     }

@@ -323,9 +323,8 @@ class Trainer:
         """
         if len(state["torch_rng"]) != self.ranks.world_size:
             raise InputError(
-                f"{self.checkpoint_path}: written by {len(state['torch_rng'])} processes, now there "
-                "are "
-                f"{self.ranks.world_size}; start as many, or a new run directory"
+                f"{self.checkpoint_path} was written by {len(state['torch_rng'])} processes, now "
+                f"there are {self.ranks.world_size}; start as many, or a new run directory"
             )
         try:
             self.objective.load_state_dict(state["objective"])

@@ -1,0 +1,59 @@
+"""`voiceconv stats`: each domain's statistics over an extracted split."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from voiceconv.data.archive import Archive, FloatArray
+from voiceconv.data.manifest import read_table
+from voiceconv.errors import InputError
+from voiceconv.features.base import Features
+from voiceconv.features.stats import DomainStats, save_stats
+from voiceconv.files import replacing
+
+STATS = "stats.safetensors"
+
+
+def write_stats(dump: Path | str) -> dict[str, DomainStats]:
+    """Fit every domain of a split and write `<dump>/stats.safetensors`, whole or not at all."""
+    dump = Path(dump)
+    frames, f0, aperiodicity = (_open(dump / f"{name}.scp") for name in ("feats", "f0", "ap"))
+    if not frames:
+        raise InputError(f"{dump}: feats.scp names no utterance; run `voiceconv extract` first")
+    domain_of = read_table(dump / "utt2spk")
+    utterances: dict[str, list[str]] = {}
+    for utterance in sorted(frames):
+        utterances.setdefault(domain_of[utterance], []).append(utterance)
+    stats = {
+        domain: DomainStats.fit(_features(names, frames, f0, aperiodicity))
+        for domain, names in sorted(utterances.items())
+    }
+    with replacing(dump / STATS) as temporary:
+        save_stats(temporary, stats)
+    return stats
+
+
+def _open(scp: Path) -> Mapping[str, FloatArray]:
+    """A mel dump has neither F0 nor aperiodicity."""
+    return Archive(scp) if scp.exists() else {}
+
+
+def _features(
+    names: list[str],
+    frames: Mapping[str, FloatArray],
+    f0: Mapping[str, FloatArray],
+    aperiodicity: Mapping[str, FloatArray],
+) -> Iterator[Features]:
+    for name in names:
+        yield Features(
+            frames=_tensor(frames[name]).T,
+            f0=_tensor(f0[name]) if name in f0 else None,
+            aperiodicity=_tensor(aperiodicity[name]).T if name in aperiodicity else None,
+        )
+
+
+def _tensor(array: FloatArray) -> Tensor:
+    return torch.from_numpy(np.array(array))  # an archive's view is read-only and unaligned
