@@ -1,0 +1,266 @@
+"""Splits by seed and by lists, and data directories from folders and from Kaldi's own."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from voiceconv.data.manifest import Utterance, read_data_dir, write_data_dir
+from voiceconv.data.prepare import SplitSummary, prepare
+from voiceconv.data.splits import split_by_seed
+from voiceconv.errors import InputError
+
+RATE = 16_000
+
+
+def record(path: Path, seconds: float = 0.1, rate: int = RATE) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, np.zeros(round(seconds * rate), np.float32), rate)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """Domains `anna` (30) and `ben` (24) share 20 stems; `carl` (12) shares none."""
+    for domain, numbers, prefix in (
+        ("anna", range(30), "s"), ("ben", range(10, 34), "s"), ("carl", range(12), "c")
+    ):  # fmt: skip
+        for n in numbers:
+            record(tmp_path / "src" / domain / f"{prefix}{n:02d}.wav")
+    return tmp_path / "src"
+
+
+def stems(data: Path, split: str, domain: str) -> set[str]:
+    return {
+        u.id.removeprefix(f"{domain}-") for u in read_data_dir(data / split) if u.domain == domain
+    }
+
+
+def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
+    return {
+        str(p.relative_to(folder)): (p.read_bytes(), p.stat().st_mtime_ns)
+        for p in sorted(folder.rglob("*")) if p.is_file()
+    }  # fmt: skip
+
+
+def test_by_seed_held_out_is_parallel_and_train_is_disjoint(corpus: Path, tmp_path: Path) -> None:
+    before = snapshot(corpus)
+    summary = prepare(corpus, tmp_path / "data", n_val=3, n_test=5, seed=1)
+    data = tmp_path / "data"
+    for split, count in (("val", 3), ("test", 5)):
+        assert stems(data, split, "anna") == stems(data, split, "ben")
+        assert len(stems(data, split, "anna")) == len(stems(data, split, "carl")) == count
+    train = {domain: stems(data, "train", domain) for domain in ("anna", "ben", "carl")}
+    assert train["anna"].isdisjoint(train["ben"])
+    # 34 stems of anna or ben, 8 held out in common: each of the other 26 is in one train part.
+    assert len(train["anna"] | train["ben"]) == 26
+    assert len(train["anna"]) == len(train["ben"]) == 13  # the poorer one gets the next
+    assert len(train["carl"]) == 12 - 8
+    assert summary.rows[:3] == [
+        SplitSummary("train", "anna", 13, pytest.approx(13 * 0.1 / 60), (RATE,)),
+        SplitSummary("train", "ben", 13, pytest.approx(13 * 0.1 / 60), (RATE,)),
+        SplitSummary("train", "carl", 4, pytest.approx(4 * 0.1 / 60), (RATE,)),
+    ]
+    assert [n.split(" names")[0] for n in summary.notes] == ["20"]
+    assert snapshot(corpus) == before
+    utterance = read_data_dir(data / "test")[0]
+    assert utterance.id.startswith("anna-s") and utterance.path.is_absolute()
+    assert sorted(p.name for p in data.iterdir()) == ["test", "train", "val"]
+
+
+def test_keep_shared_trains_on_all(corpus: Path, tmp_path: Path) -> None:
+    prepare(corpus, tmp_path / "data", n_val=3, n_test=5, keep_shared=True)
+    anna, ben = (stems(tmp_path / "data", "train", d) for d in ("anna", "ben"))
+    assert len(anna) == 22 and len(ben) == 16 and len(anna & ben) == 12
+    assert anna.isdisjoint(stems(tmp_path / "data", "test", "ben"))
+
+
+def test_the_seed_decides_and_other_domains_do_not(corpus: Path, tmp_path: Path) -> None:
+    for name, options in {
+        "a": {"seed": 1}, "b": {"seed": 1}, "c": {"seed": 2},
+        "d": {"seed": 1, "domains": ["ben", "anna"]},
+    }.items():  # fmt: skip
+        prepare(corpus, tmp_path / name, **options)  # type: ignore[arg-type]
+    a, b, c, d = (stems(tmp_path / name, "train", "anna") for name in "abcd")
+    assert a == b == d != c
+    assert {u.domain for u in read_data_dir(tmp_path / "d/train")} == {"anna", "ben"}
+
+
+def test_default_counts() -> None:
+    # A tenth and a twentieth of the smallest of a group, within 1..40 and 1..20.
+    for n, n_test, n_val in ((3, 1, 1), (30, 3, 1), (200, 20, 10), (1000, 40, 20)):
+        chosen = split_by_seed({"x": {f"{i:04d}": 1.0 for i in range(n)}})["x"]
+        counts = [list(chosen.values()).count(s) for s in ("test", "val", "train")]
+        assert counts == [n_test, n_val, n - n_test - n_val]
+
+
+def test_train_is_balanced_by_seconds() -> None:
+    common = {f"s{i}": 1.0 for i in range(12)}
+    durations = {"poor": common, "rich": common | {f"own{i}": 1.0 for i in range(6)}}
+    chosen = split_by_seed(durations, n_val=1, n_test=1)
+    seconds = {d: sum(split == "train" for split in chosen[d].values()) for d in durations}
+    assert seconds == {"poor": 8, "rich": 8}
+
+
+def test_few_common_stems_are_filled_up_with_own_ones() -> None:
+    durations = {
+        "a": {"x": 1.0, "y": 1.0} | {f"a{i}": 1.0 for i in range(10)},
+        "b": {"x": 1.0, "y": 1.0} | {f"b{i}": 1.0 for i in range(10)},
+    }
+    chosen = split_by_seed(durations, n_val=2, n_test=3)
+    for domain in durations:
+        splits = list(chosen[domain].values())
+        assert [splits.count(s) for s in ("test", "val", "train")] == [3, 2, 7]
+        assert chosen[domain]["x"] == chosen[domain]["y"] == "test"
+
+
+def test_by_lists(corpus: Path, tmp_path: Path) -> None:
+    lists = corpus / "splits"  # beside the domains, where it is no domain
+    lists.mkdir()
+    for domain, prefix in (("anna", "s"), ("ben", "s")):
+        for split, numbers in (("train", (10, 11)), ("val", (12,)), ("test", (13, 14))):
+            (lists / f"{domain}.{split}").write_text("".join(f"{prefix}{n}\n" for n in numbers))
+    data = tmp_path / "data"
+    prepare(corpus, data, domains=["anna", "ben"], lists=lists)
+    assert stems(data, "train", "ben") == {"s10", "s11"}
+    assert stems(data, "test", "anna") == {"s13", "s14"}
+    with pytest.raises(InputError, match=r"there is no list .*carl\.train"):
+        prepare(corpus, data, lists=lists)
+    (lists / "ben.val").write_text("s12\n\ns99\n")
+    with pytest.raises(InputError, match=r"ben\.val:3: domain 'ben' has no utterance 's99'"):
+        prepare(corpus, data, domains=["ben"], lists=lists)
+    (lists / "ben.val").write_text("s12\ns10\n")
+    with pytest.raises(InputError, match=r"ben\.val:2: 's10' is in train already; keep one"):
+        prepare(corpus, data, domains=["ben"], lists=lists)
+    assert stems(data, "train", "ben") == {"s10", "s11"}  # a refusal leaves what was there
+
+
+def test_folders_formats_names_and_texts(tmp_path: Path) -> None:
+    folder = tmp_path / "src" / "Anna de Vries"
+    for name in ("a.wav", "sub/b.FLAC", "it's é.ogg", ".hidden.wav"):
+        record(folder / name)
+    (folder / "notes.txt").write_text("no sound")
+    (folder / "text").write_text("a hallo daar\nAnna_de_Vries-sub_b tot ziens\n")
+    (folder / "loop").symlink_to(folder)
+    summary = prepare(tmp_path / "src", tmp_path / "data")
+    found = {
+        u.id: (u.path.name, u.text)
+        for split in ("train", "val", "test")
+        for u in read_data_dir(tmp_path / "data" / split)
+    }
+    assert found == {
+        "Anna_de_Vries-a": ("a.wav", "hallo daar"),
+        "Anna_de_Vries-sub_b": ("b.FLAC", "tot ziens"),
+        "Anna_de_Vries-it's_é": ("it's é.ogg", None),
+    }
+    assert summary.notes == [
+        "the folder 'Anna de Vries' is domain 'Anna_de_Vries': names have no spaces"
+    ]
+
+
+def test_mixed_rates_and_unreadable_files_are_noted(corpus: Path, tmp_path: Path) -> None:
+    record(corpus / "carl" / "c99.wav", rate=24_000)
+    (corpus / "carl" / "bad.wav").write_text("words")
+    summary = prepare(corpus, tmp_path / "data", domains=["carl"])
+    assert len(summary.notes) == 2
+    assert "left out: " in summary.notes[0] and "bad.wav is no sound file" in summary.notes[0]
+    assert summary.notes[1].startswith("sample rates differ (carl 16000/24000 Hz)")
+    assert sum(row.n_utterances for row in summary.rows) == 13
+
+
+def test_kaldi_directory_is_split(corpus: Path, tmp_path: Path) -> None:
+    utterances = [
+        Utterance(f"{d}_{n}", d, corpus / "carl/c00.wav", 0.01 * n, 0.01 * n + 0.02, f"text {n}")
+        for d in ("p1", "p2") for n in range(8)
+    ]  # fmt: skip
+    write_data_dir(tmp_path / "kaldi", utterances)
+    summary = prepare(tmp_path / "kaldi", tmp_path / "data", n_val=1, n_test=1)
+    test = read_data_dir(tmp_path / "data/test")
+    assert [u.id.split("_")[1] for u in test[:1]] == [u.id.split("_")[1] for u in test[1:]]
+    assert test[0] in utterances
+    assert [row.n_utterances for row in summary.rows] == [3, 3, 1, 1, 1, 1]
+    assert summary.rows[0].minutes == pytest.approx(3 * 0.02 / 60)
+
+
+def test_kaldi_splits_are_kept(corpus: Path, tmp_path: Path) -> None:
+    source = tmp_path / "kaldi"
+    for split, n in (("train", 4), ("dev", 2), ("test", 1)):
+        write_data_dir(
+            source / split,
+            [
+                Utterance(f"{d}-{split}{i}", d, corpus / "carl/c00.wav")
+                for d in "xy"
+                for i in range(n)
+            ],
+        )
+    summary = prepare(source, tmp_path / "data")
+    assert [(r.split, r.domain, r.n_utterances) for r in summary.rows] == [
+        ("train", "x", 4), ("train", "y", 4), ("val", "x", 2), ("val", "y", 2),
+        ("test", "x", 1), ("test", "y", 1),
+    ]  # fmt: skip
+    assert stems(tmp_path / "data", "val", "x") == {"dev0", "dev1"}
+    write_data_dir(source / "test", [Utterance("x-dev0", "x", corpus / "carl/c00.wav")])
+    with pytest.raises(InputError, match=r"kaldi/test: utterance 'x-dev0' is in val, too"):
+        prepare(source, tmp_path / "data")
+
+
+@pytest.mark.parametrize(("n", "sentence"), [
+    (0, r"domain 'dora' has no sound file that can be read in .*src"),
+    (1, r"domain 'dora' has only 1 utterance in .*src; train, val and test need at least one each"),
+    (2, r"domain 'dora' has only 2 utterances in"),
+])  # fmt: skip
+def test_a_domain_with_too_little(corpus: Path, tmp_path: Path, n: int, sentence: str) -> None:
+    (corpus / "dora").mkdir()
+    for i in range(n):
+        record(corpus / "dora" / f"{i}.wav")
+    with pytest.raises(InputError, match=sentence):
+        prepare(corpus, tmp_path / "data")
+    assert not (tmp_path / "data").exists()
+
+
+def test_refusals_write_nothing(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "flat").mkdir()
+    record(tmp_path / "twice" / "a" / "x.wav")
+    record(tmp_path / "twice" / "a" / "x.flac")
+    record(tmp_path / "new\nline" / "a" / "x.wav")
+    for n in range(3):
+        record(tmp_path / "line" / "a" / f"x\n{n}.wav")
+        record(tmp_path / "same" / "a" / f"{n}.wav")
+        record(tmp_path / "same" / "b" / f"{n}.wav")
+    data = tmp_path / "data"
+    cases: list[tuple[Path, dict[str, object], str]] = [
+        (tmp_path / "gone", {}, "gone is not there; give a folder with"),
+        (tmp_path / "flat", {}, "flat has no folder per domain in it"),
+        (corpus / "anna/s00.wav", {}, "is a file, not a folder"),
+        (corpus, {"domains": ["zoe"]}, r"src has no domain 'zoe'; it has: none"),
+        (corpus, {"lists": tmp_path / "no"}, "there is no folder .*no of lists"),
+        (tmp_path / "twice", {}, r"x\.flac|x\.wav would both be utterance 'x' of domain 'a'"),
+        (tmp_path / "line", {}, r"'.*x\\n\d\.wav' can't stand in a wav\.scp"),
+        (tmp_path / "same", {}, "domain 'b' has no sentence left to train on: of its 3 utter"),
+    ]
+    for source, options, sentence in cases:
+        with pytest.raises(InputError, match=sentence):
+            prepare(source, data, **options)  # type: ignore[arg-type]
+    assert not data.exists()
+    with pytest.raises(InputError, match="lies in the source"):
+        prepare(corpus, corpus / "data")
+    assert not (corpus / "data").exists()
+
+
+def test_again_replaces_the_splits_and_nothing_else(corpus: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    (data / "local").mkdir(parents=True)
+    prepare(corpus, data, n_val=3, n_test=5)
+    first = snapshot(data)
+    prepare(corpus, data, n_val=3, n_test=5)
+    assert {k: v[0] for k, v in snapshot(data).items()} == {k: v[0] for k, v in first.items()}
+    prepare(corpus, data, n_val=3, n_test=0)
+    assert sorted(p.name for p in data.iterdir()) == ["local", "train", "val"]
+
+
+def test_unwritable_output(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"cannot write .*file/data: Not a directory"):
+        prepare(corpus, tmp_path / "file" / "data")
+    assert os.listdir(tmp_path / "src") and (tmp_path / "file").read_bytes() == b""

@@ -1,0 +1,338 @@
+"""Recordings to Kaldi data directories: `voiceconv prepare SRC DATA`.
+
+SRC is a folder with a folder of sound files per domain, a Kaldi data directory, or a folder of such
+(train, val or dev, test). DATA gets train, val and test. SRC is only read.
+"""
+
+import os
+import secrets
+import shutil
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from voiceconv import audio
+from voiceconv.data.manifest import (
+    Utterance,
+    is_data_dir,
+    read_data_dir,
+    read_table,
+    write_data_dir,
+)
+from voiceconv.data.splits import SPLITS, Assignment, shared_stems, split_by_lists, split_by_seed
+from voiceconv.errors import InputError
+
+# Of what libsndfile reads, the formats of sound files that name their own rate.
+EXTENSIONS = frozenset(
+    ".wav .wave .flac .ogg .oga .opus .mp3 .aiff .aif .aifc .au .snd .caf .w64 .rf64 .sph .nist "
+    ".voc .avr .ircam .sf .paf .svx .8svx".split()
+)
+
+
+@dataclass(frozen=True)
+class SplitSummary:
+    """What a split has of a domain."""
+
+    split: str
+    domain: str
+    n_utterances: int
+    minutes: float
+    sample_rates: tuple[int, ...]  # Hz, ascending
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was prepared, and what the user should know about it, a sentence each."""
+
+    rows: list[SplitSummary]
+    notes: list[str]
+
+
+class _Item(NamedTuple):
+    utterance: Utterance
+    seconds: float
+    sample_rate: int
+
+
+_Corpus = dict[str, dict[str, _Item]]  # domain -> stem -> item
+
+
+def prepare(
+    source: Path | str,
+    data_dir: Path | str,
+    domains: Sequence[str] | None = None,
+    lists: Path | str | None = None,
+    n_val: int | None = None,
+    n_test: int | None = None,
+    seed: int = 0,
+    keep_shared: bool = False,
+) -> Summary:
+    """Write DATA/{train,val,test}; see `split_by_seed` for the numbers.
+
+    domains: only these. lists: a folder with `<domain>.train`, `.val` and `.test`, stems a line,
+    instead of the seed. Splits that DATA had are replaced when all is written, else left.
+    """
+    source, data_dir = Path(source), Path(data_dir)
+    lists = None if lists is None else Path(lists)
+    _check_places(source, data_dir, lists)
+    notes: list[str] = []
+    if not is_data_dir(source) and is_data_dir(source / "train"):
+        splits = _given_splits(source, domains, lists, notes)
+    else:
+        if is_data_dir(source):
+            corpus = _from_kaldi(source, notes)
+        else:
+            corpus = _from_folders(source, _folders(source, domains, lists), notes)
+        corpus = _chosen(corpus, domains, source)
+        splits = _split(corpus, _assign(corpus, lists, n_val, n_test, seed, keep_shared, notes))
+    rows = _summarise(splits)
+    _note_rates(rows, notes)
+    _write(data_dir, splits)
+    return Summary(rows, notes)
+
+
+def _check_places(source: Path, data_dir: Path, lists: Path | None) -> None:
+    """Refuse a source that is not there, and an output that would change the source."""
+    if not source.is_dir():
+        kind = "is a file, not a folder" if source.exists() else "is not there"
+        raise InputError(f"{source} {kind}; give a folder with a folder of recordings per domain")
+    real_source, real_data = source.resolve(), data_dir.resolve()
+    outputs = [real_data / split for split in SPLITS]
+    if real_data.is_relative_to(real_source):
+        raise InputError(f"{data_dir} lies in the source {source}; choose a folder outside of it")
+    if any(real_source.is_relative_to(output) for output in outputs):
+        raise InputError(
+            f"the source {source} lies where {data_dir} would be written; choose another"
+        )
+    if lists is not None and not lists.is_dir():
+        raise InputError(f"there is no folder {lists} of lists; check the path")
+
+
+def _folders(source: Path, domains: Sequence[str] | None, lists: Path | None) -> dict[str, Path]:
+    """Domain -> its folder."""
+    try:
+        folders = sorted(p for p in source.iterdir() if p.is_dir() and not p.name.startswith("."))
+    except OSError as error:
+        raise InputError(f"cannot read {source}: {error.strerror}; check the path") from None
+    if lists is not None:
+        folders = [p for p in folders if p.resolve() != lists.resolve()]
+    named = {_word(p.name): p for p in folders}
+    if domains is not None:
+        named = {d: p for d, p in named.items() if d in {_word(domain) for domain in domains}}
+    elif not named:
+        raise InputError(
+            f"{source} has no folder per domain in it; put the recordings of each speaker, "
+            "instrument or genre in a folder of its own there"
+        )
+    return named
+
+
+def _from_folders(source: Path, folders: Mapping[str, Path], notes: list[str]) -> _Corpus:
+    """Look at every sound file of every domain."""
+    corpus: _Corpus = {}
+    for domain, folder in folders.items():
+        if domain != folder.name:
+            notes.append(f"the folder {folder.name!r} is domain {domain!r}: names have no spaces")
+        transcripts = read_table(folder / "text") if (folder / "text").exists() else {}
+        items: dict[str, _Item] = {}
+        for path in _sound_files(folder):
+            stem = _word(path.relative_to(folder).with_suffix("").as_posix().replace("/", "_"))
+            if stem in items:
+                raise InputError(
+                    f"{path} and {items[stem].utterance.path} would both be utterance "
+                    f"{stem!r} of domain {domain!r}; rename one"
+                )
+            name = f"{domain}-{stem}"
+            text = transcripts.get(stem, transcripts.get(name))
+            utterance = Utterance(name, domain, Path(os.path.abspath(path)), text=text)
+            if item := _look(utterance, notes):
+                items[stem] = item
+        corpus[domain] = items
+    return corpus
+
+
+def _from_kaldi(source: Path, notes: list[str]) -> _Corpus:
+    """Look at every utterance of a data directory; its stem is its id without the domain."""
+    corpus: _Corpus = {}
+    for utterance in read_data_dir(source):
+        stem = utterance.id.removeprefix(utterance.domain).lstrip("-_") or utterance.id
+        items = corpus.setdefault(utterance.domain, {})
+        stem = utterance.id if stem in items else stem
+        if item := _look(_absolute(utterance), notes):
+            items[stem] = item
+    return corpus
+
+
+def _given_splits(
+    source: Path, domains: Sequence[str] | None, lists: Path | None, notes: list[str]
+) -> dict[str, list[_Item]]:
+    """Take the splits that a corpus comes with; `dev` is another name of val."""
+    if lists is not None:
+        raise InputError(f"{source} is split already; give lists with a source that is not")
+    splits: dict[str, list[_Item]] = {}
+    seen: dict[str, str] = {}
+    for split in SPLITS:
+        folders = [source / name for name in (split, "dev" if split == "val" else split)]
+        folder = next(filter(is_data_dir, folders), folders[0])
+        utterances = read_data_dir(folder) if is_data_dir(folder) else []
+        for utterance in utterances:
+            if utterance.id in seen:
+                raise InputError(
+                    f"{folder}: utterance {utterance.id!r} is in "
+                    f"{seen[utterance.id]}, too; keep one"
+                )
+            seen[utterance.id] = split
+        wanted = [u for u in utterances if domains is None or u.domain in domains]
+        splits[split] = [item for u in wanted if (item := _look(_absolute(u), notes))]
+        if utterances and not splits[split]:
+            raise InputError(f"{folder} has no readable utterance of {domains}; check it")
+    return splits
+
+
+def _chosen(corpus: _Corpus, domains: Sequence[str] | None, source: Path) -> _Corpus:
+    """Keep the domains asked for; each must be there with enough to split."""
+    wanted = sorted(corpus) if domains is None else list(dict.fromkeys(map(_word, domains)))
+    for domain in wanted:
+        if domain not in corpus:
+            known = " ".join(sorted(corpus)) or "none"
+            raise InputError(f"{source} has no domain {domain!r}; it has: {known}")
+        n_utterances = len(corpus[domain])
+        if n_utterances == 0:
+            raise InputError(
+                f"domain {domain!r} has no sound file that can be read in {source}; add recordings "
+                "(WAV, FLAC, ...), or leave the domain out"
+            )
+        if n_utterances < 3:
+            raise InputError(
+                f"domain {domain!r} has only {n_utterances} utterance{'s'[: n_utterances - 1]} in "
+                f"{source}; train, val and test need at least one each: add recordings, or cut a "
+                "long one into sentences"
+            )
+    return {domain: corpus[domain] for domain in wanted}
+
+
+def _assign(
+    corpus: _Corpus,
+    lists: Path | None,
+    n_val: int | None,
+    n_test: int | None,
+    seed: int,
+    keep_shared: bool,
+    notes: list[str],
+) -> Assignment:
+    if lists is not None:
+        return split_by_lists(corpus, lists)
+    shared = shared_stems(corpus)
+    if shared and not keep_shared:
+        notes.append(
+            f"{len(shared)} names occur in several domains and are taken for the same sentences: "
+            "val and test have them in common, and each other one is trained on in one domain only"
+        )
+    durations = {
+        domain: {stem: item.seconds for stem, item in items.items()}
+        for domain, items in corpus.items()
+    }
+    return split_by_seed(durations, n_val, n_test, seed, keep_shared)
+
+
+def _split(corpus: _Corpus, assignment: Assignment) -> dict[str, list[_Item]]:
+    """Sort items into their splits."""
+    splits: dict[str, list[_Item]] = {split: [] for split in SPLITS}
+    for domain, stems in assignment.items():
+        for stem, split in stems.items():
+            splits[split].append(corpus[domain][stem])
+    return splits
+
+
+def _summarise(splits: Mapping[str, Collection[_Item]]) -> list[SplitSummary]:
+    rows = []
+    for split, items in splits.items():
+        for domain in sorted({item.utterance.domain for item in items}):
+            own = [item for item in items if item.utterance.domain == domain]
+            rates = tuple(sorted({item.sample_rate for item in own}))
+            minutes = sum(item.seconds for item in own) / 60
+            rows.append(SplitSummary(split, domain, len(own), minutes, rates))
+    return rows
+
+
+def _note_rates(rows: Sequence[SplitSummary], notes: list[str]) -> None:
+    rates: dict[str, set[int]] = {}
+    for row in rows:
+        rates.setdefault(row.domain, set()).update(row.sample_rates)
+    if len(set().union(*rates.values())) > 1:
+        listed = ", ".join(
+            f"{domain} {'/'.join(map(str, sorted(r)))} Hz" for domain, r in sorted(rates.items())
+        )
+        notes.append(
+            f"sample rates differ ({listed}): all is resampled on extraction, but what a low rate "
+            "has lost stays lost"
+        )
+
+
+def _write(data_dir: Path, splits: Mapping[str, Collection[_Item]]) -> None:
+    """Write all splits beside the old ones, then put them in their place."""
+    try:
+        with _scratch(data_dir) as scratch:
+            for split, items in splits.items():
+                if items:
+                    write_data_dir(scratch / split, [item.utterance for item in items])
+            for split in splits:
+                if (data_dir / split).exists():
+                    (data_dir / split).rename(scratch / f"old-{split}")
+                if (scratch / split).exists():
+                    (scratch / split).rename(data_dir / split)
+    except OSError as error:
+        raise InputError(f"cannot write {data_dir}: {error.strerror}; choose another") from None
+
+
+@contextmanager
+def _scratch(data_dir: Path) -> Iterator[Path]:
+    """Give a folder in `data_dir` that is gone afterwards."""
+    is_new = not data_dir.exists()
+    scratch = data_dir / f".prepare-{secrets.token_hex(4)}"
+    scratch.mkdir(parents=True)
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        if is_new and not any(data_dir.iterdir()):
+            data_dir.rmdir()
+
+
+def _look(utterance: Utterance, notes: list[str]) -> _Item | None:
+    """Probe an utterance's file; one that can't be read is left out and noted."""
+    try:
+        info = audio.probe(utterance.path)
+    except InputError as error:
+        notes.append(f"left out: {error}")
+        return None
+    end = info.seconds if utterance.end is None else min(utterance.end, info.seconds)
+    return _Item(utterance, end - (utterance.start or 0.0), info.sample_rate)
+
+
+def _sound_files(folder: Path) -> Iterator[Path]:
+    """Walk a folder, links included, in sorted order; hidden files are none of ours."""
+    visited: set[str] = set()
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in visited:  # a link that leads back up
+            folders.clear()
+            continue
+        visited.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith(".") and Path(name).suffix.lower() in EXTENSIONS:
+                yield Path(parent) / name
+
+
+def _absolute(utterance: Utterance) -> Utterance:
+    path = Path(os.path.abspath(utterance.path))
+    u = utterance
+    return Utterance(u.id, u.domain, path, u.start, u.end, u.text)
+
+
+def _word(name: str) -> str:
+    """Return a name that can be a field of a Kaldi file."""
+    return "_".join(name.split())

@@ -1,0 +1,162 @@
+"""Which utterance is for training, which for choosing a model and which for judging it.
+
+Domains that share stems are taken to say the same sentences. Then val and test have the same
+sentences in each of them, so that a conversion can be compared with the target's own recording, and
+the train parts share none, so that training is honestly unpaired.
+"""
+
+import random
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from voiceconv.errors import InputError
+
+SPLITS = ("train", "val", "test")
+
+Assignment = dict[str, dict[str, str]]  # domain -> stem -> split; a stem left out is not used
+
+
+def split_by_seed(
+    durations: Mapping[str, Mapping[str, float]],
+    n_val: int | None = None,
+    n_test: int | None = None,
+    seed: int = 0,
+    keep_shared: bool = False,
+) -> Assignment:
+    """Split by chance; `durations` is domain -> stem -> seconds.
+
+    n_val, n_test: utterances of each domain; None: a twentieth (1 to 20) and a tenth (1 to 40) of
+    the smallest domain that shares sentences with it. keep_shared: train on a sentence in every
+    domain that has it, instead of giving it to one of them.
+    """
+    assignment: Assignment = {}
+    for group in _groups(durations):
+        # A seed of its own: another domain in the corpus doesn't change this group's splits.
+        rng = random.Random(f"{seed} {' '.join(group)}")
+        smallest = min(len(durations[domain]) for domain in group)
+        counts = {
+            "test": min(40, max(1, smallest // 10)) if n_test is None else n_test,
+            "val": min(20, max(1, smallest // 20)) if n_val is None else n_val,
+        }
+        group_durations = {domain: durations[domain] for domain in group}
+        held_out = _hold_out(group_durations, counts, rng)
+        used = {stem for stems in held_out.values() for stem in stems}
+        train = _train_stems(group_durations, used, keep_shared, rng)
+        for domain in group:
+            if not train[domain]:
+                raise InputError(
+                    f"domain {domain!r} has no sentence left to train on: of its "
+                    f"{len(durations[domain])} utterances {counts['val']} are for val, "
+                    f"{counts['test']} for test and the others go to domains that say the same; "
+                    "add recordings, or keep shared sentences"
+                )
+            assignment[domain] = held_out[domain] | dict.fromkeys(train[domain], "train")
+    return assignment
+
+
+def split_by_lists(stems: Mapping[str, Collection[str]], lists: Path) -> Assignment:
+    """Split as the files `<domain>.train`, `.val` and `.test` in `lists` say, a stem a line."""
+    assignment: Assignment = {}
+    for domain, known in stems.items():
+        chosen: dict[str, str] = {}
+        for split in SPLITS:
+            path = lists / f"{domain}.{split}"
+            for number, stem in _lines(path):
+                if stem not in known:
+                    raise InputError(
+                        f"{path}:{number}: domain {domain!r} has no utterance {stem!r}; "
+                        "take the line out or add the recording"
+                    )
+                if stem in chosen:
+                    raise InputError(
+                        f"{path}:{number}: {stem!r} is in {chosen[stem]} already; keep one"
+                    )
+                chosen[stem] = split
+        if "train" not in chosen.values():
+            raise InputError(f"{lists / f'{domain}.train'} names no utterance; add some")
+        assignment[domain] = chosen
+    return assignment
+
+
+def shared_stems(stems: Mapping[str, Collection[str]]) -> set[str]:
+    """Stems that occur in more than one domain."""
+    seen: set[str] = set()
+    shared: set[str] = set()
+    for names in stems.values():
+        shared |= seen.intersection(names)
+        seen.update(names)
+    return shared
+
+
+def _groups(stems: Mapping[str, Collection[str]]) -> list[list[str]]:
+    """Sets of domains connected by shared stems, each sorted."""
+    groups: list[tuple[set[str], set[str]]] = []  # domains, all their stems
+    for domain in sorted(stems):
+        domains, names = {domain}, set(stems[domain])
+        apart = []
+        for other in groups:
+            if names.isdisjoint(other[1]):
+                apart.append(other)
+            else:
+                domains |= other[0]
+                names |= other[1]
+        groups = [*apart, (domains, names)]
+    return sorted(sorted(domains) for domains, _ in groups)
+
+
+def _hold_out(
+    durations: Mapping[str, Mapping[str, float]], counts: Mapping[str, int], rng: random.Random
+) -> Assignment:
+    """Choose val and test: the same stems in each domain, filled up with its own where too few."""
+    common = sorted(set.intersection(*(set(stems) for stems in durations.values())))
+    rng.shuffle(common)
+    shared_by_split: dict[str, list[str]] = {}
+    for split, count in counts.items():
+        shared_by_split[split], common = common[:count], common[count:]
+    taken = {stem for stems in shared_by_split.values() for stem in stems}
+    assignment: Assignment = {}
+    for domain, stems in durations.items():
+        own = sorted(set(stems) - taken - shared_stems(durations)) if len(durations) > 1 else []
+        rng.shuffle(own)
+        chosen: dict[str, str] = {}
+        for split, count in counts.items():
+            n_missing = count - len(shared_by_split[split])
+            names = shared_by_split[split] + own[:n_missing]
+            own = own[n_missing:]
+            chosen |= dict.fromkeys(names, split)
+        assignment[domain] = chosen
+    return assignment
+
+
+def _train_stems(
+    durations: Mapping[str, Mapping[str, float]],
+    held_out: set[str],
+    keep_shared: bool,
+    rng: random.Random,
+) -> dict[str, list[str]]:
+    """Choose the train stems of each domain; a shared one goes to who has least speech so far."""
+    shared = set() if keep_shared else shared_stems(durations)
+    train = {
+        domain: [stem for stem in sorted(stems) if stem not in held_out | shared]
+        for domain, stems in durations.items()
+    }
+    seconds = {domain: sum(durations[domain][stem] for stem in train[domain]) for domain in train}
+    to_share = sorted(shared - held_out)
+    rng.shuffle(to_share)
+    for stem in to_share:
+        holders = [domain for domain in durations if stem in durations[domain]]
+        poorest = min(holders, key=lambda domain: (seconds[domain], domain))
+        train[poorest].append(stem)
+        seconds[poorest] += durations[poorest][stem]
+    return train
+
+
+def _lines(path: Path) -> list[tuple[int, str]]:
+    """Return the stems of a list with their line numbers."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
+    except FileNotFoundError:
+        raise InputError(f"there is no list {path}; write one (it may be empty)") from None
+    except OSError as error:
+        raise InputError(f"cannot read the list {path}: {error.strerror}; check it") from None
+    return [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
