@@ -68,6 +68,8 @@ if ! command -v voiceconv > /dev/null && [ -x "$recipes/../.venv/bin/voiceconv" 
 fi
 command -v voiceconv > /dev/null || fail "voiceconv is not installed; run 'make install' at the top of the repository"
 mkdir -p "$exp/log"
+search=() # the recipe's own experiments, beside those of the package
+[ ! -d conf ] || search=("hydra.searchpath=[file://$recipe/conf]")
 
 # run NAME COMMAND...: the command's output goes to the screen and to EXP/log/NAME.log.
 run() {
@@ -113,7 +115,7 @@ fi
 
 if wanted 4 "train"; then
   read -r -a overrides <<< "$train_options"
-  run train voiceconv train "experiment=$experiment" "data.dump=$dump" "data.data=$data" "run_dir=$exp" \
+  run train voiceconv train ${search[@]+"${search[@]}"} "experiment=$experiment" "data.dump=$dump" "data.waves=$data" "run_dir=$exp" \
     ${overrides[@]+"${overrides[@]}"}
 fi
 

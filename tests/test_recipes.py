@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from voiceconv.build import build, compose_config
+from voiceconv.features import FeatureExtractor
+
 ROOT = Path(__file__).parents[1]
 EGS = sorted(path.parent for path in ROOT.glob("egs/*/*/run.sh"))
 CORPORA = ["cmu_arctic", "rhasspy_nl", "toy", "vcc2018", "vctk"]
@@ -102,11 +105,13 @@ def test_run_sh(folder, tmp_path):
 
 
 @pytest.mark.parametrize("folder", EGS, ids=lambda folder: folder.parent.name)
-def test_the_experiment_of_a_recipe_exists(folder):
+def test_the_experiment_of_a_recipe_composes_and_names_its_data(folder):
     words = (folder / "run.sh").read_text().split()
     name = words[words.index("--experiment") + 1]
-    places = [folder / "conf", ROOT / "voiceconv" / "conf"]
-    assert any((place / "experiment" / f"{name}.yaml").is_file() for place in places)
+    assert (folder / "conf/experiment" / f"{name}.yaml").is_file()
+    config = compose_config([f"hydra.searchpath=[file://{folder}/conf]", f"experiment={name}"])
+    build(config.features, FeatureExtractor)
+    assert config.card.data and config.card.licence
 
 
 def recordings(folder: Path, names: Iterable[str], sample_rate: int = 16000) -> None:

@@ -1,3 +1,3 @@
 #!/usr/bin/env bash
 # CycleGAN-VC2 made small enough for two CPU cores.
-exec "$(dirname "${BASH_SOURCE[0]}")/../../../recipes/vc.sh" "${BASH_SOURCE[0]}" --experiment cyclegan_vc2_small "$@"
+exec "$(dirname "${BASH_SOURCE[0]}")/../../../recipes/vc.sh" "${BASH_SOURCE[0]}" --experiment cmu_arctic "$@"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The Voice Conversion Challenge 2018 corpus (ODbL 1.0; Lorenzo-Trueba et al. 2018, DataShare handle 10283/3061): English,
+# The Voice Conversion Challenge 2018 corpus (Lorenzo-Trueba et al. 2018, DataShare handle 10283/3061): English,
 # 22.05 kHz, 12 speakers of 81 training sentences. Sources SF3, SF4, SM3, SM4 (the "spoke" task) share no training
 # sentence with the targets TF1, TF2, TM1, TM2; all read the same 35 evaluation sentences.
 set -euo pipefail
