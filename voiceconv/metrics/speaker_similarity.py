@@ -50,11 +50,14 @@ class SpeakerEncoder:
     def embed(self, wave: NDArray[np.floating]) -> Embedding:
         """Wave (N,) at 16 kHz -> (256,) of unit length."""
         waves.validate(wave)
-        with np.errstate(divide="ignore", invalid="ignore"):  # level of digital silence
-            voiced = self._preprocess(scale_to_peak(wave).astype(np.float32), SAMPLE_RATE)
-        if not len(voiced):
-            raise ValueError("the wave holds nothing that sounds like a voice")
-        return self._encoder.embed_utterance(voiced).astype(np.float64)
+        if not wave.any():
+            raise ValueError("digital silence has no voice")
+        scaled = scale_to_peak(wave).astype(np.float32)
+        voiced = self._preprocess(scaled, SAMPLE_RATE)
+        # Where the detector finds no speech at all, a failed conversion or a synthetic voice, the
+        # whole wave is judged: it must count, not end the evaluation.
+        embedding = self._encoder.embed_utterance(voiced if len(voiced) else scaled)
+        return embedding.astype(np.float64)
 
 
 def validate(target: Embedding, estimated: Embedding) -> None:
