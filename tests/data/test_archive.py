@@ -12,6 +12,7 @@ from voiceconv.data.archive import (
     Archive,
     ArchiveWriter,
     Location,
+    intact_utterances,
     open_matrix,
     read_scp,
     write_scp,
@@ -93,6 +94,20 @@ def test_torn_scp_line_is_dropped_and_writing_goes_on(scp: Path, n_lost: int) ->
     # Neither the torn line nor the unnamed bytes are left: the same as without the accident.
     assert (scp.parent / "feats.0.ark").read_bytes() == whole
     assert sorted(read_scp(scp)) == ["a", "b", "ü"]
+
+
+def test_keep_drops_what_follows(scp: Path) -> None:
+    with ArchiveWriter(scp.parent, "feats", 0, keep={"a", "ü"}):
+        pass
+    assert scp.read_text() == "a feats.0.ark:2\n"  # `b` is not kept, and `ü` comes after it
+    assert (scp.parent / "feats.0.ark").stat().st_size == 2 + 15 + 50 * 36 * 4
+
+
+def test_intact_utterances(scp: Path) -> None:
+    assert intact_utterances(scp) == ["a", "b", "ü"]
+    ark = scp.parent / "feats.0.ark"
+    ark.write_bytes(ark.read_bytes()[:-1])
+    assert intact_utterances(scp) == ["a", "b"]
 
 
 def test_merged_scp_is_sorted_and_relative(tmp_path: Path) -> None:

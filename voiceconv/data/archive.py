@@ -8,9 +8,11 @@ utterance is read by mapping the file into memory: a crop touches only its own p
 kaldiio read these files as they are.
 """
 
+import fcntl
+import itertools
 import os
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NamedTuple, Self
@@ -45,13 +47,23 @@ class ArchiveWriter:
     and goes on.
     """
 
-    def __init__(self, folder: Path | str, name: str, worker: int) -> None:
+    def __init__(
+        self, folder: Path | str, name: str, worker: int, keep: Collection[str] | None = None
+    ) -> None:
+        """Open; where `keep` is given, what follows the last utterance in it is dropped, too."""
         self.ark_path = Path(folder) / f"{name}.{worker}.ark"
         self.scp_path = Path(folder) / f"{name}.{worker}.scp"
-        entries, n_scp_bytes = _read_lines(self.scp_path) if self.scp_path.exists() else ([], 0)
-        end = max((_end_of(_parse(line, self.scp_path, n)[1]) for n, line in entries), default=0)
-        self._ark: BinaryIO = _open_at(self.ark_path, end)
-        self._scp: BinaryIO = _open_at(self.scp_path, n_scp_bytes)
+        self._ark: BinaryIO = open(self.ark_path, "ab")
+        # A worker whose master was killed may still be writing its last utterance here.
+        fcntl.flock(self._ark, fcntl.LOCK_EX)
+        lines = _read_lines(self.scp_path)[0] if self.scp_path.exists() else []
+        entries = [(line, *_parse(line, self.scp_path, n)) for n, line in lines]
+        if keep is not None:
+            entries = list(itertools.takewhile(lambda entry: entry[1] in keep, entries))
+        # Entries lie in the order of their lines: the last one ends last.
+        _cut(self._ark, _end_of(entries[-1][2]) if entries else 0)
+        self._scp: BinaryIO = open(self.scp_path, "ab")
+        _cut(self._scp, sum(len(line.encode()) + 1 for line, _, _ in entries))
 
     def write(self, utterance: str, array: FloatArray) -> None:
         """Append a (T, C) matrix or a (T,) vector, float32."""
@@ -136,6 +148,18 @@ def read_scp(path: Path | str) -> dict[str, Location]:
             )
         locations[utterance] = location
     return locations
+
+
+def intact_utterances(scp: Path | str) -> list[str]:
+    """Return the utterances of a worker's scp up to the first whose array is not whole."""
+    archive, intact = Archive(scp), []
+    for utterance in archive:
+        try:
+            archive[utterance]
+        except InputError:
+            break
+        intact.append(utterance)
+    return intact
 
 
 def write_scp(path: Path | str, locations: Mapping[str, Location]) -> None:
@@ -240,12 +264,10 @@ def _end_of(location: Location) -> int:
     return location.offset + header.size + array.nbytes
 
 
-def _open_at(path: Path, n_bytes: int) -> BinaryIO:
-    """Open a file for appending after its first `n_bytes`; what follows them is dropped."""
-    file = open(path, "ab")
+def _cut(file: BinaryIO, n_bytes: int) -> None:
+    """Keep the first `n_bytes` of a file and go to its end."""
     file.truncate(n_bytes)
     file.seek(0, os.SEEK_END)
-    return file
 
 
 def _at(location: Location) -> str:

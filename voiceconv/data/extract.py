@@ -1,0 +1,306 @@
+"""Data directories to feature archives: `voiceconv extract DATA DUMP`.
+
+DUMP/<split> gets `feats.scp` and, where the features have them, `f0.scp` and `ap.scp`, the archives
+that these name, a copy of the data directory of what could be extracted, `features.yaml` (the
+extractor's node) and `processing.yaml` (trim, loudness). Killed at any moment, it goes on where it
+stopped when called again.
+"""
+
+import fcntl
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import yaml
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+
+from voiceconv import audio
+from voiceconv.build import build
+from voiceconv.data.archive import (
+    ArchiveWriter,
+    Location,
+    intact_utterances,
+    read_scp,
+    write_scp,
+)
+from voiceconv.data.manifest import Utterance, is_data_dir, read_data_dir, write_data_dir
+from voiceconv.data.splits import SPLITS
+from voiceconv.data.workers import GiveUp, Outcome, run_tasks
+from voiceconv.errors import InputError, RunError
+from voiceconv.features.base import FeatureExtractor, Features
+from voiceconv.files import replace_text
+
+# The order of writing: an utterance that is in feats is in the others.
+_KINDS = ("ap", "f0", "feats")
+
+ProgressCallback = Callable[[int, int], None]  # utterances done, and in all
+
+
+@dataclass
+class SplitResult:
+    """What became of a split; `failed` is utterance -> why."""
+
+    folder: Path
+    n_utterances: int
+    n_done_before: int
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+class _Task(NamedTuple):
+    folder: Path
+    utterance: Utterance
+
+
+_Done = dict[Path, dict[int, set[str]]]  # dump folder -> worker -> what its archives hold
+
+
+def extract(
+    data_dir: Path | str,
+    dump_dir: Path | str,
+    extractor: Mapping[str, Any],
+    jobs: int | None = None,
+    trim: float | None = None,
+    loudness: float | None = None,
+    retries: int = 2,
+    strict: bool = False,
+    progress: ProgressCallback | None = None,
+) -> list[SplitResult]:
+    """Extract the features of DATA, a split or a folder of splits, in `jobs` processes (all cores).
+
+    extractor: a node for `build`. trim: dB below the loudest at which silence at both ends is cut;
+    None: not. loudness: LUFS to which each utterance is brought; None: not. strict: stop at the
+    first file that fails; else RunError names them when all others are done.
+    """
+    definition = build(extractor, FeatureExtractor).definition
+    splits = _read_splits(Path(data_dir), Path(dump_dir))
+    for folder in splits:
+        _check_folder(folder, extractor, definition, {"trim": trim, "loudness": loudness})
+    with _locked(Path(dump_dir)):
+        done = {folder: _done_before(folder) for folder in splits}
+        results = {
+            folder: SplitResult(folder, len(utterances), 0) for folder, utterances in splits.items()
+        }
+        outcomes = run_tasks(
+            _todo(splits, done, results),
+            _setup,
+            lambda worker: (dict(extractor), trim, loudness, _kept(done, worker)),
+            jobs or os.cpu_count() or 1,
+            retries,
+        )
+        with closing(outcomes):
+            _collect(outcomes, done, results, strict, progress or (lambda done, total: None))
+        for folder, utterances in splits.items():
+            _finish(folder, utterances, done[folder], results[folder].failed)
+    _report(list(results.values()))
+    return list(results.values())
+
+
+def _todo(
+    splits: Mapping[Path, list[Utterance]], done: _Done, results: Mapping[Path, SplitResult]
+) -> list[_Task]:
+    """Return what earlier runs have not done, and count what they have."""
+    tasks = []
+    for folder, utterances in splits.items():
+        ids = set().union(*done[folder].values())
+        tasks += [_Task(folder, u) for u in utterances if u.id not in ids]
+        results[folder].n_done_before = sum(u.id in ids for u in utterances)
+    return tasks
+
+
+def _collect(
+    outcomes: Iterable[Outcome[_Task]],
+    done: _Done,
+    results: Mapping[Path, SplitResult],
+    strict: bool,
+    progress: ProgressCallback,
+) -> None:
+    """Note what is done and what failed, as it comes."""
+    total = sum(result.n_utterances for result in results.values())
+    n_before = sum(result.n_done_before for result in results.values())
+    progress(n_before, total)
+    for number, (task, worker, error) in enumerate(outcomes, n_before + 1):
+        if error is None:
+            done[task.folder].setdefault(worker, set()).add(task.utterance.id)
+        elif strict:
+            raise RunError(f"utterance {task.utterance.id}: {error}")
+        else:
+            results[task.folder].failed[task.utterance.id] = error
+        progress(number, total)
+
+
+@contextmanager
+def progress_bar(description: str = "extract") -> Iterator[ProgressCallback]:
+    """Give a callback for `extract` that draws a bar with the time left on stderr."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task(description, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _read_splits(data_dir: Path, dump_dir: Path) -> dict[Path, list[Utterance]]:
+    """Dump folder -> utterances."""
+    if is_data_dir(data_dir):
+        return {dump_dir: read_data_dir(data_dir)}
+    names = [split for split in SPLITS if is_data_dir(data_dir / split)]
+    if not names:
+        raise InputError(
+            f"{data_dir} holds no wav.scp, nor do train, val or test in it; "
+            "make them by `voiceconv prepare SRC DATA`"
+        )
+    return {dump_dir / name: read_data_dir(data_dir / name) for name in names}
+
+
+def _check_folder(
+    folder: Path, node: Mapping[str, Any], definition: dict[str, object], processing: dict[str, Any]
+) -> None:
+    """Note in a dump folder what it holds; refuse one that holds something else."""
+    nodes = {"features.yaml": dict(node), "processing.yaml": processing}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in nodes.items():
+            path = folder / name
+            if not path.exists():
+                replace_text(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+                continue
+            there = yaml.safe_load(path.read_text(encoding="utf-8"))
+            if name == "features.yaml":
+                there, content = build(there, FeatureExtractor).definition, definition
+            if there != content:
+                differing = ", ".join(
+                    f"{key} {there.get(key)!r}, not {content[key]!r}"
+                    for key in sorted(content)
+                    if there.get(key) != content[key]
+                )
+                raise InputError(
+                    f"{path} says that other features are there ({differing}); "
+                    "choose another DUMP or delete this one"
+                )
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror}; choose another DUMP") from None
+
+
+@contextmanager
+def _locked(dump_dir: Path) -> Iterator[None]:
+    """Keep a second extraction out of the same DUMP."""
+    with open(dump_dir / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"another process is extracting to {dump_dir}; wait for it or choose another DUMP"
+            ) from None
+        yield
+
+
+def _done_before(folder: Path) -> dict[int, set[str]]:
+    """Return what the workers of earlier runs have left whole, by worker."""
+    done: dict[int, set[str]] = {}
+    for scp in folder.glob("feats.*.scp"):
+        worker = scp.name.split(".")[1]
+        if worker.isdecimal():
+            whole = [
+                set(intact_utterances(path))
+                for kind in _KINDS
+                if (path := folder / f"{kind}.{worker}.scp").exists()
+            ]
+            done[int(worker)] = set.intersection(*whole)
+    return done
+
+
+def _kept(done: _Done, worker: int) -> dict[Path, set[str]]:
+    return {folder: set(by_worker.get(worker, ())) for folder, by_worker in done.items()}
+
+
+@contextmanager
+def _setup(
+    worker: int,
+    node: dict[str, Any],
+    trim: float | None,
+    loudness: float | None,
+    kept: Mapping[Path, Collection[str]],
+) -> Iterator[Callable[[_Task], None]]:
+    """In a worker: give what analyses an utterance and writes it to this worker's archives."""
+    torch.set_num_threads(1)  # the processes share the cores
+    extractor = build(node, FeatureExtractor)
+    writers: dict[tuple[Path, str], ArchiveWriter] = {}
+    with ExitStack() as stack:
+
+        def handle(task: _Task) -> None:
+            tracks = _analyse(task.utterance, extractor, trim, loudness)
+            try:
+                for kind, track in tracks.items():
+                    key = (task.folder, kind)
+                    if key not in writers:
+                        writer = ArchiveWriter(task.folder, kind, worker, kept[task.folder])
+                        writers[key] = stack.enter_context(writer)
+                    writers[key].write(task.utterance.id, track.numpy())
+            except OSError as error:
+                # What is half-written is cut off when the archive is opened again, not before.
+                raise GiveUp(f"cannot write to {task.folder}: {error.strerror}") from None
+
+        yield handle
+
+
+def _analyse(
+    utterance: Utterance, extractor: FeatureExtractor, trim: float | None, loudness: float | None
+) -> dict[str, Tensor]:
+    """Kind of archive -> (T, channels) or (T,), in the order of writing."""
+    wave = audio.read(
+        utterance.path, extractor.sample_rate, utterance.start or 0.0, utterance.end
+    ).samples
+    if trim is not None:
+        wave = audio.trim(wave, extractor.sample_rate, trim)
+    if loudness is not None:
+        wave = wave * audio.loudness_gain(wave, extractor.sample_rate, loudness)
+    features: Features = extractor.extract(wave)
+    tracks = {"ap": features.aperiodicity, "f0": features.f0, "feats": features.frames}
+    # (C, T) -> (T, C), Kaldi's order; (T,) stays
+    written = {kind: t.movedim(0, -1) for kind, t in tracks.items() if t is not None}
+    for kind, track in written.items():
+        if not bool(torch.isfinite(track).all()):
+            raise RunError(f"{utterance.path} gives {kind} that are not finite; listen to it")
+    return written
+
+
+def _finish(
+    folder: Path, utterances: list[Utterance], done: dict[int, set[str]], failed: dict[str, str]
+) -> None:
+    """Write the scps of the whole split, its data directory, and what failed."""
+    wanted = {u.id: u for u in utterances}
+    for kind in _KINDS:
+        locations: dict[str, Location] = {}
+        for worker, ids in done.items():
+            path = folder / f"{kind}.{worker}.scp"
+            if path.exists():
+                there = read_scp(path)
+                locations |= {i: there[i] for i in ids if i in wanted}
+        if locations or kind == "feats":
+            write_scp(folder / f"{kind}.scp", locations)
+    write_data_dir(folder, [u for u in utterances if u.id not in failed])
+    path = folder / "failed.txt"
+    if failed:
+        replace_text(path, "".join(f"{name} {why}\n" for name, why in sorted(failed.items())))
+    else:
+        with suppress(FileNotFoundError):
+            path.unlink()
+
+
+def _report(results: list[SplitResult]) -> None:
+    """Raise RunError naming what failed, a few by name and the rest by number."""
+    failed = [(r.folder, name, why) for r in results for name, why in sorted(r.failed.items())]
+    if not failed:
+        return
+    named = "; ".join(f"{name}: {why}" for _, name, why in failed[:5])
+    more = f"; and {len(failed) - 5} more" if len(failed) > 5 else ""
+    total = sum(r.n_utterances for r in results)
+    lists = " ".join(str(r.folder / "failed.txt") for r in results if r.failed)
+    raise RunError(
+        f"{len(failed)} of {total} utterances failed, the others are done ({named}{more}); "
+        f"all are in {lists}"
+    )
