@@ -5,7 +5,6 @@ import importlib
 import importlib.util
 import json
 import platform
-import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -62,7 +61,7 @@ def port_module(folder: Path, name: str) -> ModuleType:
 
 
 def race(contestants: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """Median seconds of each, taken in turns so that a busy machine is unkind to all alike."""
+    """Seconds of each one's fastest round, taken in turns: other jobs only ever add to a time."""
     for run in contestants.values():
         run()  # warm up: allocations, oneDNN's choices
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
@@ -71,7 +70,7 @@ def race(contestants: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str,
             start = time.perf_counter()
             run()
             seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(times) for name, times in seconds.items()}
+    return {name: min(times) for name, times in seconds.items()}
 
 
 def arithmetic_peak(dtype: torch.dtype, size: int = 2048, tries: int = 5) -> float:
