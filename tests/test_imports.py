@@ -20,7 +20,7 @@ ALLOWED = {
     "features": set(),
     "models": set(),
     "losses": {"models"},
-    "data": {"features", "audio"},
+    "data": {"features", "audio", "build"},  # extract builds the extractor in each worker
     "vocoders": {"features"},
     "objectives": {"data", "models", "losses"},
     "training": {"objectives"},
