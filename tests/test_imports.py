@@ -11,8 +11,9 @@ PACKAGE = Path(__file__).parents[1] / "voiceconv"
 # Leaves that anything may use: they know nothing of voice conversion.
 LEAVES = {"errors", "files"}
 
-# Modules that are one unit with another: audio.py is their front.
+# Modules that are one unit with another, which is their front.
 PARTS = {"riff": "audio", "waves": "audio", "loudness": "audio"}
+PARTS |= dict.fromkeys(["card", "model_directory", "pieces", "stranger"], "converter")
 
 # A unit is a sub-package, or a module at the top. What each may import, besides leaves and itself:
 ALLOWED = {
@@ -26,7 +27,7 @@ ALLOWED = {
     "training": {"objectives"},
     "metrics": {"features", "data.alignment"},
     "build": set(),
-    "converter": {"build", "features", "models", "vocoders"},
+    "converter": {"audio", "build", "features", "models", "vocoders"},
 }
 
 
