@@ -147,12 +147,12 @@ def make_rhasspy_clones(corpus: Path) -> None:
     numbers = {speaker: [int(i.removeprefix("nl_")) for i in ids] for speaker, ids in lists.items()}
     folder = corpus / "dataset-voice-nathalie"
     recordings(folder / "verified", [f"nl_rhasspy_{n}.flac" for n in numbers["nathalie"]], 48000)
-    (folder / "verified/metadata.csv").write_text("nl_rhasspy_1|een kat\n")
+    (folder / "metadata.csv").write_text("nl_rhasspy_5|bleek ze\n")
     (folder / "audio").mkdir()
     (folder / "audio/nl_rhasspy_1.webm").write_bytes(b"\x1aE\xdf\xa3")
     folder = corpus / "dataset-voice-flemishguy"
     recordings(folder, [f"nl_rhasspy_{n}_1602428193.wav" for n in numbers["flemishguy"]], 24000)
-    (folder / "metadata.csv").write_text("nl_rhasspy_5_1602428193|Bleek ze\n")
+    (folder / "metadata.csv").write_text("nl_rhasspy_5_1602428193|Bleek ze klein?\n")
     (folder / "README.md").write_text("# Voice Dataset (flemishguy)\n")
 
 
@@ -223,6 +223,8 @@ def test_rhasspy_nl_takes_the_later_of_two_takes(tmp_path):
     stage_1("rhasspy_nl", tmp_path, "--corpus", "corpus")
     link = tmp_path / "data/local/wav/flemishguy/nl_0005.wav"
     assert link.resolve() == again.resolve()
+    transcripts = (tmp_path / "data/test/text").read_text().splitlines()
+    assert transcripts == ["flemishguy-nl_0005 Bleek ze klein?", "nathalie-nl_0005 bleek ze"]
 
 
 def test_vcc2018(tmp_path):

@@ -49,6 +49,16 @@ recordings() {
   done
 }
 
+# transcripts SPEAKER: "nl_NNNN words" a line, where the corpus has them.
+transcripts() {
+  local folder=$corpus/dataset-voice-$1
+  if [ -f "$corpus/$1/text" ]; then
+    cat "$corpus/$1/text"
+  elif [ -f "$folder/metadata.csv" ]; then # "nl_rhasspy_5_1602428193|words"; nathalie's has no time
+    awk -F '|' '{ split($1, id, "_"); if (!seen[id[3]]++) printf "nl_%04d %s\n", id[3], $2 }' "$folder/metadata.csv"
+  fi
+}
+
 start_corpus "$out"
 for speaker in "${speakers[@]}"; do
   [ -f "$lists/$speaker.train" ] || parse_options_fail "no speaker '$speaker' here: choose from nathalie and flemishguy"
@@ -64,5 +74,6 @@ for speaker in "${speakers[@]}"; do
       add_utterance "$out" "$speaker" "$split" "$stem" "${file_of[$stem]}"
     done < "$lists/$speaker.$split"
   done
+  transcripts "$speaker" > "$out/wav/$speaker/text"
 done
 check_corpus "$out" "${speakers[@]}"
