@@ -1,0 +1,21 @@
+"""What every test finds prepared."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+from tiny import vowel as synthesise_vowel
+from torch import Tensor
+
+
+@pytest.fixture(autouse=True)
+def _own_randomness() -> Iterator[None]:
+    """No test sees the random numbers that another has left."""
+    torch.manual_seed(0)
+    yield
+
+
+@pytest.fixture
+def vowel() -> Callable[..., Tensor]:
+    """vowel(pitch, seconds, sample_rate=24000) -> (N,) a held vowel."""
+    return synthesise_vowel

@@ -1,0 +1,83 @@
+"""WORLD analysis: known pitch, known frame count, finite whatever comes in."""
+
+import dataclasses
+import warnings
+
+import pytest
+import torch
+
+from voiceconv.features import Features, World
+
+
+@pytest.mark.parametrize("f0_method", ["dio", "harvest"])
+@pytest.mark.parametrize("pitch", [120, 220])
+def test_f0_of_a_buzz_is_found_within_1_percent(vowel, f0_method, pitch):
+    f0 = World(f0_method=f0_method).extract(vowel(pitch, 0.4)).f0
+    inner = f0[10:-10]
+    assert (inner > 0).all()
+    assert ((inner - pitch).abs() < 0.01 * pitch).all()
+
+
+def test_f0_of_silence_and_noise_is_unvoiced():
+    quiet = World(f0_method="dio").extract(torch.zeros(12000)).f0
+    assert (quiet > 0).float().mean() < 0.1
+
+
+@pytest.mark.parametrize("n_samples", [1, 119, 120, 240, 1000, 2048, 2049, 6007])
+@pytest.mark.parametrize("sample_rate", [16000, 24000])
+def test_it_counts_frames_by_the_formula_and_stays_finite(n_samples, sample_rate):
+    world = World(sample_rate, n_coefficients=24, f0_method="dio")
+    hop = sample_rate // 200
+    for wave in (torch.zeros(n_samples), 0.1 * torch.randn(n_samples)):
+        found = world.extract(wave)
+        n_frames = n_samples // hop + 1
+        assert found.frames.shape == (24, n_frames)
+        assert found.f0.shape == (n_frames,)
+        assert found.aperiodicity.shape[1] == n_frames
+        for track in (found.frames, found.f0, found.aperiodicity):
+            assert track.isfinite().all()
+            assert track.dtype == torch.float32
+
+
+def test_the_same_wave_gives_the_same_features(vowel):
+    wave = vowel(150, 0.1)
+    one, other = World(f0_method="dio").extract(wave), World(f0_method="dio").extract(wave)
+    for field in dataclasses.fields(Features):
+        assert torch.equal(getattr(one, field.name), getattr(other, field.name))
+
+
+def test_a_louder_wave_moves_c0_alone(vowel):
+    """Twice the amplitude is ln 2 more in log|H|, which is c0 and nothing else."""
+    wave, world = vowel(150, 0.3) + 0.01 * torch.randn(7200), World(f0_method="dio")
+    quiet, loud = (world.extract(gain * wave).frames[:, 10:-10] for gain in (1.0, 2.0))
+    moved = (loud - quiet).mean(1)
+    assert moved[0].item() == pytest.approx(0.6931, abs=0.01)
+    assert moved[1:].abs().max() < 0.02
+
+
+def test_alpha_and_fft_follow_from_the_rate():
+    world = World(sample_rate=24000)
+    assert (world.hop_length, world.n_fft, world.alpha) == (120, 1024, 0.47)
+
+
+def test_how_f0_is_searched_for_does_not_change_the_definition():
+    assert World(f0_method="dio", f0_floor=50).definition == World(f0_method="harvest").definition
+    assert World(alpha=0.42).definition != World().definition
+
+
+def test_wrong_settings_are_refused():
+    with pytest.raises(ValueError, match="frame_period 5.1 ms is no whole number"):
+        World(sample_rate=22050, frame_period=5.1)
+    with pytest.raises(ValueError, match="'yin'"):
+        World(f0_method="yin")  # type: ignore[arg-type]
+
+
+def test_no_warning_reaches_the_user(vowel):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        World(f0_method="dio").extract(vowel(150, 0.1))
+
+
+def test_tracks_of_unequal_length_are_refused():
+    with pytest.raises(ValueError, match="f0 has 4 frames where the spectrum has 5"):
+        Features(torch.zeros(3, 5), f0=torch.zeros(4))
