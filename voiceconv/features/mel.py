@@ -63,6 +63,12 @@ class MelSpectrogram(FeatureExtractor):
             "log_floor": LOG_FLOOR,
         }
 
+    @property
+    def filters(self) -> Tensor:
+        """Mel filters (C, F), F = n_fft / 2 + 1."""
+        filters: Tensor = self._transform.mel_scale.fb
+        return filters.T
+
     def extract(self, wave: Tensor) -> Features:
         """(N,) -> Features of frames alone."""
         n_frames = self.n_frames(len(wave))

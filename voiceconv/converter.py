@@ -1,0 +1,190 @@
+"""Wave to wave: the single door that the command line, recipes, validation and servers use."""
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from voiceconv.audio import loudness, loudness_gain, resample
+from voiceconv.build import build
+from voiceconv.errors import InputError
+from voiceconv.features import (
+    DomainStats,
+    FeatureExtractor,
+    Features,
+    convert_aperiodicity,
+    convert_f0,
+)
+from voiceconv.model_directory import find_model, read_model, write_model
+from voiceconv.models import Translator
+from voiceconv.pieces import crossfade_into, cut_pieces
+from voiceconv.stranger import SAME_VOICE, distance, own_stats
+from voiceconv.vocoders import Vocoder
+
+PARTS = ("features", "translator", "vocoder")
+SILENCE = 1e-4  # -80 dB full scale: an input below it has nothing to convert
+Progress = Callable[[float], None]
+
+
+class Converter:
+    """A trained translator with all that belongs to it: analysis, statistics, synthesis.
+
+    Args:
+        config: nodes `features`, `translator` and `vocoder` as `build` takes them; `loudness`, the
+            LUFS to which waves are brought before analysis, as in training, or None; `card`.
+        stats: by domain; the sorted names are the domain_ids.
+    """
+
+    def __init__(self, config: Mapping[str, Any], stats: Mapping[str, DomainStats]) -> None:
+        self.domains = sorted(stats)
+        self.stats = dict(stats)
+        self.config = {part: config[part] for part in PARTS} | {
+            "domains": self.domains,
+            "loudness": config["loudness"],
+            "card": dict(config.get("card") or {}),
+        }
+        self.loudness: float | None = config["loudness"]
+        self.extractor = build(config["features"], FeatureExtractor)
+        self.vocoder = build(config["vocoder"], Vocoder, extractor=self.extractor)
+        self.translator = build(
+            config["translator"],
+            Translator,
+            n_channels=self.extractor.n_channels,
+            n_domains=len(self.domains),
+        )
+
+    @classmethod
+    def from_pretrained(cls, model: Path | str | None = None) -> Self:
+        """A model directory, a run directory, a bundled model's name; None: the bundled default.
+
+        Raises InputError where it is missing, incomplete, damaged, or asks for foreign classes.
+        """
+        folder = find_model(model)
+        config, stats, weights = read_model(folder)
+        converter = cls(config, stats)
+        try:
+            converter.translator.load_state_dict(weights)
+        except RuntimeError as error:
+            raise InputError(
+                f"{folder}: the weights are not those of its configuration "
+                f"({str(error).splitlines()[-1].strip()}); fetch the model again"
+            ) from error
+        converter.translator.requires_grad_(False).eval()
+        return converter
+
+    def save_pretrained(self, folder: Path | str, card: Mapping[str, object]) -> None:
+        """Write config.yaml, translator.safetensors, stats.safetensors and README.md."""
+        config = self.config | {"card": dict(card)}
+        write_model(Path(folder), config, self.stats, self.translator.state_dict())
+
+    @property
+    def sample_rate(self) -> int:
+        """Of the waves that convert takes and gives."""
+        return self.extractor.sample_rate
+
+    def convert(
+        self,
+        wave: Tensor,
+        target: str,
+        source: str | None = None,
+        sample_rate: int | None = None,
+        progress: Progress | None = None,
+    ) -> Tensor:
+        """Wave (N,) -> wave (N,) of the target domain, as loud as the input.
+
+        Args:
+            wave: mono, at the model's rate, or at `sample_rate` and then resampled first.
+            source: its domain; without one it is recognised, or taken with its own statistics.
+            progress: called with the share that is done.
+
+        Long waves go piece by piece: memory beyond the two waves does not grow with N.
+        Raises InputError for a domain that the model does not know.
+        """
+        if sample_rate is not None:
+            wave = resample(wave, sample_rate, self.sample_rate)
+        self._require_domain(target, "target")
+        gain = 1.0
+        if self.loudness is not None:
+            gain = loudness_gain(wave, self.sample_rate, self.loudness)
+        source_stats, source = self._know_source(wave, gain, target, source)
+
+        def translate(features: Features) -> Features:
+            return self._translate(features, source_stats, source, target)
+
+        return self._through_features(wave, gain, translate, progress)
+
+    def resynthesize(self, wave: Tensor, progress: Progress | None = None) -> Tensor:
+        """Wave (N,) -> wave (N,): analysis and synthesis alone, the ceiling of any conversion."""
+        return self._through_features(wave, 1.0, lambda features: features, progress)
+
+    @torch.inference_mode()
+    def _through_features(
+        self,
+        wave: Tensor,
+        gain: float,
+        change: Callable[[Features], Features],
+        progress: Progress | None,
+    ) -> Tensor:
+        output = torch.zeros_like(wave)
+        for piece in cut_pieces(wave, self.sample_rate):
+            heard = wave[piece.start : piece.stop] * gain
+            spoken = self.vocoder.synthesize(change(self.extractor.extract(heard)))
+            spoken = spoken[: len(heard)] * _silence_gate(heard, self.sample_rate)
+            crossfade_into(output, spoken, piece, self.sample_rate)
+            if progress:
+                progress(piece.end / len(wave))
+        before, after = (loudness(one, self.sample_rate) for one in (wave, output))
+        if math.isfinite(before) and math.isfinite(after):
+            output *= 10 ** ((before - after) / 20)
+        return output
+
+    def _translate(
+        self, features: Features, source_stats: DomainStats, source: str, target: str
+    ) -> Features:
+        target_stats = self.stats[target]
+        frames = self.translator(
+            source_stats.normalize(features.frames)[None],
+            self.domains.index(source),
+            self.domains.index(target),
+        )[0]
+        f0, aperiodicity = features.f0, features.aperiodicity
+        if f0 is not None:
+            if aperiodicity is not None:
+                aperiodicity = convert_aperiodicity(aperiodicity, f0, source_stats, target_stats)
+            f0 = convert_f0(f0, source_stats, target_stats)
+        return Features(target_stats.denormalize(frames), f0, aperiodicity)
+
+    def _know_source(
+        self, wave: Tensor, gain: float, target: str, source: str | None
+    ) -> tuple[DomainStats, str]:
+        """The statistics to normalise by, and the domain whose network is used."""
+        if source is not None:
+            self._require_domain(source, "source")
+            if source == target:
+                raise InputError(f"source and target are both {target!r}; choose another target")
+            return self.stats[source], source
+        own = own_stats(self.extractor, wave * gain)
+        others = [domain for domain in self.domains if domain != target]
+        distances = {domain: distance(own, self.stats[domain]) for domain in others}
+        nearest = min(others, key=distances.__getitem__)
+        known = distances[nearest] < SAME_VOICE
+        return (self.stats[nearest] if known else own), nearest
+
+    def _require_domain(self, name: str, role: str) -> None:
+        if name not in self.stats:
+            raise InputError(f"no {role} {name!r}: this model knows {', '.join(self.domains)}")
+
+
+def _silence_gate(wave: Tensor, sample_rate: int) -> Tensor:
+    """(N,) -> (N,) in 0..1: 0 where the wave is digitally silent for 50 ms around, ramps of 5 ms.
+
+    A network hears noise in silence, and would speak where nobody spoke.
+    """
+    reach, ramp = int(0.025 * sample_rate), int(0.0025 * sample_rate)
+    loudest = F.max_pool1d(wave.abs()[None, None], 2 * reach + 1, 1, reach)
+    sounding = (loudest > SILENCE).float()
+    return F.avg_pool1d(sounding, 2 * ramp + 1, 1, ramp, count_include_pad=False)[0, 0]

@@ -1,0 +1,107 @@
+"""What ships: a directory of YAML, safetensors and a card. Nothing in it can run code."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from voiceconv.card import card_text
+from voiceconv.errors import InputError
+from voiceconv.features import DomainStats, load_stats, save_stats
+from voiceconv.files import replace_text, replacing
+
+FORMAT = 1
+BUNDLED = Path(__file__).parent / "pretrained"
+DEFAULT = "nathalie-flemishguy"
+CONFIG, WEIGHTS, STATS, CARD = (
+    "config.yaml",
+    "translator.safetensors",
+    "stats.safetensors",
+    "README.md",
+)
+
+
+def find_model(model: Path | str | None) -> Path:
+    """The directory of a model: given itself, by its run directory, or a bundled one by its name.
+
+    None is the bundled default. Raises InputError where there is none.
+    """
+    name = DEFAULT if model is None else str(model)
+    for folder in (Path(name), Path(name) / "model", BUNDLED / name):
+        if (folder / CONFIG).is_file() and _has_model_config(folder / CONFIG):
+            return folder
+    bundled = ", ".join(path.name for path in bundled_models()) or "none"
+    raise InputError(
+        f"no model {name!r}: it is neither a model's directory, nor a run with a model/ in it, nor "
+        f"bundled ({bundled})"
+    )
+
+
+def bundled_models() -> list[Path]:
+    """The directories of the models that come with the package."""
+    return sorted(path.parent for path in BUNDLED.glob(f"*/{CONFIG}"))
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """config.yaml, checked: nodes, domains, loudness, card."""
+    path = folder / CONFIG
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path} is not readable as YAML; fetch the model again") from error
+    missing = {"format", "features", "translator", "vocoder", "domains", "loudness"} - set(config)
+    if missing:
+        raise InputError(f"{path} lacks {', '.join(sorted(missing))}; fetch the model again")
+    if config["format"] != FORMAT:
+        raise InputError(
+            f"{path} is of format {config['format']}, this version reads {FORMAT}; use the version "
+            "of voiceconv that wrote it"
+        )
+    return dict(config)
+
+
+def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, DomainStats], dict[str, Tensor]]:
+    """Configuration, statistics by domain, and the translator's weights as float32."""
+    config = read_config(folder)
+    path = folder / WEIGHTS
+    try:
+        weights = {name: weight.float() for name, weight in load_file(path).items()}
+    except (OSError, SafetensorError) as error:
+        raise InputError(
+            f"{path} is not readable as safetensors ({error}); fetch the model again"
+        ) from error
+    stats = load_stats(folder / STATS)
+    if sorted(stats) != sorted(config["domains"]):
+        raise InputError(
+            f"{folder}: statistics of {sorted(stats)}, configuration of {config['domains']}; fetch "
+            "the model again"
+        )
+    return config, stats, weights
+
+
+def write_model(
+    folder: Path,
+    config: Mapping[str, Any],
+    stats: Mapping[str, DomainStats],
+    weights: Mapping[str, Tensor],
+) -> None:
+    """Write each file whole or not at all, the configuration, which makes it a model, last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(folder / WEIGHTS) as temporary:
+        save_file(
+            {name: weight.detach().cpu().contiguous() for name, weight in weights.items()},
+            temporary,
+        )
+    with replacing(folder / STATS) as temporary:
+        save_stats(temporary, stats)
+    replace_text(folder / CARD, card_text(config, sum(w.numel() for w in weights.values())))
+    replace_text(folder / CONFIG, yaml.safe_dump({"format": FORMAT, **config}, sort_keys=False))
+
+
+def _has_model_config(path: Path) -> bool:
+    """A run directory has a config.yaml too, of another kind; its model lies in model/."""
+    return (path.parent / WEIGHTS).exists() or not (path.parent / "model").exists()

@@ -1,0 +1,38 @@
+"""Statistics for a voice that the model does not know, from the recording to be converted."""
+
+import torch
+from torch import Tensor
+
+from voiceconv.features import DomainStats, FeatureExtractor, Features
+from voiceconv.pieces import spread_parts
+
+N_PARTS, PART = 6, 10.0  # at most a minute is listened to, in parts of seconds spread over the wave
+PAUSE = 50.0  # dB below the loudest frame: pauses longer than training's would bend the statistics
+SAME_VOICE = 0.35  # distance below which a recording is taken for the domain's own
+
+
+def own_stats(extractor: FeatureExtractor, wave: Tensor) -> DomainStats:
+    """Wave (N,) at training's loudness -> statistics of its frames, long pauses left out."""
+    parts = spread_parts(wave, extractor.sample_rate, N_PARTS, PART)
+    return DomainStats.fit(_sounding(extractor.extract(part), part, extractor) for part in parts)
+
+
+def distance(one: DomainStats, other: DomainStats) -> float:
+    """Jeffreys' divergence between two domains' Gaussians, averaged over channels."""
+    ratio = (one.frames_std / other.frames_std).square()
+    offset = (one.frames_mean - other.frames_mean).square()
+    spread = one.frames_std.square().reciprocal() + other.frames_std.square().reciprocal()
+    return float((0.5 * (ratio + ratio.reciprocal() - 2 + offset * spread)).mean())
+
+
+def _sounding(features: Features, wave: Tensor, extractor: FeatureExtractor) -> Features:
+    """Frames within PAUSE of the loudest one."""
+    hop_length, n_frames = extractor.hop_length, features.frames.shape[1]
+    padded = torch.nn.functional.pad(wave, (hop_length // 2, hop_length))
+    power = padded[: n_frames * hop_length].view(n_frames, hop_length).square().mean(1)
+    kept = power >= power.max() * 10 ** (-PAUSE / 10)
+    return Features(
+        features.frames[:, kept],
+        None if features.f0 is None else features.f0[kept],
+        None if features.aperiodicity is None else features.aperiodicity[:, kept],
+    )

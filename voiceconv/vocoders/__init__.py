@@ -1,0 +1,7 @@
+"""Frames back to waves."""
+
+from voiceconv.vocoders.base import Vocoder
+from voiceconv.vocoders.griffin_lim import GriffinLim
+from voiceconv.vocoders.world import WorldSynthesis
+
+__all__ = ["GriffinLim", "Vocoder", "WorldSynthesis"]

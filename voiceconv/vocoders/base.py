@@ -1,0 +1,38 @@
+"""What makes a wave of features, and whose features it takes."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Generic, TypeVar
+
+from torch import Tensor
+
+from voiceconv.errors import InputError
+from voiceconv.features.base import FeatureExtractor, Features
+
+E = TypeVar("E", bound=FeatureExtractor)
+
+
+class Vocoder(ABC, Generic[E]):
+    """Made for one extractor, whose definition it inverts. Raises InputError for another kind's."""
+
+    takes: ClassVar[type[FeatureExtractor]]
+
+    def __init__(self, extractor: E) -> None:
+        if not isinstance(extractor, self.takes):
+            raise InputError(
+                f"{type(self).__name__} makes waves of {self.takes.__name__} features, not of "
+                f"{type(extractor).__name__}'s; choose the vocoder that belongs to the features"
+            )
+        self.extractor = extractor
+
+    @abstractmethod
+    def synthesize(self, features: Features) -> Tensor:
+        """Features of T frames -> wave (T * hop_length,), frame t centred on t * hop_length."""
+
+    def _check(self, features: Features) -> None:
+        """Raise InputError where the features can't be this extractor's."""
+        n_channels = features.frames.shape[0]
+        if features.frames.ndim != 2 or n_channels != self.extractor.n_channels:
+            raise InputError(
+                f"{type(self).__name__} was made for {self.extractor.n_channels} channels and got "
+                f"frames of shape {tuple(features.frames.shape)}; extract with its own definition"
+            )
