@@ -5,6 +5,7 @@ import torch
 from networks import filled, waves
 from torch import nn
 
+from voiceconv.models import complexity
 from voiceconv.models.complexity import context_frames, describe, macs_per_frame, reach
 from voiceconv.models.cyclegan_vc import FullDiscriminator, Generator1d
 from voiceconv.models.cyclegan_vc2 import Generator212, PatchDiscriminator
@@ -73,3 +74,11 @@ def test_describe_leaves_the_network_as_it_was():
     }
     assert all(torch.equal(before[n], v) for n, v in network.state_dict().items())
     assert all(p.requires_grad for p in network.parameters())
+
+
+def test_a_network_that_sees_everything_is_told_so(monkeypatch):
+    monkeypatch.setattr(complexity, "_MOST_FRAMES", 400)
+    network = Generator212(8, base_channels=4)
+    network.exit = nn.Sequential(network.exit, nn.AdaptiveAvgPool2d(1), nn.Upsample(size=(8, 384)))
+    with pytest.raises(ValueError, match="Generator212 sees more than 384 frames"):
+        context_frames(network, 8)

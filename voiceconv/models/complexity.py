@@ -12,6 +12,7 @@ from voiceconv.models.base import Discriminator, Generator
 
 Network = Generator | Discriminator
 _N_FRAMES = 192  # what is tried first; doubled until the network's context lies inside
+_MOST_FRAMES = 3072
 
 
 def describe(network: Network, n_channels: int, frames_per_second: float) -> dict[str, Any]:
@@ -62,6 +63,8 @@ def reach(network: Network, n_channels: int) -> list[tuple[int, int]]:
         if fixed or (first > 0 and last < n_frames - 1):
             return [(first - place, last - place) for first, last, place in spans]
         n_frames *= 2
+        if n_frames > _MOST_FRAMES:
+            raise ValueError(f"{type(network).__name__} sees more than {n_frames // 2} frames")
 
 
 def _spans(average: nn.Module, n_channels: int, n_frames: int) -> list[tuple[int, int, int]]:
