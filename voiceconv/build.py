@@ -7,6 +7,7 @@ this package and torch's optimisers are built, so a model directory from a stran
 import importlib
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from hydra import compose, initialize_config_module
@@ -54,15 +55,16 @@ def build(node: Mapping[str, Any] | DictConfig, expect: type[T], **dependencies:
     return built
 
 
-def compose_config(overrides: Sequence[str] = ()) -> DictConfig:
+def compose_config(overrides: Sequence[str] = (), config_dir: Path | None = None) -> DictConfig:
     """The configuration that `voiceconv train` would run with these overrides.
 
-    Raises InputError on a wrong one.
+    config_dir: searched for groups too, as by Hydra's own `--config-dir`. Raises InputError.
     """
     GlobalHydra.instance().clear()
+    search = [f"hydra.searchpath=['file://{config_dir.resolve()}']"] if config_dir else []
     try:
         with initialize_config_module("voiceconv.conf", version_base="1.3"):
-            return compose("config", list(overrides))
+            return compose("config", [*overrides, *search])
     except (HydraException, OmegaConfBaseException) as error:
         raise InputError(one_line(error)) from error
 

@@ -115,32 +115,7 @@ class Converter:
         def translate(features: Features) -> Features:
             return self._translate(features, source_stats, source, target)
 
-        return self._through_features(wave, gain, translate, progress)
-
-    def resynthesize(self, wave: Tensor, progress: Progress | None = None) -> Tensor:
-        """Wave (N,) -> wave (N,): analysis and synthesis alone, the ceiling of any conversion."""
-        return self._through_features(wave, 1.0, lambda features: features, progress)
-
-    @torch.inference_mode()
-    def _through_features(
-        self,
-        wave: Tensor,
-        gain: float,
-        change: Callable[[Features], Features],
-        progress: Progress | None,
-    ) -> Tensor:
-        output = torch.zeros_like(wave)
-        for piece in cut_pieces(wave, self.sample_rate):
-            heard = wave[piece.start : piece.stop] * gain
-            spoken = self.vocoder.synthesize(change(self.extractor.extract(heard)))
-            spoken = spoken[: len(heard)] * _silence_gate(heard, self.sample_rate)
-            crossfade_into(output, spoken, piece, self.sample_rate)
-            if progress:
-                progress(piece.end / len(wave))
-        before, after = (loudness(one, self.sample_rate) for one in (wave, output))
-        if math.isfinite(before) and math.isfinite(after):
-            output *= 10 ** ((before - after) / 20)
-        return output
+        return through_features(self.vocoder, wave, translate, gain, progress)
 
     def _translate(
         self, features: Features, source_stats: DomainStats, source: str, target: str
@@ -177,6 +152,33 @@ class Converter:
     def _require_domain(self, name: str, role: str) -> None:
         if name not in self.stats:
             raise InputError(f"no {role} {name!r}: this model knows {', '.join(self.domains)}")
+
+
+@torch.inference_mode()
+def through_features(
+    vocoder: Vocoder[Any],
+    wave: Tensor,
+    change: Callable[[Features], Features] = lambda features: features,
+    gain: float = 1.0,
+    progress: Progress | None = None,
+) -> Tensor:
+    """Wave (N,) -> features, changed -> wave (N,), as loud as the first; piece by piece.
+
+    Changing nothing is copy-synthesis: the ceiling of any conversion.
+    """
+    sample_rate = vocoder.extractor.sample_rate
+    output = torch.zeros_like(wave)
+    for piece in cut_pieces(wave, sample_rate):
+        heard = wave[piece.start : piece.stop] * gain
+        spoken = vocoder.synthesize(change(vocoder.extractor.extract(heard)))
+        spoken = spoken[: len(heard)] * _silence_gate(heard, sample_rate)
+        crossfade_into(output, spoken, piece, sample_rate)
+        if progress:
+            progress(piece.end / len(wave))
+    before, after = (loudness(one, sample_rate) for one in (wave, output))
+    if math.isfinite(before) and math.isfinite(after):
+        output *= 10 ** ((before - after) / 20)
+    return output
 
 
 def _silence_gate(wave: Tensor, sample_rate: int) -> Tensor:

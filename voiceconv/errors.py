@@ -1,8 +1,8 @@
-"""The two ways in which voiceconv stops on purpose; the command line turns each into one sentence and an exit code."""
+"""The two ways in which voiceconv stops on purpose: one sentence and an exit code each."""
 
 
 class InputError(Exception):
-    """A path, an option, a file's content or a configuration that the user can put right: exit code 2."""
+    """An option, a file or a configuration that the user can put right: exit code 2."""
 
 
 class RunError(Exception):

@@ -4,9 +4,11 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import hydra
 import torch
+import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
@@ -14,20 +16,18 @@ from omegaconf.errors import OmegaConfBaseException
 from torch.optim import Optimizer
 
 from voiceconv.build import build, one_line
-from voiceconv.converter import Converter
+from voiceconv.converter import PARTS, Converter
 from voiceconv.data.dataset import UnpairedCrops, read_dump
-from voiceconv.data.extract import read_definition
 from voiceconv.data.statistics import STATS
 from voiceconv.errors import InputError, RunError
 from voiceconv.features import DomainStats, FeatureExtractor, load_stats
 from voiceconv.files import replace_text
-from voiceconv.models import Discriminator, Translator
+from voiceconv.models import Discriminator
 from voiceconv.objectives import PLAYERS, Objective
 from voiceconv.provenance import write_provenance
 from voiceconv.training.distributed import Ranks, joined_ranks
 from voiceconv.training.trainer import Schedule, Trainer
 from voiceconv.validation import Validation
-from voiceconv.vocoders import Vocoder
 
 FIXED = (
     "features",
@@ -76,8 +76,8 @@ def prepare_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ranks()) ->
     dump = Path(config.data.dump) / "train"
     extractor = build(config.features, FeatureExtractor)
     require_same_frames(extractor, dump)
+    require_same_loudness(config.data.loudness, dump)
     stats = read_stats(dump)
-    domains = sorted(stats)
     batches = UnpairedCrops(
         {domain: matrices for domain, matrices in read_dump(dump).items() if domain in stats},
         stats,
@@ -88,19 +88,15 @@ def prepare_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ranks()) ->
         ranks.world_size,
     )
     torch.manual_seed(config.seed)
-    translator = build(
-        config.translator, Translator, n_channels=extractor.n_channels, n_domains=len(domains)
-    )
+    converter = Converter(model_config(config), stats)
     objective = build(
         config.objective,
         Objective,
-        translator=translator,
+        translator=converter.translator,
         discriminator=build(config.discriminator, Discriminator, n_channels=extractor.n_channels),
-        n_domains=len(domains),
+        n_domains=len(stats),
         seed=config.seed + ranks.rank,
     )
-    vocoder = build(config.vocoder, Vocoder, extractor=extractor)
-    converter = Converter(extractor, translator, vocoder, stats, domains, config.data.loudness)
     settings = dict(config.trainer)
     schedule = Schedule(settings.pop("n_steps"), settings.pop("decay_start"))
     device = pick_device(settings.pop("device"))
@@ -120,9 +116,15 @@ def prepare_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ranks()) ->
     )
 
 
+def model_config(config: DictConfig) -> dict[str, Any]:
+    """What of a training configuration goes with the model."""
+    plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+    return {part: plain[part] for part in PARTS} | {"loudness": plain["data"]["loudness"]}
+
+
 def require_same_frames(extractor: FeatureExtractor, dump: Path) -> None:
     """Raise InputError where a dump holds other frames than the experiment's."""
-    found = build(read_definition(dump), FeatureExtractor).definition
+    found = build(read_yaml(dump / "features.yaml"), FeatureExtractor).definition
     wanted = extractor.definition
     differing = [
         f"{key} {found.get(key)} there, {wanted[key]} here"
@@ -135,6 +137,25 @@ def require_same_frames(extractor: FeatureExtractor, dump: Path) -> None:
             f"{'; '.join(differing)}; extract with "
             "this experiment into another directory"
         )
+
+
+def require_same_loudness(loudness: float | None, dump: Path) -> None:
+    """Raise InputError where a dump was brought to another loudness than the model will expect."""
+    found = read_yaml(dump / "processing.yaml")["loudness"]
+    if found != loudness:
+        raise InputError(
+            f"{dump} was extracted at {found} LUFS, data.loudness is {loudness}: give "
+            f"data.loudness={found}, or extract again"
+        )
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A file that `voiceconv extract` wrote."""
+    try:
+        content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise InputError(f"{path} is not readable; run `voiceconv extract` first") from error
+    return content
 
 
 def read_stats(dump: Path) -> dict[str, DomainStats]:

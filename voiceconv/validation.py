@@ -9,11 +9,12 @@ from itertools import permutations
 from pathlib import Path
 
 from omegaconf import DictConfig
-from torch import Tensor, nn
+from torch import Tensor
 
 from voiceconv import audio
 from voiceconv.converter import Converter
 from voiceconv.data.manifest import Utterance, read_data_dir
+from voiceconv.models import Translator
 from voiceconv.training.tracker import Tracker
 
 log = logging.getLogger(__name__)
@@ -31,9 +32,9 @@ class Validation:
         self.converter = converter
         self.utterances = self._pick(config.data.waves, config.validation.n_utterances)
 
-    def __call__(self, step: int, translator: nn.Module, tracker: Tracker) -> None:
+    def __call__(self, step: int, translator: Translator, tracker: Tracker) -> None:
         """Write the model with this translator and show what it does."""
-        self.converter.translator = copy.deepcopy(translator).cpu().eval()  # type: ignore[assignment]
+        self.converter.translator = copy.deepcopy(translator).cpu().eval()
         self.converter.save_pretrained(self.folder / "model", self._card(step))
         if tracker.writer is None:
             return

@@ -1,7 +1,6 @@
 """All that decides the next step, in one file that is whole or absent and can't run code."""
 
 import errno
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ def save_checkpoint(path: Path, state: State) -> None:
             torch.save(state, temporary)
     except (OSError, RuntimeError) as error:  # torch reports a failed write as RuntimeError
         full = getattr(error, "errno", None) == errno.ENOSPC or "file write failed" in str(error)
-        reason = "no space left on the device" if full else str(error).splitlines()[0]
+        reason = "no space left on the device" if full else _first_line(error)
         raise RunError(
             f"{path}: the checkpoint of step {state.get('step')} could not be written ({reason}); "
             "the one before it is "
@@ -33,14 +32,21 @@ def save_checkpoint(path: Path, state: State) -> None:
 
 
 def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> State:
-    """Read with weights_only: tensors and plain containers, nothing that runs."""
+    """Read with weights_only: tensors and plain containers, nothing that runs.
+
+    Raises InputError on a file that is missing, cut or foreign.
+    """
     try:
         state: State = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such checkpoint") from error
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
+    except Exception as error:  # a foreign file can make the unpickler raise anything
         raise InputError(
-            f"{path}: not readable as a checkpoint ({str(error).splitlines()[0]}); delete it to "
-            "start from the beginning"
+            f"{path}: not readable as a checkpoint ({_first_line(error)}); delete it to start "
+            "from the beginning"
         ) from error
     return state
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

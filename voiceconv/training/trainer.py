@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from voiceconv.errors import InputError, RunError
+from voiceconv.models.base import Translator
 from voiceconv.objectives.base import PLAYERS, Losses, Objective
 from voiceconv.training.checkpoint import State, load_checkpoint, save_checkpoint
 from voiceconv.training.distributed import Ranks
@@ -80,7 +81,7 @@ class Trainer:
         log_every: int = 100,
         checkpoint_every: int = 1000,
         validate_every: int = 5000,
-        validate: Callable[[int, nn.Module, Tracker], None] | None = None,
+        validate: Callable[[int, Translator, Tracker], None] | None = None,
         seed: int = 0,
     ) -> None:
         if precision not in AUTOCAST:
@@ -126,7 +127,7 @@ class Trainer:
         return self.folder / "checkpoints" / "last.pt"
 
     @property
-    def translator(self) -> nn.Module:
+    def translator(self) -> Translator:
         """What ships: the moving average where one is kept."""
         return self.objective.translator if self._average is None else self._average
 

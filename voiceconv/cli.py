@@ -1,0 +1,330 @@
+"""The command line. Each command imports what it needs: `voiceconv --help` must not start torch."""
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from voiceconv.errors import InputError, RunError
+
+app = typer.Typer(
+    help="Turn audio of one domain (a speaker, an instrument) into another's, unpaired.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Inputs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="IN...", help="Sound files, folders, patterns, Kaldi data directories, or -."
+    ),
+]
+Output = Annotated[
+    str | None,
+    typer.Option("-o", "--output", help="File or folder; - is WAV to stdout. [IN-TARGET.wav]"),
+]
+Model = Annotated[
+    str | None, typer.Option(help="Model directory, run directory or bundled model. [bundled]")
+]
+Rate = Annotated[int | None, typer.Option(help="Rate of the output in Hz. [the model's]")]
+Skip = Annotated[bool, typer.Option("--skip-existing", help="Leave outputs that are there.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ConfigDir = Annotated[
+    Path | None, typer.Option(help="A folder with experiments of your own, as Hydra has them.")
+]
+Jobs = Annotated[int | None, typer.Option(min=1, help="Parallel processes. [one per core]")]
+
+
+def main() -> None:
+    """Run; an InputError becomes one sentence and exit code 2, a RunError one and exit code 1."""
+    logging.basicConfig(format="voiceconv: %(message)s", stream=sys.stderr)
+    try:
+        app()
+    except (InputError, RunError) as error:
+        print(f"voiceconv: error: {_printable(str(error))}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, InputError) else 1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)
+
+
+@app.command()
+def convert(
+    inputs: Inputs,
+    target: Annotated[str, typer.Option(help="Domain to convert to.")],
+    source: Annotated[
+        str | None, typer.Option(help="Domain of the input. [recognised, or a stranger]")
+    ] = None,
+    model: Model = None,
+    output: Output = None,
+    sample_rate: Rate = None,
+    skip_existing: Skip = False,
+) -> None:
+    """Convert recordings to the target's voice."""
+    from voiceconv import batch
+    from voiceconv.converter import Converter
+
+    jobs = batch.plan(inputs, output, target, source)
+    converter = Converter.from_pretrained(model)
+    batch.run(
+        jobs,
+        lambda wave, domain, report: converter.convert(
+            wave, target, source or _known(domain, converter.domains), progress=report
+        ),
+        converter.sample_rate,
+        sample_rate,
+        skip_existing,
+    )
+
+
+@app.command()
+def resynth(
+    inputs: Inputs,
+    features: Annotated[
+        str | None, typer.Option(help="Features to go through: world, mel. [the model's]")
+    ] = None,
+    model: Model = None,
+    output: Output = None,
+    sample_rate: Rate = None,
+    skip_existing: Skip = False,
+) -> None:
+    """Analyse and synthesise, without conversion: what features and vocoder alone do to a sound."""
+    from voiceconv import batch
+    from voiceconv.converter import Converter, through_features
+    from voiceconv.info import copy_vocoder
+
+    jobs = batch.plan(inputs, output, "resynth", None)
+    if features is None:
+        vocoder = Converter.from_pretrained(model).vocoder
+    else:
+        vocoder = copy_vocoder(features)
+    batch.run(
+        jobs,
+        lambda wave, domain, report: through_features(vocoder, wave, progress=report),
+        vocoder.extractor.sample_rate,
+        sample_rate,
+        skip_existing,
+    )
+
+
+@app.command()
+def models(as_json: AsJson = False) -> None:
+    """List the bundled models."""
+    from voiceconv.info import list_models
+
+    cards = list_models()
+    if as_json:
+        print(json.dumps(cards, indent=2))
+        return
+    for card in cards:
+        print(f"{card['name']}: {', '.join(card['domains'])} ({card.get('licence')})")
+
+
+@app.command()
+def info(
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[MODEL | experiment=NAME ...]",
+            help="A model, or overrides of a configuration not yet trained. [bundled model]",
+        ),
+    ] = None,
+    config_dir: ConfigDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a model's card, or the size and cost of an experiment's networks."""
+    from voiceconv.info import experiment_info, model_info
+
+    words = what or []
+    if any("=" in word and not Path(word).exists() for word in words):
+        shown = experiment_info(words, config_dir)
+    elif len(words) > 1:
+        raise InputError(f"one model at a time, not {len(words)}: {', '.join(words)}")
+    else:
+        shown = model_info(words[0] if words else None)
+    print(json.dumps(shown, indent=2) if as_json else _as_lines(shown))
+
+
+@app.command()
+def prepare(
+    source: Annotated[Path, typer.Argument(help="A folder per domain, or a Kaldi directory.")],
+    data: Annotated[Path, typer.Argument(help="Gets train/, val/ and test/.")],
+    domain: Annotated[
+        list[str] | None, typer.Option(help="Only this one; may be repeated.")
+    ] = None,
+    lists: Annotated[
+        Path | None, typer.Option(help="Folder of DOMAIN.train, .val, .test: names, one a line.")
+    ] = None,
+    n_val: Annotated[int | None, typer.Option(min=0, help="Held out to choose by.")] = None,
+    n_test: Annotated[int | None, typer.Option(min=0, help="Held out to score by.")] = None,
+    seed: Annotated[int, typer.Option(help="Decides the splits where there are no lists.")] = 0,
+    keep_shared: Annotated[
+        bool, typer.Option("--keep-shared", help="Let domains train on the same sentences.")
+    ] = False,
+) -> None:
+    """Make Kaldi data directories with unpaired splits from recordings."""
+    from voiceconv.data.prepare import prepare
+
+    _show_summary(prepare(source, data, domain, lists, n_val, n_test, seed, keep_shared))
+
+
+@app.command()
+def extract(
+    data: Annotated[Path, typer.Argument(help="A data directory, or a folder of splits.")],
+    dump: Annotated[Path, typer.Argument(help="Gets the archives.")],
+    features: Annotated[
+        str, typer.Option(help="world, mel, or those of an experiment: experiment=NAME.")
+    ] = "experiment=cyclegan_vc2_small",
+    config_dir: ConfigDir = None,
+    jobs: Jobs = None,
+    trim: Annotated[
+        float, typer.Option(help="Cut silence this many dB below the loudest at both ends; 0: no.")
+    ] = 40.0,
+    loudness: Annotated[
+        float, typer.Option(help="LUFS to bring each utterance to; 0: leave it.")
+    ] = -23.0,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad file.")] = False,
+) -> None:
+    """Extract features of a corpus; killed at any moment, it goes on where it stopped."""
+    from voiceconv.data.extract import extract, progress_bar
+    from voiceconv.info import features_node
+
+    node = features_node(features, config_dir)
+    with progress_bar() as progress:
+        results = extract(
+            data,
+            dump,
+            node,
+            jobs,
+            trim=trim or None,
+            loudness=loudness or None,
+            strict=strict,
+            progress=progress,
+        )
+    for result in results:
+        print(f"{result.folder}: {result.n_utterances} utterances")
+
+
+@app.command()
+def stats(dump: Annotated[Path, typer.Argument(help="An extracted split: DUMP/train.")]) -> None:
+    """Take each domain's statistics over an extracted split."""
+    from voiceconv.data.statistics import write_stats
+
+    for domain, one in write_stats(dump).items():
+        f0 = f"median F0 {one.log_f0[0].exp():.0f} Hz" if one.log_f0[0] > 0 else "no F0"
+        print(f"{domain}: {len(one.frames_mean)} channels, {f0}")
+
+
+@app.command(
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def train(context: typer.Context) -> None:
+    """Train by configuration.
+
+    Experiment=NAME data.dump=DUMP [KEY=VALUE ...], as Hydra takes them.
+    """
+    from voiceconv.train import train_command
+
+    train_command(context.args)
+
+
+@app.command()
+def fit(
+    speakers: Annotated[Path, typer.Argument(help="A folder of recordings for each speaker.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Gets the model.")],
+    hours: Annotated[float, typer.Option(min=0.001, help="How long to train.")] = 2.0,
+    experiment: Annotated[str, typer.Option(help="What to train.")] = "cyclegan_vc2_small",
+    jobs: Jobs = None,
+) -> None:
+    """Train on folders of recordings in one command; called again, it goes on where it stopped."""
+    from voiceconv.fit import fit
+
+    fit(speakers, output, hours, experiment, jobs, typer.echo, _show_summary)
+    typer.echo(f"done: voiceconv convert IN --target NAME --model {output}")
+
+
+@app.command()
+def evaluate(
+    converted: Annotated[Path, typer.Argument(help="Folder of converted files.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Gets the scores as JSON.")],
+    reference: Annotated[
+        Path | None, typer.Option(help="The target's own recordings of the same sentences.")
+    ] = None,
+    target_train: Annotated[
+        Path | None, typer.Option(help="The target's training recordings, for similarity.")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Domain to take from Kaldi directories of several.")
+    ] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(help="Only this one; may be repeated.")
+    ] = None,
+) -> None:
+    """Score converted files: mel-cepstral distortion, speaker similarity, DNSMOS."""
+    from voiceconv.data.extract import progress_bar
+    from voiceconv.evaluate import UNITS, evaluate_folder, write_scores
+
+    with progress_bar("evaluate") as progress:
+        scores = evaluate_folder(
+            converted,
+            reference,
+            target_train,
+            target,
+            metric or tuple(UNITS),
+            on_progress=progress,
+        )
+    write_scores(output, scores)
+    for name, values in scores["metrics"].items():
+        print(
+            f"{name}: {values['mean']:.3f} {values['unit']} "
+            f"[{values['low']:.3f}, {values['high']:.3f}], n={values['n']}"
+        )
+    for name, reason in scores["not_run"].items():
+        print(f"{name}: not run ({reason})")
+
+
+def _known(domain: str | None, domains: list[str]) -> str | None:
+    """A data directory's domain, where the model knows it."""
+    return domain if domain in domains else None
+
+
+def _show_summary(summary: Any) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("split", "domain", "utterances", "minutes", "Hz")
+    for row in summary.rows:
+        rates = ", ".join(map(str, row.sample_rates))
+        table.add_row(row.split, row.domain, str(row.n_utterances), f"{row.minutes:.1f}", rates)
+    Console().print(table)
+    for note in summary.notes:
+        print(f"voiceconv: {_printable(note)}", file=sys.stderr)
+
+
+def _as_lines(shown: dict[str, Any], indent: str = "") -> str:
+    lines = []
+    for key, value in shown.items():
+        if isinstance(value, dict):
+            lines += [f"{indent}{key}:", _as_lines(value, indent + "  ")]
+        else:
+            lines.append(
+                f"{indent}{key}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
+            )
+    return "\n".join(lines)
+
+
+def _printable(text: str) -> str:
+    """One line, whatever a file's name holds."""
+    return text.replace("\n", "\\n").encode("utf-8", "backslashreplace").decode()
+
+
+if __name__ == "__main__":
+    main()
