@@ -69,7 +69,7 @@ fi
 command -v voiceconv > /dev/null || fail "voiceconv is not installed; run 'make install' at the top of the repository"
 mkdir -p "$exp/log"
 search=() # the recipe's own experiments, beside those of the package
-[ ! -d conf ] || search=("hydra.searchpath=[file://$recipe/conf]")
+[ ! -d conf ] || search=(--config-dir "$recipe/conf")
 
 # run NAME COMMAND...: the command's output goes to the screen and to EXP/log/NAME.log.
 run() {
@@ -106,7 +106,8 @@ if wanted 1 "data"; then
 fi
 
 if wanted 2 "extract"; then
-  run extract voiceconv extract "$data" "$dump" --features "${features:-experiment=$experiment}" --jobs "$jobs"
+  run extract voiceconv extract "$data" "$dump" --features "${features:-experiment=$experiment}" --jobs "$jobs" \
+    ${search[@]+"${search[@]}"}
 fi
 
 if wanted 3 "stats"; then
