@@ -16,7 +16,7 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import torch
-from common import PORT, arithmetic_peak, crops, parser, port_module, race, report, shown
+from common import PORT, PRODUCT_GFLOP, crops, parser, port_module, product, race, report, shown
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -88,13 +88,16 @@ def main() -> None:
     batch = crops(N_CHANNELS, N_FRAMES)
     with tempfile.TemporaryDirectory() as folder:
         trainers = {p: our_trainer(p, batch, Path(folder)) for p in ("float32", "bf16")}
-        contestants = {name: trainer.train_step for name, trainer in trainers.items()}
+        contestants: dict[str, Callable[[], Any]] = {n: t.train_step for n, t in trainers.items()}
         if options.port:
             contestants["port"] = port_step(options.port, batch)
+        products = {name: f"product in {name}" for name in trainers}
+        contestants[products["float32"]] = product(torch.float32)
+        contestants[products["bf16"]] = product(torch.bfloat16)
         seconds = race(contestants, options.rounds)
         with FlopCounterMode(display=False) as counter:
             trainers["float32"].train_step()
-    peaks = {"float32": arithmetic_peak(torch.float32), "bf16": arithmetic_peak(torch.bfloat16)}
+    peaks = {name: PRODUCT_GFLOP / seconds.pop(key) for name, key in products.items()}
     gflop = counter.get_total_flops() / 1e9
     figures: dict[str, Any] = {
         "seconds": seconds,
