@@ -8,6 +8,12 @@ from tiny import vowel as synthesise_vowel
 from torch import Tensor
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    """Networks this small only wait for a second one, and sums come out alike everywhere."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(autouse=True)
 def _own_randomness() -> Iterator[None]:
     """No test sees the random numbers that another has left."""

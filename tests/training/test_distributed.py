@@ -1,0 +1,133 @@
+"""Two processes over gloo, as torchrun starts them."""
+
+import socket
+from pathlib import Path
+
+import pytest
+import torch
+from runs import CONTEXT, rank
+from tiny import NoiseBatches, cyclegan, differing, trainer
+
+from voiceconv.objectives import PLAYERS
+from voiceconv.training.distributed import Ranks, joined_ranks
+
+N_STEPS = 4
+
+
+def start_two(folder: Path, body) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    processes = [
+        CONTEXT.Process(target=rank, args=(number, 2, port, folder, body)) for number in range(2)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+    assert [process.exitcode for process in processes] == [0, 0]
+
+
+def train(ranks: Ranks, folder: Path) -> None:
+    """Different networks and different data at first; the state of each rank to a file."""
+    objective = cyclegan(seed=ranks.rank)
+    first = {}
+    run = trainer(
+        folder, N_STEPS, objective, NoiseBatches(rank=ranks.rank), ranks=ranks, replay_size=2
+    )
+    for player, optimizer in run.optimizers.items():
+
+        def note(*args, player=player):
+            parameters = run.objective.player(player).parameters()
+            first.setdefault(player, [p.grad.clone() for p in parameters])
+
+        optimizer.register_step_pre_hook(note)
+    assert run.run()
+    resumed = trainer(folder, N_STEPS, cyclegan(), NoiseBatches(rank=ranks.rank), ranks=ranks,
+                      replay_size=2)  # fmt: skip
+    assert resumed.run()
+    torch.save(
+        {
+            "objective": run.objective.state_dict(),
+            "replay": run._replay.state_dict(),
+            "resumed": resumed.objective.state_dict(),
+            "resumed_replay": resumed._replay.state_dict(),
+            "first": first,
+            "any": [ranks.any(ranks.rank == 1), ranks.any(False)],
+            "gathered": ranks.gather(torch.tensor([float(ranks.rank)])),
+        },
+        folder / f"rank{ranks.rank}.pt",
+    )
+
+
+@pytest.fixture(scope="module")
+def states(tmp_path_factory) -> list[dict]:
+    """What two ranks had after N_STEPS."""
+    folder = tmp_path_factory.mktemp("ranks")
+    start_two(folder, train)
+    return [torch.load(folder / f"rank{number}.pt") for number in range(2)]
+
+
+def test_ranks_have_equal_parameters(states):
+    one, other = states
+    assert differing(one["objective"], other["objective"]) == []
+    assert differing(one["objective"], cyclegan(seed=0).state_dict())  # they moved
+
+
+def test_ranks_have_fakes_of_their_own(states):
+    """Else they had seen the same data."""
+    one, other = (state["replay"] for state in states)
+    assert sorted(one) == sorted(other)
+    assert all(not torch.equal(one[name], other[name]) for name in one)
+
+
+def test_the_gradient_is_the_mean_of_single_ranks(states):
+    """Of the first step, before the players moved: each rank's batch, alone, by hand."""
+    objective = cyclegan(seed=0)
+    single = {player: [] for player in PLAYERS}
+    for number in range(2):
+        batch = NoiseBatches(rank=number).batch(0)
+        of_generator, generated = objective.generator_losses(batch, 0)
+        parameters = list(objective.translator.parameters())
+        total = objective.total("generator", of_generator)
+        single["generator"].append(torch.autograd.grad(total, parameters))
+    for found, *alone in zip(states[0]["first"]["generator"], *single["generator"], strict=True):
+        torch.testing.assert_close(found, sum(alone) / 2, rtol=1e-4, atol=1e-5)
+    for player in PLAYERS:
+        one, other = (state["first"][player] for state in states)
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_each_rank_resumes_with_what_was_its_own(states):
+    for state in states:
+        assert differing(state["objective"], state["resumed"]) == []
+        assert differing(state["replay"], state["resumed_replay"]) == []
+
+
+def test_ranks_agree_on_flags_and_gather_in_order(states):
+    for state in states:
+        assert state["any"] == [True, False]
+        assert [one.item() for one in state["gathered"]] == [0.0, 1.0]
+
+
+def test_alone_nothing_is_exchanged():
+    with joined_ranks() as ranks:
+        assert ranks == Ranks(0, 1)
+    network = torch.nn.Linear(2, 1)
+    network.weight.grad = torch.tensor([[1.0, 2.0]])
+    ranks.average_gradients(network)
+    assert network.weight.grad.tolist() == [[1.0, 2.0]]
+    assert network.bias.grad is None
+    assert (ranks.any(True), ranks.any(False)) == (True, False)
+    assert ranks.is_main
+
+
+def test_another_number_of_ranks_does_not_resume(tmp_path):
+    from voiceconv.errors import InputError
+
+    run = trainer(tmp_path, 2)
+    run.run()
+    state = torch.load(run.checkpoint_path, weights_only=True)
+    state["torch_rng"] *= 2
+    with pytest.raises(InputError, match="written by 2 processes, now there are 1"):
+        run.load_state_dict(state)

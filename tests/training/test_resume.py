@@ -1,0 +1,75 @@
+"""A run that was interrupted ends where the uninterrupted one does, to the bit."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from runs import train_with_kills, with_everything
+from tiny import cyclegan, differing, tensors, trainer
+
+from voiceconv.errors import InputError
+
+
+def final_state(folder: Path) -> dict:
+    return torch.load(folder / "checkpoints" / "last.pt", weights_only=True)
+
+
+def test_resumed_equals_uninterrupted(tmp_path):
+    """Resumed at every second step, each time by a new trainer."""
+    whole = with_everything(tmp_path / "whole", 12)
+    assert whole.run()
+    for _ in range(6):
+        torch.rand(7)  # what others do with the global generator does not matter
+        part = with_everything(tmp_path / "parts", 12)
+        if part.checkpoint_path.exists():
+            part.load_state_dict(torch.load(part.checkpoint_path, weights_only=True))
+        for _ in range(2):
+            part.train_step()
+        part.save()
+    one, other = final_state(tmp_path / "whole"), final_state(tmp_path / "parts")
+    assert differing(one, other) == []
+    assert one["step"] == 12
+    # It is not equal for want of something to compare.
+    names = tensors(one)
+    for wanted in ("/objective/", "/average/", "/replay/0/", "/optimizers/generator/state/"):
+        assert [name for name in names if name.startswith(wanted)], wanted
+    assert len(names) > 400
+
+
+def test_what_is_left_out_is_noticed(tmp_path):
+    """The comparison itself: two different runs differ everywhere."""
+    one, other = with_everything(tmp_path / "one", 12), with_everything(tmp_path / "other", 12)
+    one.train_step()
+    assert {name.split("/")[1] for name in differing(one.state_dict(), other.state_dict())} == {
+        *("step", "objective", "optimizers", "average", "replay")
+    }
+
+
+def test_ten_kills_change_nothing(tmp_path):
+    with_everything(tmp_path / "whole", 40).run()
+    assert train_with_kills(tmp_path / "killed", 40, n_kills=10, seed=0) == 10
+    assert differing(final_state(tmp_path / "whole"), final_state(tmp_path / "killed")) == []
+
+
+@pytest.mark.slow
+def test_ten_kills_in_300_steps_change_nothing(tmp_path):
+    with_everything(tmp_path / "whole", 300).run()
+    assert train_with_kills(tmp_path / "killed", 300, n_kills=10, seed=1) == 10
+    assert differing(final_state(tmp_path / "whole"), final_state(tmp_path / "killed")) == []
+
+
+def test_a_checkpoint_of_other_networks_is_refused(tmp_path):
+    trainer(tmp_path, 2).run()
+    other = trainer(tmp_path, 3, cyclegan(judged=["converted"]))
+    with pytest.raises(InputError, match="differently configured network"):
+        other.run()
+
+
+def test_an_average_begins_where_a_run_without_one_stopped(tmp_path):
+    """A run of no average goes on with one: it starts from the translator as it was."""
+    before = trainer(tmp_path, 2)
+    before.run()
+    after = trainer(tmp_path, 3, ema_decay=0.9)
+    after.load_state_dict(torch.load(before.checkpoint_path, weights_only=True))
+    saved = before.objective.translator.state_dict()
+    assert differing(after.translator.state_dict(), saved) == []

@@ -1,0 +1,392 @@
+"""The loop: what each player's step may touch, at which rate, and how a run ends."""
+
+import copy
+import os
+import signal
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import (
+    N_CHANNELS,
+    NoiseBatches,
+    OneBatch,
+    cyclegan,
+    differing,
+    frames,
+    pair_translator,
+    trainer,
+    weights,
+)
+from torch import nn
+
+from voiceconv.errors import InputError, RunError
+from voiceconv.models.cyclegan_vc import FullDiscriminator, Generator1d
+from voiceconv.models.cyclegan_vc2 import Generator212, PatchDiscriminator
+from voiceconv.models.cyclegan_vc3 import TfanGenerator
+from voiceconv.models.maskcyclegan_vc import MaskedGenerator
+from voiceconv.objectives import PLAYERS
+from voiceconv.objectives.cyclegan import KINDS, CycleGAN, FillingInFrames
+from voiceconv.training.trainer import Schedule, Trainer
+
+ONE_STEP = ["converted"]
+
+
+def objective_of(generator, discriminator, judged, **keywords) -> CycleGAN:
+    torch.manual_seed(0)
+    return CycleGAN(
+        pair_translator(generator=generator),
+        discriminator,
+        2,
+        weights(judged),
+        judged,
+        **keywords,
+    )
+
+
+PATCH = partial(PatchDiscriminator, N_CHANNELS, 8)
+FAMILY = {
+    "cyclegan_vc": partial(
+        objective_of, Generator1d, partial(FullDiscriminator, N_CHANNELS, 32, 8), ONE_STEP
+    ),
+    "cyclegan_vc2": partial(objective_of, Generator212, PATCH, KINDS),
+    "cyclegan_vc3": partial(objective_of, TfanGenerator, PATCH, KINDS),
+    "maskcyclegan_vc": partial(
+        objective_of, MaskedGenerator, PATCH, KINDS, corruption=FillingInFrames(8)
+    ),
+}
+
+
+def same_loss_values(run: Trainer, n_steps: int, name: str) -> list[float]:
+    return [run.train_step()[name].item() for _ in range(n_steps)]
+
+
+# ----------------------------------------------------------------------------------------- learning
+
+
+@pytest.mark.parametrize("family", FAMILY)
+def test_one_batch_is_overfitted(tmp_path, family):
+    """The cycle loss halves within 60 steps."""
+    batches = OneBatch([frames(0), frames(1)])
+    run = trainer(tmp_path, 60, FAMILY[family](), batches, rates=(4e-3, 1e-4))
+    cycle = same_loss_values(run, 60, "generator/cycle")
+    assert min(cycle[-5:]) < 0.5 * cycle[0]
+
+
+def test_golden_losses(tmp_path):
+    """Noise, seeds and all: the first five steps, computed once on x86-64 with torch 2.11."""
+    run = trainer(tmp_path, 10, decay_start=2)
+    steps = [run.train_step() for _ in range(5)]
+    golden = {
+        "generator/cycle": [1.608917, 1.693848, 1.692506, 1.602287, 1.72835],
+        "generator/identity": [1.569324, 1.714279, 1.719683, 1.59018, 1.681723],
+        "generator/adversarial_converted": [1.99199, 1.790988, 1.670099, 1.892066, 1.880755],
+        "discriminator/adversarial_cycled": [2.266814, 2.520526, 2.747448, 2.089753, 2.544767],
+        "gradient_norm/generator": [88.856125, 81.189499, 77.029167, 64.337074, 72.029221],
+    }
+    for name, expected in golden.items():
+        assert [step[name].item() for step in steps] == pytest.approx(expected, rel=1e-4), name
+
+
+def test_bf16_trains_and_stays_near_float32(tmp_path):
+    exact, rough = trainer(tmp_path, 4), trainer(tmp_path, 4, precision="bf16")
+    for _ in range(4):
+        one, other = exact.train_step(), rough.train_step()
+        for name, value in one.items():
+            assert other[name].item() == pytest.approx(value.item(), rel=0.1, abs=0.02), name
+    assert all(p.dtype == torch.float32 for p in rough.objective.parameters())
+    assert differing(exact.objective.state_dict(), rough.objective.state_dict())
+
+
+def test_an_unknown_precision_is_refused(tmp_path):
+    with pytest.raises(InputError, match="'int8'; it takes one of"):
+        trainer(tmp_path, precision="int8")
+
+
+# --------------------------------------------------------------------------------- the two players
+
+
+class Watched(nn.Module):
+    """An objective that notes which parameters wanted a gradient when each player was asked."""
+
+    def __init__(self, inner: CycleGAN) -> None:
+        super().__init__()
+        self.inner = inner
+        self.seen: list[tuple[str, dict[str, bool]]] = []
+        self.fakes_with_gradient: list[bool] = []
+
+    def __getattr__(self, name):
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(super().__getattr__("inner"), name)
+
+    def _note(self, player: str) -> None:
+        wanted = {
+            name: any(p.requires_grad for p in self.inner.player(name).parameters())
+            for name in PLAYERS
+        }
+        self.seen.append((player, wanted))
+
+    def generator_losses(self, batch, step):
+        self._note("generator")
+        return self.inner.generator_losses(batch, step)
+
+    def discriminator_losses(self, batch, generated):
+        self._note("discriminator")
+        fakes = [fake for by_domain in generated.values() for fake in by_domain]
+        self.fakes_with_gradient += [fake.requires_grad for fake in fakes]
+        return self.inner.discriminator_losses(batch, generated)
+
+
+def test_each_player_moves_while_the_other_is_frozen(tmp_path):
+    watched = Watched(cyclegan())
+    trainer(tmp_path, 3, watched).train_step()
+    assert watched.seen == [
+        ("generator", {"generator": True, "discriminator": False}),
+        ("discriminator", {"generator": False, "discriminator": True}),
+    ]
+    assert watched.fakes_with_gradient == [False] * 4
+
+
+def test_a_players_loss_leaves_no_gradient_with_the_other(tmp_path):
+    run = trainer(tmp_path, 3)
+    gradients: dict[str, list[bool]] = {}
+    for player, optimizer in run.optimizers.items():
+        other = run.objective.player(*(p for p in PLAYERS if p != player))
+
+        def step(*args, player=player, other=other, **keywords):
+            gradients[player] = [p.grad is not None for p in other.parameters()]
+
+        optimizer.step = step
+    run.train_step()
+    # The discriminators have none yet when the generator moves; no generator gets a second one.
+    assert not any(gradients["generator"])
+    before = [p.grad.clone() for p in run.objective.player("generator").parameters()]
+    run._let_move("discriminator")
+    batch = NoiseBatches().batch(0)
+    with torch.no_grad():
+        _, generated = run.objective.generator_losses(batch, 0)
+    run._update("discriminator", run.objective.discriminator_losses(batch, generated))
+    after = [p.grad for p in run.objective.player("generator").parameters()]
+    assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
+
+
+def test_each_step_moves_its_player_and_no_other(tmp_path):
+    """A player whose rate is 0 stays where it is to the bit."""
+    for rates, still in (((2e-4, 0.0), "discriminator"), ((0.0, 1e-4), "generator")):
+        run = trainer(tmp_path, 3, rates=rates)
+        before = copy.deepcopy(run.objective.state_dict())
+        run.train_step()
+        moved = differing(before, run.objective.state_dict())
+        prefix = {"generator": "/translator", "discriminator": "/discriminators"}
+        assert moved
+        assert not [name for name in moved if name.startswith(prefix[still])]
+
+
+def test_optimizers_own_one_player_each(tmp_path):
+    run = trainer(tmp_path)
+    for player, optimizer in run.optimizers.items():
+        owned = {p.data_ptr() for group in optimizer.param_groups for p in group["params"]}
+        assert owned == {p.data_ptr() for p in run.objective.player(player).parameters()}
+
+
+# ------------------------------------------------------------------------------------------- rates
+
+
+def test_rates_stay_then_fall_to_0():
+    schedule = Schedule(n_steps=100, decay_start=60)
+    found = [schedule.factor(step) for step in (0, 59, 60, 70, 80, 99, 100)]
+    assert found == [1.0, 1.0, 1.0, 0.75, 0.5, 0.025, 0.0]
+    assert [Schedule(100).factor(step) for step in (0, 50, 99)] == [1.0, 1.0, 1.0]
+
+
+def rates(run: Trainer) -> tuple[float, float]:
+    generator, discriminator = (run.optimizers[p].param_groups[0]["lr"] for p in PLAYERS)
+    return generator, discriminator
+
+
+def test_each_players_rate_falls_from_its_own(tmp_path):
+    """Port error 3: the discriminators' decay went to the generator's optimiser."""
+    run = trainer(tmp_path, 6, decay_start=2, rates=(2e-4, 1e-4))
+    found = []
+    for _ in range(6):
+        run.train_step()
+        found.append(rates(run))
+    factors = [1.0, 1.0, 1.0, 0.75, 0.5, 0.25]
+    assert found == [pytest.approx((2e-4 * f, 1e-4 * f)) for f in factors]
+    assert run._rates_now() == {
+        "rate/generator": pytest.approx(0.5e-4),
+        "rate/discriminator": pytest.approx(0.25e-4),
+    }
+
+
+def test_a_resumed_run_keeps_the_rates(tmp_path):
+    """Port error 10: resuming started them anew."""
+    run = trainer(tmp_path, 6, decay_start=2)
+    for _ in range(5):
+        run.train_step()
+    run.save()
+    resumed = trainer(tmp_path, 6, decay_start=2)
+    resumed.run()
+    assert rates(resumed) == pytest.approx((0.5e-4, 0.25e-4))
+    # The optimiser's second moments came along: Adam has counted all six steps.
+    states = resumed.optimizers["discriminator"].state.values()
+    assert {int(state["step"]) for state in states} == {6}
+
+
+# ---------------------------------------------------------------------------- clipping and average
+
+
+def test_gradients_are_clipped_to_the_bound_for_each_player(tmp_path):
+    run = trainer(tmp_path, 3, gradient_clip=0.01)
+    norms: dict[str, float] = {}
+    for player, optimizer in run.optimizers.items():
+
+        def step(*args, player=player, optimizer=optimizer, **keywords):
+            of_player = [p.grad for g in optimizer.param_groups for p in g["params"]]
+            norms[player] = torch.stack([g.norm() for g in of_player]).norm().item()
+
+        optimizer.step = step
+    report = run.train_step()
+    assert norms == {player: pytest.approx(0.01, rel=1e-3) for player in PLAYERS}
+    # What is shown is the norm before.
+    assert report["gradient_norm/generator"] > 0.1
+
+
+def test_gradients_are_left_alone_without_a_bound(tmp_path):
+    run = trainer(tmp_path, 3)
+    report = run.train_step()
+    for player in PLAYERS:
+        gradients = [p.grad for p in run.objective.player(player).parameters()]
+        norm = torch.stack([g.norm() for g in gradients]).norm().item()
+        assert norm == pytest.approx(report[f"gradient_norm/{player}"].item(), rel=1e-4)
+
+
+def test_the_average_is_exponential_and_ships(tmp_path):
+    """a <- d a + (1 - d) p with d = min(0.3, (1 + n) / (10 + n)) at step n."""
+    run = trainer(tmp_path, 5, ema_decay=0.3, rates=(1e-2, 1e-4))
+    name = "generators.0_to_1.entry.conv.weight"
+    expected = dict(run.objective.translator.named_parameters())[name].detach().clone()
+    for decay in (1 / 10, 2 / 11, 3 / 12, 0.3, 0.3):
+        run.train_step()
+        now = dict(run.objective.translator.named_parameters())[name].detach()
+        expected = decay * expected + (1 - decay) * now
+    average = dict(run.translator.named_parameters())[name]
+    torch.testing.assert_close(average, expected, rtol=1e-5, atol=1e-7)
+    assert run.translator is not run.objective.translator
+    assert not average.requires_grad
+    assert (average - now).abs().max() > 1e-4
+
+
+def test_without_an_average_the_translator_ships(tmp_path):
+    run = trainer(tmp_path)
+    assert run.translator is run.objective.translator
+
+
+# ------------------------------------------------------------------------------------- how it ends
+
+
+def test_a_finished_run_has_saved_validated_and_does_nothing_more(tmp_path):
+    shown: list[tuple[int, bool, bool]] = []
+
+    def validate(step, translator, tracker):
+        shown.append((step, translator.training, torch.is_grad_enabled()))
+
+    run = trainer(tmp_path, 5, validate_every=2, validate=validate, checkpoint_every=100)
+    assert run.run() is True
+    assert shown == [(2, False, False), (4, False, False), (5, False, False)]
+    assert run.translator.training
+    before = run.checkpoint_path.read_bytes()
+    again = trainer(tmp_path, 5, validate_every=2, validate=validate)
+    assert again.run() is True
+    assert again.step == 5
+    assert len(shown) == 3
+    assert run.checkpoint_path.read_bytes() == before
+    assert [p.name for p in run.checkpoint_path.parent.iterdir()] == ["last.pt"]
+
+
+def test_everything_is_logged(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    trainer(tmp_path, 4, log_every=2).run()
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    names = [f"generator/{name}" for name in weights()["generator"]]
+    names += [f"discriminator/{name}" for name in weights()["discriminator"]]
+    names += [f"{group}/{player}" for group in ("gradient_norm", "rate") for player in PLAYERS]
+    assert sorted(events.Tags()["scalars"]) == sorted([*names, "speed/steps_per_second"])
+    assert [event.step for event in events.Scalars("generator/cycle")] == [2, 4]
+    assert events.Scalars("rate/generator")[0].value == pytest.approx(2e-4)
+
+
+class BatchesThat(NoiseBatches):
+    """Noise, and something that happens before one step."""
+
+    def __init__(self, step: int, happens) -> None:
+        super().__init__()
+        self.step, self.happens = step, happens
+
+    def batch(self, step: int):
+        made = super().batch(step)
+        return self.happens(made) if step == self.step else made
+
+
+def poison(batch):
+    return [batch[0].index_fill(2, torch.tensor([3]), float("nan")), batch[1]]
+
+
+@pytest.mark.parametrize("log_every", [1, 100])
+def test_a_nan_names_the_loss_and_keeps_the_last_good_checkpoint(tmp_path, log_every):
+    run = trainer(
+        tmp_path, 20, batches=BatchesThat(5, poison), checkpoint_every=2, log_every=log_every
+    )
+    with pytest.raises(RunError, match=r"step 6: generator/.*cycle.* is not finite.*last\.pt"):
+        run.run()
+    saved = torch.load(run.checkpoint_path, weights_only=True)
+    assert saved["step"] == 4
+    assert all(value.isfinite().all() for value in saved["objective"].values())
+
+
+def test_a_nan_before_the_first_checkpoint_says_that_there_is_none(tmp_path):
+    run = trainer(tmp_path, 20, batches=BatchesThat(0, poison), log_every=1)
+    with pytest.raises(RunError, match="step 1: .*no checkpoint yet"):
+        run.run()
+    assert not run.checkpoint_path.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_and_the_same_call_goes_on(tmp_path, number):
+    def send(batch):
+        os.kill(os.getpid(), number)
+        return batch
+
+    handler = signal.getsignal(number)
+    run = trainer(tmp_path / "cut", 6, batches=BatchesThat(2, send), checkpoint_every=100)
+    assert run.run() is False
+    assert run.step == 3
+    assert signal.getsignal(number) is handler
+    resumed = trainer(tmp_path / "cut", 6)
+    assert resumed.run() is True
+    whole = trainer(tmp_path / "whole", 6)
+    whole.run()
+    assert differing(resumed.state_dict(), whole.state_dict()) == []
+
+
+def test_a_second_signal_acts_at_once(tmp_path):
+    def send_twice(batch):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        return batch
+
+    run = trainer(tmp_path, 6, batches=BatchesThat(2, send_twice))
+    with pytest.raises(KeyboardInterrupt):
+        run.run()
+    assert run.step == 2
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_the_folder_may_have_any_name(tmp_path):
+    folder = tmp_path / "a 'b' ü\n"
+    assert trainer(folder, 2).run() is True
+    assert (Path(folder) / "checkpoints" / "last.pt").exists()
