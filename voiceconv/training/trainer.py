@@ -332,7 +332,9 @@ class Trainer:
             for player, optimizer in self.optimizers.items():
                 optimizer.load_state_dict(state["optimizers"][player])
             if self._average is not None:
-                self._average.load_state_dict(state["average"] or state["objective"])
+                self._average.load_state_dict(
+                    state["average"] or self.objective.translator.state_dict()
+                )
         except (RuntimeError, ValueError, KeyError) as error:
             raise InputError(
                 f"{self.checkpoint_path} belongs to a differently configured network "
