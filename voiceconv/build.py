@@ -31,17 +31,18 @@ def build(node: Mapping[str, Any] | DictConfig, expect: type[T], **dependencies:
 
     `dependencies` are what code knows and the node must not repeat.
 
-    Raises InputError where a `_target_` is foreign or no class, where it is not an `expect`, or
-    where its keywords do not fit.
+    Raises InputError where a `_target_` is foreign or no class, where it is not an `expect`, where
+    its keywords do not fit, or where an interpolation is left.
     """
     plain: dict[str, Any] = _plain(node)
+    _refuse_interpolations(plain)
     for target in _targets(plain):
         _resolve(target)
     name = plain.get("_target_")
     if not isinstance(name, str):
         raise InputError(f"configuration {plain} names no class: it needs a `_target_`")
     cls = _resolve(name)
-    if not plain.get("_partial_") and not issubclass(cls, expect):
+    if not issubclass(cls, expect):
         raise InputError(f"{name} is no {expect.__name__}; name a class that is")
     try:
         built: T = instantiate(plain, **dependencies, _convert_="all")
@@ -49,7 +50,7 @@ def build(node: Mapping[str, Any] | DictConfig, expect: type[T], **dependencies:
         cause = error.__cause__ or error
         accepted = [p for p in inspect.signature(cls).parameters if p not in dependencies]
         raise InputError(
-            f"{name} could not be built: {str(cause).splitlines()[0]} "
+            f"{name} could not be built: {_first_line(cause)} "
             f"(it takes {', '.join(accepted)})"
         ) from error
     return built
@@ -74,10 +75,27 @@ def one_line(error: Exception) -> str:
     return " ".join(line.strip() for line in str(error).splitlines() if line.strip())
 
 
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
 def _plain(node: Mapping[str, Any] | DictConfig) -> dict[str, Any]:
     if isinstance(node, DictConfig):
         return OmegaConf.to_container(node, resolve=True)  # type: ignore[return-value]
     return dict(node)
+
+
+def _refuse_interpolations(node: object) -> None:
+    """Raise InputError where a tree of plain containers holds `${...}`.
+
+    Hydra would resolve it, and `${oc.create:...}` makes a node that `_targets` never saw.
+    """
+    if isinstance(node, str) and "${" in node:
+        raise InputError(f"configuration holds {node!r}; write the value itself")
+    children = [*node, *node.values()] if isinstance(node, Mapping) else node
+    if isinstance(children, list | tuple):
+        for child in children:
+            _refuse_interpolations(child)
 
 
 def _targets(node: object) -> Iterator[str]:
@@ -90,7 +108,7 @@ def _targets(node: object) -> Iterator[str]:
             yield str(node["_target_"])
         for value in node.values():
             yield from _targets(value)
-    elif isinstance(node, list):
+    elif isinstance(node, list | tuple):
         for value in node:
             yield from _targets(value)
 
