@@ -10,7 +10,7 @@ command_line="$program $*"
 
 stage=1
 stop_stage=6
-jobs=$(nproc 2>/dev/null || echo 1)
+jobs=$(env -u OMP_NUM_THREADS nproc 2>/dev/null || echo 1)
 corpus=""
 domains=""
 experiment=cyclegan_vc2_small
@@ -28,7 +28,8 @@ Trains a voice converter and scores it. Everything is written beside run.sh, unl
   3 stats     voiceconv stats writes DUMP/train/stats.safetensors
   4 train     voiceconv train writes EXP/checkpoints and EXP/model; called again, it goes on where it stopped
   5 convert   voiceconv convert: DATA/test in every direction, to EXP/converted/SOURCE-TARGET
-  6 evaluate  voiceconv evaluate writes EXP/scores/SOURCE-TARGET.json; EXP/RESULTS.md gathers them
+  6 evaluate  voiceconv evaluate writes EXP/scores/SOURCE-TARGET.json, and the unconverted source's beside it for
+              comparison; EXP/RESULTS.md has the table
 
   --stage N              first stage to run ($stage)
   --stop-stage N         last stage to run ($stop_stage)
@@ -41,7 +42,7 @@ Trains a voice converter and scores it. Everything is written beside run.sh, unl
   --dump DIR             features (dump)
   --exp DIR              the run: checkpoints, model, results, logs (exp/EXPERIMENT)
   --train-options STR    overrides for voiceconv train, such as \"trainer.steps=50000 seed=1\"
-  --metrics STR          further options for voiceconv evaluate
+  --metrics STR          further options for voiceconv evaluate, such as \"--metric mel_cepstral_distortion\"
   --help                 this text
 
 Log files: EXP/log. Exit code: 0 done, 1 a stage failed, 2 wrong usage."
@@ -71,16 +72,21 @@ mkdir -p "$exp/log"
 search=() # the recipe's own experiments, beside those of the package
 [ ! -d conf ] || search=(--config-dir "$recipe/conf")
 
-# run NAME COMMAND...: the command's output goes to the screen and to EXP/log/NAME.log.
+# run NAME COMMAND...: what the command prints goes to the screen and to EXP/log/NAME.log. Its progress bars and errors, on
+# stderr, stay on a terminal as they are, and go to the log where there is none.
 run() {
-  local name=$1
+  local name=$1 log=$exp/log/$1.log
   shift
   {
     printf '# %s\n#' "$(date '+%F %T')"
     printf ' %q' "$@"
     printf '\n'
-  } > "$exp/log/$name.log"
-  "$@" 2>&1 | tee -a "$exp/log/$name.log" || fail "$name failed; see $exp/log/$name.log"
+  } > "$log"
+  if [ -t 2 ]; then
+    "$@" | tee -a "$log" || fail "$name failed, as said above"
+  else
+    COLUMNS=${COLUMNS:-160} "$@" 2>&1 | tee -a "$log" || fail "$name failed; see $log"
+  fi
 }
 
 wanted() {
@@ -98,6 +104,25 @@ list_directions() {
       [ "$source" = "$target" ] || directions+=("$source $target")
     done
   done
+}
+
+# link_unconverted: EXP/unconverted/DOMAIN has the test recordings under their utterances' names.
+link_unconverted() {
+  local utterance path domain
+  declare -A domain_of=()
+  while read -r utterance domain; do domain_of[$utterance]=$domain; done < "$data/test/utt2spk"
+  while read -r utterance path; do
+    mkdir -p "$exp/unconverted/${domain_of[$utterance]}"
+    ln -sfn "$path" "$exp/unconverted/${domain_of[$utterance]}/$utterance.${path##*.}"
+  done < "$data/test/wav.scp"
+}
+
+# score FOLDER TARGET NAME: EXP/scores/NAME.json
+score() {
+  local options
+  read -r -a options <<< "$metrics"
+  run "evaluate.$3" voiceconv evaluate "$1" --reference "$data/test" --target-train "$data/train" --target "$2" \
+    -o "$exp/scores/$3.json" ${options[@]+"${options[@]}"}
 }
 
 if wanted 1 "data"; then
@@ -131,25 +156,15 @@ fi
 
 if wanted 6 "evaluate"; then
   list_directions
+  link_unconverted
   mkdir -p "$exp/scores"
-  read -r -a options <<< "$metrics"
   for direction in "${directions[@]}"; do
     read -r source target <<< "$direction"
-    run "evaluate.$source-$target" voiceconv evaluate "$exp/converted/$source-$target" --reference "$data/test" \
-      --target-train "$data/train" --target "$target" -o "$exp/scores/$source-$target.json" \
-      ${options[@]+"${options[@]}"}
+    score "$exp/unconverted/$source" "$target" "$source-$target.unconverted"
+    score "$exp/converted/$source-$target" "$target" "$source-$target"
   done
-  {
-    echo "# Results of $exp"
-    echo
-    echo "    $command_line"
-    echo
-    echo "- commit: $(git -C "$recipes" describe --always --dirty 2>/dev/null || echo unknown)"
-    echo "- evaluated: $(date '+%F %T'), $(uname -sm), $(nproc 2>/dev/null || echo '?') cores"
-    for direction in "${directions[@]}"; do
-      printf '\n## %s to %s\n\n' "${direction% *}" "${direction#* }"
-      sed -e 1,2d -e 's/^/    /' "$exp/log/evaluate.${direction% *}-${direction#* }.log"
-    done
-  } > "$exp/RESULTS.md"
+  run results "$(dirname "$(command -v voiceconv)")/python" "$recipes/write_results.py" "$exp" \
+    "$(git -C "$recipes" describe --always --dirty 2>/dev/null || echo unknown)" "$command_line" \
+    "${directions[@]/ /-}"
   echo "results: $exp/RESULTS.md"
 fi

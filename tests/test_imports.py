@@ -24,7 +24,7 @@ ALLOWED = {
     "data": {"features", "audio", "build"},  # extract builds the extractor in each worker
     "vocoders": {"features"},
     "objectives": {"data", "models", "losses"},
-    "training": {"objectives"},
+    "training": {"objectives", "models.base"},  # the type of what ships, and no network
     "metrics": {"features", "data.alignment"},
     "build": set(),
     "converter": {"audio", "build", "features", "models", "vocoders"},
