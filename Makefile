@@ -23,9 +23,17 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
+SAMPLE = voiceconv/pretrained/sample.wav
+CONVERTED = demo/sample-flemishguy.wav
+DESCRIBE = import sys; from voiceconv import audio; \
+  [print(f"{path}: {len(wave) / rate:.2f} s at {rate} Hz, {audio.loudness(wave, rate):.1f} LUFS") \
+  for path in sys.argv[1:] for wave, rate in [audio.read(path)]]
+
 demo: install
 	@mkdir -p demo
-	@$(BIN)/voiceconv convert voiceconv/pretrained/sample.wav --target flemishguy -o demo/sample-flemishguy.wav
+	@$(BIN)/voiceconv convert $(SAMPLE) --target flemishguy -o $(CONVERTED)
+	@$(BIN)/python -c '$(DESCRIBE)' $(SAMPLE) $(CONVERTED)
+	@echo 'listen to $(CONVERTED)'
 
 test: install
 	$(BIN)/ruff check .
