@@ -1,0 +1,238 @@
+"""Every experiment that ships composes, builds and runs one step."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from omegaconf import OmegaConf
+
+from voiceconv.build import build, compose_config
+from voiceconv.data.archive import ArchiveWriter
+from voiceconv.errors import InputError
+from voiceconv.features import DomainStats, FeatureExtractor, Features, save_stats
+from voiceconv.models import Discriminator, Translator
+from voiceconv.objectives import PLAYERS
+from voiceconv.objectives.cyclegan import KINDS, FillingInFrames, WholeFrames
+from voiceconv.train import prepare_trainer
+
+CONF = Path(str(files("voiceconv.conf")))
+EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+FAMILY = ["cyclegan_vc", "cyclegan_vc2", "cyclegan_vc3", "maskcyclegan_vc"]
+TINY = [
+    "translator.generator.base_channels=8",
+    "translator.generator.n_residual_blocks=1",
+    "discriminator.base_channels=8",
+    "data.n_frames=32",
+    "trainer.device=cpu",
+    "trainer.n_steps=1",
+    "seed=5",
+]
+
+composed: list[str] = []
+
+
+def make_dump(folder: Path, features: dict, lengths: dict[str, list[int]]) -> Path:
+    """DUMP/train of noise for this extractor, with statistics."""
+    train = folder / "train"
+    train.mkdir(parents=True)
+    n_channels = build(features, FeatureExtractor).n_channels
+    rng = np.random.default_rng(0)
+    stats, speakers = {}, []
+    with ArchiveWriter(train, "feats", 0) as writer:
+        for domain, n_frames_of in lengths.items():
+            made = [rng.standard_normal((n, n_channels)).astype(np.float32) for n in n_frames_of]
+            for number, matrix in enumerate(made):
+                writer.write(f"{domain}-{number}", matrix)
+                speakers.append(f"{domain}-{number} {domain}\n")
+            if made:
+                stats[domain] = DomainStats.fit(Features(torch.from_numpy(m).T) for m in made)
+    (train / "feats.0.scp").rename(train / "feats.scp")
+    (train / "utt2spk").write_text("".join(speakers))
+    (train / "features.yaml").write_text(yaml.safe_dump(features))
+    (train / "processing.yaml").write_text("trim: null\nloudness: -23.0\n")
+    save_stats(train / "stats.safetensors", stats)
+    return folder
+
+
+def tiny_config(folder: Path, experiment: str, *overrides: str, lengths=None):
+    """The experiment at width 8 on a dump of noise."""
+    config = compose_config([f"experiment={experiment}", *TINY, *overrides])
+    features = OmegaConf.to_container(config.features, resolve=True)
+    OmegaConf.update(config, "data.dump", str(folder / "dump"))
+    if not (folder / "dump").exists():
+        make_dump(folder / "dump", features, lengths or {"low": [40, 60], "high": [50, 33]})
+    OmegaConf.update(config, "name", experiment)
+    OmegaConf.update(config, "run_dir", str(folder / "run"))
+    return config
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_an_experiment_runs_one_step(tmp_path, experiment):
+    run = prepare_trainer(tiny_config(tmp_path, experiment), tmp_path / "run")
+    before = {name: p.detach().clone() for name, p in run.objective.named_parameters()}
+    assert run.run() is True
+    assert run.step == 1
+    moved = [
+        name for name, p in run.objective.named_parameters() if not torch.equal(p, before[name])
+    ]
+    assert {name.split(".")[0] for name in moved} == {"translator", "discriminators"}
+    for written in ("config.yaml", "provenance.json", "checkpoints/last.pt", "model/config.yaml"):
+        assert (tmp_path / "run" / written).exists(), written
+    composed.append(experiment)
+
+
+def test_every_experiment_was_run():
+    """A test over files must count what it tested. (Alone, this one has nothing to count.)"""
+    if not composed:
+        pytest.skip("the tests above were not run in this process")
+    assert sorted(composed) == EXPERIMENTS
+
+
+def test_the_four_models_are_there_in_both_sizes():
+    assert {f"{name}{size}" for name in FAMILY for size in ("", "_small")} <= set(EXPERIMENTS)
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_an_experiments_own_sizes_fit_each_other(experiment):
+    """Features, networks and crop as the file has them, nothing made smaller; on no real memory."""
+    config = compose_config([f"experiment={experiment}"])
+    extractor = build(config.features, FeatureExtractor)
+    with torch.device("meta"):
+        n_channels = extractor.n_channels
+        translator = build(config.translator, Translator, n_channels=n_channels, n_domains=2)
+        judge = build(config.discriminator, Discriminator, n_channels=n_channels)()
+        frames = torch.zeros(1, n_channels, config.data.n_frames)
+        converted = translator(frames, 0, 1)
+        assert converted.shape == frames.shape
+        assert judge(converted)[0].logits.numel() >= 1
+    assert config.data.n_frames % translator.frame_multiple == 0
+
+
+@pytest.mark.parametrize("path", sorted((CONF / "features").glob("*.yaml")), ids=lambda p: p.stem)
+def test_a_feature_type_builds_as_it_is(path):
+    node = compose_config([f"features={path.stem}"]).features
+    extractor = build(node, FeatureExtractor)
+    assert extractor.n_frames(extractor.hop_length * 3) == 4
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_an_experiment_begins_with_its_command(experiment):
+    """And no mark is left of what was to be filled in."""
+    text = (CONF / "experiment" / f"{experiment}.yaml").read_text(encoding="utf-8")
+    assert f"voiceconv train experiment={experiment} data.dump=" in text
+    assert "HOURS_" not in text
+
+
+@pytest.mark.parametrize("experiment", FAMILY)
+def test_the_papers_settings(experiment):
+    """Rates, weights and decay of the papers; in two players, each at its own rate."""
+    config = compose_config([f"experiment={experiment}"])
+    rates = [config.optimizer[player].lr for player in PLAYERS]
+    assert rates == [2e-4, 1e-4]
+    assert all(list(config.optimizer[player].betas) == [0.5, 0.999] for player in PLAYERS)
+    assert (
+        config.objective.weights.generator.cycle,
+        config.objective.weights.generator.identity,
+    ) == (
+        10.0,
+        5.0,
+    )
+    assert config.objective.identity_steps == 10_000
+    assert config.data.batch_size == 1
+
+
+@pytest.mark.parametrize(
+    ("experiment", "judged", "corruption"),
+    [
+        ("cyclegan_vc", ["converted"], WholeFrames),
+        ("cyclegan_vc2", list(KINDS), WholeFrames),
+        ("cyclegan_vc3", list(KINDS), WholeFrames),
+        ("maskcyclegan_vc", list(KINDS), FillingInFrames),
+    ],
+)
+def test_an_experiments_objective_is_its_papers(tmp_path, experiment, judged, corruption):
+    objective = prepare_trainer(tiny_config(tmp_path, experiment), tmp_path / "run").objective
+    assert sorted(objective.discriminators) == sorted(judged)
+    assert type(objective.corruption) is corruption
+    if corruption is FillingInFrames:
+        assert objective.corruption.max_frames == 32
+
+
+def test_the_same_seed_makes_the_same_run_and_another_seed_another(tmp_path):
+    runs = [
+        prepare_trainer(tiny_config(tmp_path, "cyclegan_vc2_small", override), tmp_path / name)
+        for name, override in (("a", "seed=5"), ("b", "seed=5"), ("c", "seed=6"))
+    ]
+    losses = [run.train_step()["generator/cycle"].item() for run in runs]
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_a_folder_of_another_configuration_is_refused(tmp_path):
+    prepare_trainer(tiny_config(tmp_path, "cyclegan_vc2_small"), tmp_path / "run")
+    longer = tiny_config(tmp_path, "cyclegan_vc2_small", "trainer.n_steps=9")
+    assert prepare_trainer(longer, tmp_path / "run").schedule.n_steps == 9
+    other = tiny_config(tmp_path, "cyclegan_vc2_small", "objective.identity_steps=1")
+    with pytest.raises(InputError, match=r"another configuration \(objective differ\)"):
+        prepare_trainer(other, tmp_path / "run")
+
+
+def test_a_dump_of_other_features_is_refused(tmp_path):
+    make_dump(
+        tmp_path / "dump",
+        {"_target_": "voiceconv.features.mel.MelSpectrogram"},
+        {"low": [40], "high": [40]},
+    )
+    config = tiny_config(tmp_path, "cyclegan_vc2_small")
+    with pytest.raises(InputError, match="kind mel there, world here"):
+        prepare_trainer(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("lengths", "message"),
+    [
+        ({"low": [40], "high": [20, 31]}, r"domain 'high': none of its 2 utterances .* has 31\)"),
+        ({"low": [40]}, r"one domain \['low'\]"),
+        ({"low": [40], "high": []}, r"one domain \['low'\]"),
+    ],
+)
+def test_too_little_data_is_named(tmp_path, lengths, message):
+    config = tiny_config(tmp_path, "maskcyclegan_vc_small", lengths=lengths)
+    with pytest.raises(InputError, match=message):
+        prepare_trainer(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_dump_without_statistics_says_how_to_make_them(tmp_path):
+    config = tiny_config(tmp_path, "maskcyclegan_vc_small")
+    (tmp_path / "dump/train/stats.safetensors").unlink()
+    with pytest.raises(InputError, match="voiceconv stats"):
+        prepare_trainer(config, tmp_path / "run")
+
+
+def test_an_utterance_without_a_speaker_is_named(tmp_path):
+    config = tiny_config(tmp_path, "maskcyclegan_vc_small")
+    (tmp_path / "dump/train/utt2spk").write_text("low-0 low\nhigh-0 high\nhigh-1 high\n")
+    with pytest.raises(InputError, match="utt2spk: no line for utterance 'low-1'"):
+        prepare_trainer(config, tmp_path / "run")
+
+
+def test_three_domains_train(tmp_path):
+    lengths = {"low": [40], "high": [40], "mid": [40]}
+    run = prepare_trainer(
+        tiny_config(tmp_path, "maskcyclegan_vc_small", lengths=lengths), tmp_path / "run"
+    )
+    assert run.run() is True
+    assert len(run.objective.translator.generators) == 6
+    model = yaml.safe_load((tmp_path / "run/model/config.yaml").read_text())
+    assert model["domains"] == ["high", "low", "mid"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
+def test_a_device_that_is_not_there_is_named(tmp_path):
+    config = tiny_config(tmp_path, "cyclegan_vc2_small", "trainer.device=cuda")
+    with pytest.raises(InputError, match="no CUDA device is there"):
+        prepare_trainer(config, tmp_path / "run")
