@@ -84,6 +84,8 @@ class UnpairedCrops:
 def read_dump(dump: Path | str) -> dict[str, list[np.ndarray]]:
     """An extracted split: domain -> memory-mapped frames (T, C), domains and utterances in sorted
     order.
+
+    Raises InputError for an utterance that utt2spk does not name.
     """
     dump = Path(dump)
     domain_of = read_table(dump / "utt2spk")
@@ -91,5 +93,10 @@ def read_dump(dump: Path | str) -> dict[str, list[np.ndarray]]:
         domain: [] for domain in sorted(set(domain_of.values()))
     }
     for utterance, frames in sorted(Archive(dump / "feats.scp").items()):
+        if utterance not in domain_of:
+            raise InputError(
+                f"{dump / 'utt2spk'}: no line for utterance {utterance!r} of feats.scp; "
+                "extract again"
+            )
         matrices[domain_of[utterance]].append(frames)
     return matrices

@@ -104,7 +104,7 @@ def convert_aperiodicity(
 def save_stats(path: Path | str, stats: Mapping[str, DomainStats]) -> None:
     """One safetensors file, names `<domain>/<field>`."""
     tensors = {
-        f"{domain}/{field.name}": getattr(one, field.name).contiguous()
+        f"{domain}/{field.name}": getattr(one, field.name).contiguous().clone()
         for domain, one in stats.items()
         for field in fields(one)
     }
