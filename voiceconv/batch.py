@@ -3,11 +3,12 @@
 import glob
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from voiceconv import audio
@@ -75,13 +76,8 @@ def run(
             if skip_existing and job.output != STREAM and Path(job.output).exists():
                 continue
             try:
-                _do(
-                    job,
-                    change,
-                    model_rate,
-                    output_rate,
-                    lambda share, n=number: progress.update(bar, completed=n + share),
-                )
+                report = partial(_report, progress, bar, number)
+                _do(job, change, model_rate, output_rate, report)
             except InputError as error:
                 if len(jobs) == 1:
                     raise
@@ -100,6 +96,10 @@ def _do(job: Job, change: Change, model_rate: int, output_rate: int | None, repo
     if job.output != STREAM:
         _make_folder(Path(job.output).parent)
     audio.write(job.output, changed, output_rate or model_rate)
+
+
+def _report(progress: Progress, bar: TaskID, n_done: int, share: float) -> None:
+    progress.update(bar, completed=n_done + share)
 
 
 def _find(given: str, domain: str | None) -> Iterator[Job]:

@@ -6,7 +6,7 @@ this package and torch's optimisers are built, so a model directory from a stran
 
 import importlib
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,7 +34,21 @@ def build(node: Mapping[str, Any] | DictConfig, expect: type[T], **dependencies:
     Raises InputError where a `_target_` is foreign or no class, where it is not an `expect`, where
     its keywords do not fit, or where an interpolation is left.
     """
-    plain: dict[str, Any] = _plain(node)
+    built: T = _instantiate(_plain(node), expect, dependencies)
+    return built
+
+
+def build_factory(
+    node: Mapping[str, Any] | DictConfig, expect: type[T], **dependencies: Any
+) -> Callable[..., T]:
+    """The same, its making left to whoever needs one or several and knows the rest of it."""
+    factory: Callable[..., T] = _instantiate(
+        {**_plain(node), "_partial_": True}, expect, dependencies
+    )
+    return factory
+
+
+def _instantiate(plain: dict[str, Any], expect: type, dependencies: Mapping[str, Any]) -> Any:
     _refuse_interpolations(plain)
     for target in _targets(plain):
         _resolve(target)
@@ -45,15 +59,13 @@ def build(node: Mapping[str, Any] | DictConfig, expect: type[T], **dependencies:
     if not issubclass(cls, expect):
         raise InputError(f"{name} is no {expect.__name__}; name a class that is")
     try:
-        built: T = instantiate(plain, **dependencies, _convert_="all")
+        return instantiate(plain, **dependencies, _convert_="all")
     except InstantiationException as error:
         cause = error.__cause__ or error
         accepted = [p for p in inspect.signature(cls).parameters if p not in dependencies]
         raise InputError(
-            f"{name} could not be built: {_first_line(cause)} "
-            f"(it takes {', '.join(accepted)})"
+            f"{name} could not be built: {_first_line(cause)} (it takes {', '.join(accepted)})"
         ) from error
-    return built
 
 
 def compose_config(overrides: Sequence[str] = (), config_dir: Path | None = None) -> DictConfig:

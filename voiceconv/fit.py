@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import yaml
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from voiceconv.build import compose_config
 from voiceconv.data.extract import extract, progress_bar
@@ -41,7 +41,7 @@ def fit(
         show(prepare(speakers, data))
     config = _config(experiment, data, dump, output)
     say("2/4 extracting features")
-    features = OmegaConf.to_container(config.features, resolve=True)
+    features = dict(config.features)
     with progress_bar() as progress:
         extract(
             data, dump, features, jobs, trim=TRIM, loudness=config.data.loudness, progress=progress

@@ -6,7 +6,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from voiceconv.build import build, compose_config
+from voiceconv.build import build, build_factory, compose_config
 from voiceconv.errors import InputError
 from voiceconv.features import FeatureExtractor
 from voiceconv.model_directory import WEIGHTS, bundled_models, find_model, read_config
@@ -42,8 +42,8 @@ def experiment_info(overrides: Sequence[str], config_dir: Path | None = None) ->
     config = _compose(overrides, config_dir)
     extractor = build(config.features, FeatureExtractor)
     n_channels = extractor.n_channels
-    generator = build(config.translator.generator, Generator)(n_channels=n_channels)  # type: ignore[operator]
-    discriminator = build(config.discriminator, Discriminator, n_channels=n_channels)()  # type: ignore[operator]
+    generator = build_factory(config.translator.generator, Generator)(n_channels=n_channels)
+    discriminator = build(config.discriminator, Discriminator, n_channels=n_channels)
     return {
         "networks": {
             name: describe(network, n_channels, extractor.frames_per_second)

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from torch.optim import Optimizer
 
-from voiceconv.build import build, one_line
+from voiceconv.build import build, build_factory, one_line
 from voiceconv.converter import PARTS, Converter
 from voiceconv.data.dataset import UnpairedCrops, read_dump
 from voiceconv.data.statistics import STATS
@@ -93,7 +93,9 @@ def prepare_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ranks()) ->
         config.objective,
         Objective,
         translator=converter.translator,
-        discriminator=build(config.discriminator, Discriminator, n_channels=extractor.n_channels),
+        discriminator=build_factory(
+            config.discriminator, Discriminator, n_channels=extractor.n_channels
+        ),
         n_domains=len(stats),
         seed=config.seed + ranks.rank,
     )
@@ -105,7 +107,7 @@ def prepare_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ranks()) ->
     return Trainer(
         objective,
         batches,
-        {player: build(config.optimizer[player], Optimizer) for player in PLAYERS},
+        {player: build_factory(config.optimizer[player], Optimizer) for player in PLAYERS},
         schedule,
         folder,
         device=device,
@@ -189,7 +191,7 @@ def _write_run_files(config: DictConfig, folder: Path) -> None:
     path = folder / "config.yaml"
     OmegaConf.resolve(config)
     if path.exists():
-        before = OmegaConf.load(path)
+        before = DictConfig(OmegaConf.load(path))
         changed = [key for key in FIXED if before.get(key) != config.get(key)]
         if changed:
             raise InputError(

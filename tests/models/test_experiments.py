@@ -7,7 +7,7 @@ import torch
 from networks import waves
 from torch import Tensor
 
-from voiceconv.build import build, compose_config
+from voiceconv.build import build, build_factory, compose_config
 from voiceconv.features import FeatureExtractor
 from voiceconv.models import Discriminator, Translator
 from voiceconv.models.complexity import describe
@@ -31,7 +31,7 @@ def built(name: str, *overrides: str, device: str = "cpu") -> tuple[Objective, t
             config.objective,
             Objective,
             translator=build(config.translator, Translator, n_channels=n_channels, n_domains=2),
-            discriminator=build(config.discriminator, Discriminator, n_channels=n_channels),
+            discriminator=build_factory(config.discriminator, Discriminator, n_channels=n_channels),
             n_domains=2,
         )
     return objective, (n_channels, config.data.n_frames)
