@@ -88,18 +88,20 @@ def test_a_missing_checkpoint_is_named(tmp_path):
         load_checkpoint(tmp_path / "none.pt")
 
 
-def full_disk(state, path):
+def full_disk(state, file):
     """torch.save on a disk that fills up in the middle."""
-    with open(path, "wb") as file:
-        file.write(b"half a checkpoint")
+    file.write(b"half a checkpoint")
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def torchs_full_disk(state, path):
-    """What torch's own writer makes of it."""
-    with open(path, "wb") as file:
-        file.write(b"half a checkpoint")
-    raise RuntimeError("[enforce fail at inline_container.cc:664] . file write failed")
+def torchs_full_disk(state, file):
+    """What torch's own writer makes of it (2.11, on a full tmpfs)."""
+    try:
+        full_disk(state, file)
+    except OSError:
+        raise RuntimeError(  # noqa: B904 (as torch does it: by context alone)
+            "[enforce fail at inline_container.cc:672] . unexpected pos 768 vs 662"
+        )
 
 
 @pytest.mark.parametrize("failure", [full_disk, torchs_full_disk])
@@ -119,7 +121,9 @@ def test_a_write_that_the_system_cuts_short_keeps_the_old_checkpoint(path):
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, limits[1]))
     try:
-        with pytest.raises(RunError, match="of step 8 could not be written.*is kept"):
+        with pytest.raises(
+            RunError, match=r"of step 8 could not be written \(.*File too large.*is kept"
+        ):
             save_checkpoint(path, {"step": 8, "weight": torch.zeros(2**20)})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -19,11 +19,13 @@ def save_checkpoint(path: Path, state: State) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with replacing(path) as temporary:
-            torch.save(state, temporary)
-    except (OSError, RuntimeError) as error:  # torch reports a failed write as RuntimeError
-        full = getattr(error, "errno", None) == errno.ENOSPC or "file write failed" in str(error)
-        reason = "no space left on the device" if full else _first_line(error)
+        with replacing(path) as temporary, open(temporary, "wb") as file:
+            torch.save(state, file)
+    except (OSError, RuntimeError) as error:
+        # torch, closing its archive, covers what the file said with a RuntimeError of its own.
+        said = error.__context__ if isinstance(error.__context__, OSError) else error
+        full = isinstance(said, OSError) and said.errno == errno.ENOSPC
+        reason = "no space left on the device" if full else _first_line(said)
         raise RunError(
             f"{path}: the checkpoint of step {state.get('step')} could not be written ({reason}); "
             "the one before it is "
