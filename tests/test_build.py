@@ -1,13 +1,11 @@
 """Nodes to objects; and a model directory from a stranger can't run code."""
 
-from functools import partial
-
 import pytest
 import torch
 import yaml
 from omegaconf import OmegaConf
 
-from voiceconv.build import build, compose_config
+from voiceconv.build import build, build_factory, compose_config
 from voiceconv.errors import InputError
 from voiceconv.features import FeatureExtractor, MelSpectrogram
 from voiceconv.models import Discriminator, PairTranslator, Translator
@@ -39,12 +37,28 @@ def test_nested_nodes_and_what_code_passes():
     assert translator(torch.zeros(1, 16, 8), 2, 0).shape == (1, 16, 8)
 
 
-def test_a_partial_node_is_to_be_called_later():
-    node = {"_target_": "torch.optim.Adam", "_partial_": True, "lr": 0.25, "betas": [0.5, 0.999]}
-    made = build(node, torch.optim.Optimizer)
-    assert isinstance(made, partial)
-    (group,) = made([torch.nn.Parameter(torch.zeros(1))]).param_groups
+def test_a_factory_is_called_later_with_the_rest():
+    node = {"_target_": "torch.optim.Adam", "lr": 0.25, "betas": [0.5, 0.999]}
+    make = build_factory(node, torch.optim.Optimizer)
+    (group,) = make([torch.nn.Parameter(torch.zeros(1))]).param_groups
     assert (group["lr"], tuple(group["betas"])) == (0.25, (0.5, 0.999))
+    discriminator = {"_target_": "voiceconv.models.cyclegan_vc2.PatchDiscriminator"}
+    made = build_factory(discriminator | {"base_channels": 8}, Discriminator, n_channels=16)
+    one, other = made(), made()
+    assert type(one) is PatchDiscriminator
+    assert one.exit.weight.data_ptr() != other.exit.weight.data_ptr()
+
+
+@pytest.mark.parametrize("wrong", [{"lr": -1.0}, {"rate": 0.1}])
+def test_a_factorys_wrong_keyword_or_value_is_a_sentence(wrong):
+    make = build_factory({"_target_": "torch.optim.Adam"} | wrong, torch.optim.Optimizer)
+    with pytest.raises(InputError, match="torch.optim.Adam could not be built: "):
+        make([torch.nn.Parameter(torch.zeros(1))])
+
+
+def test_what_must_be_made_now_is_not_left_half_made():
+    with pytest.raises(InputError, match="half made"):
+        build(MEL | {"_partial_": True}, FeatureExtractor)
 
 
 def test_a_hydra_node_builds_the_same_and_its_interpolations_are_resolved():
@@ -144,11 +158,8 @@ def test_a_class_that_is_not_there_is_named(name):
 def test_a_class_of_another_kind_is_refused():
     with pytest.raises(InputError, match="MelSpectrogram is no Translator"):
         build(MEL, Translator)
-    discriminator = "voiceconv.models.cyclegan_vc2.PatchDiscriminator"
-    with pytest.raises(InputError, match="PatchDiscriminator is no Optimizer"):
-        build({"_target_": discriminator, "_partial_": True}, torch.optim.Optimizer)
-    made = build({"_target_": discriminator, "_partial_": True}, Discriminator, n_channels=16)
-    assert type(made()) is PatchDiscriminator
+    with pytest.raises(InputError, match="MelSpectrogram is no Optimizer"):
+        build_factory(MEL, torch.optim.Optimizer)
 
 
 def test_a_wrong_keyword_is_a_sentence_that_lists_the_right_ones():

@@ -103,7 +103,7 @@ def test_an_experiments_own_sizes_fit_each_other(experiment):
     with torch.device("meta"):
         n_channels = extractor.n_channels
         translator = build(config.translator, Translator, n_channels=n_channels, n_domains=2)
-        judge = build(config.discriminator, Discriminator, n_channels=n_channels)()
+        judge = build(config.discriminator, Discriminator, n_channels=n_channels)
         frames = torch.zeros(1, n_channels, config.data.n_frames)
         converted = translator(frames, 0, 1)
         assert converted.shape == frames.shape

@@ -34,17 +34,31 @@ def build(node: Mapping[str, Any] | DictConfig, expect: type[T], **dependencies:
     Raises InputError where a `_target_` is foreign or no class, where it is not an `expect`, where
     its keywords do not fit, or where an interpolation is left.
     """
-    built: T = _instantiate(_plain(node), expect, dependencies)
+    plain = _plain(node)
+    if plain.get("_partial_"):
+        raise InputError(f"{plain.get('_target_')} is left half made by `_partial_`; take it out")
+    built: T = _instantiate(plain, expect, dependencies)
     return built
 
 
 def build_factory(
     node: Mapping[str, Any] | DictConfig, expect: type[T], **dependencies: Any
 ) -> Callable[..., T]:
-    """The same, its making left to whoever needs one or several and knows the rest of it."""
-    factory: Callable[..., T] = _instantiate(
-        {**_plain(node), "_partial_": True}, expect, dependencies
-    )
+    """The same, its making left to whoever needs one or several and knows the rest of it.
+
+    The factory too raises InputError where keywords do not fit.
+    """
+    plain = {**_plain(node), "_partial_": True}
+    make: Callable[..., T] = _instantiate(plain, expect, dependencies)
+
+    def factory(*arguments: Any, **keywords: Any) -> T:
+        try:
+            return make(*arguments, **keywords)
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"{plain['_target_']} could not be built: {_first_line(error)}"
+            ) from error
+
     return factory
 
 
