@@ -66,13 +66,22 @@ def convert(
     output: Output = None,
     sample_rate: Rate = None,
     skip_existing: Skip = False,
+    without_network: Annotated[
+        bool,
+        typer.Option(
+            "--without-network", help="Statistics and F0 alone: what the network has to beat."
+        ),
+    ] = False,
 ) -> None:
     """Convert recordings to the target's voice."""
     from voiceconv import batch
     from voiceconv.converter import Converter
+    from voiceconv.models.identity import IdentityTranslator
 
     jobs = batch.plan(inputs, output, target, source)
     converter = Converter.from_pretrained(model)
+    if without_network:
+        converter.translator = IdentityTranslator()
     batch.run(
         jobs,
         lambda wave, domain, report: converter.convert(
