@@ -20,6 +20,7 @@ with warnings.catch_warnings():  # pyworld 0.3.5 asks pkg_resources for its own 
     import pyworld
 
 F0_FLOOR = 71.0  # Hz, WORLD's own default; CheapTrick's FFT length follows from it
+LOWEST_RATE = 12_000  # Hz: D4C's code has bands of 3 kHz and leaves the topmost 3 kHz out
 DITHER = 1e-5  # -100 dB full scale: D4C and CheapTrick divide by zero on digital silence
 
 
@@ -40,6 +41,11 @@ class World(FeatureExtractor):
         if not hop_length.is_integer() or hop_length < 1:
             raise ValueError(
                 f"frame_period {frame_period} ms is no whole number of samples at {sample_rate} Hz"
+            )
+        if sample_rate < LOWEST_RATE:
+            raise ValueError(
+                f"sample_rate {sample_rate} Hz leaves no band of aperiodicity; "
+                f"WORLD needs {LOWEST_RATE} Hz or more"
             )
         if f0_method not in ("harvest", "dio"):
             raise ValueError(
