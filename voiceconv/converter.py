@@ -101,7 +101,8 @@ class Converter:
             source: its domain; without one it is recognised, or taken with its own statistics.
             progress: called with the share that is done.
 
-        Long waves go piece by piece: memory beyond the two waves does not grow with N.
+        Long waves go piece by piece: memory beyond the two waves does not grow with N. A wave
+        without a sample stays one.
         Raises InputError for a domain that the model does not know.
         """
         if sample_rate is not None:
@@ -154,7 +155,7 @@ class Converter:
             raise InputError(f"no {role} {name!r}: this model knows {', '.join(self.domains)}")
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference_mode, whose tensors nobody may change in place afterwards
 def through_features(
     vocoder: Vocoder[Any],
     wave: Tensor,
@@ -168,6 +169,8 @@ def through_features(
     """
     sample_rate = vocoder.extractor.sample_rate
     output = torch.zeros_like(wave)
+    if not len(wave):
+        return output
     for piece in cut_pieces(wave, sample_rate):
         heard = wave[piece.start : piece.stop] * gain
         spoken = vocoder.synthesize(change(vocoder.extractor.extract(heard)))
