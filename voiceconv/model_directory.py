@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 import yaml
@@ -23,6 +24,15 @@ CONFIG, WEIGHTS, STATS, CARD = (
     "stats.safetensors",
     "README.md",
 )
+
+_KINDS: dict[str, type | UnionType] = {
+    "features": dict,
+    "translator": dict,
+    "vocoder": dict,
+    "domains": list,
+    "loudness": float | int | None,
+    "card": dict | None,
+}
 
 
 def find_model(model: Path | str | None) -> Path:
@@ -47,13 +57,18 @@ def bundled_models() -> list[Path]:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """config.yaml, checked: nodes, domains, loudness, card."""
+    """config.yaml, checked: nodes, domains, loudness, card.
+
+    Raises InputError where it is unreadable, incomplete, or of another format.
+    """
     path = folder / CONFIG
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise InputError(f"{path} is not readable as YAML; fetch the model again") from error
-    missing = {"format", "features", "translator", "vocoder", "domains", "loudness"} - set(config)
+    if not isinstance(config, dict):
+        raise InputError(f"{path} is no mapping of keys to values; fetch the model again")
+    missing = {"format", *_KINDS} - {"card"} - set(config)
     if missing:
         raise InputError(f"{path} lacks {', '.join(sorted(missing))}; fetch the model again")
     if config["format"] != FORMAT:
@@ -61,7 +76,12 @@ def read_config(folder: Path) -> dict[str, Any]:
             f"{path} is of format {config['format']}, this version reads {FORMAT}; use the version "
             "of voiceconv that wrote it"
         )
-    return dict(config)
+    for key, kind in _KINDS.items():
+        if not isinstance(config.get(key), kind):
+            raise InputError(f"{path}: {key} is {config[key]!r}; fetch the model again")
+    if len({str(name) for name in config["domains"]}) < 2:
+        raise InputError(f"{path}: domains are {config['domains']}; a conversion needs two")
+    return config
 
 
 def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, DomainStats], dict[str, Tensor]]:
@@ -75,7 +95,7 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, DomainStats], di
             f"{path} is not readable as safetensors ({error}); fetch the model again"
         ) from error
     stats = load_stats(folder / STATS)
-    if sorted(stats) != sorted(config["domains"]):
+    if sorted(stats) != sorted(map(str, config["domains"])):
         raise InputError(
             f"{folder}: statistics of {sorted(stats)}, configuration of {config['domains']}; fetch "
             "the model again"
