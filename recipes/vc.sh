@@ -27,7 +27,8 @@ Trains a voice converter and scores it. Everything is written beside run.sh, unl
   2 extract   voiceconv extract writes the features to DUMP
   3 stats     voiceconv stats writes DUMP/train/stats.safetensors
   4 train     voiceconv train writes EXP/checkpoints and EXP/model; called again, it goes on where it stopped
-  5 convert   voiceconv convert: DATA/test in every direction, to EXP/converted/SOURCE-TARGET
+  5 convert   voiceconv convert: DATA/test in every direction, to EXP/converted/SOURCE-TARGET, and to
+              EXP/statistics with the statistics alone, which the network has to beat
   6 evaluate  voiceconv evaluate writes EXP/scores/SOURCE-TARGET.json, and the unconverted source's beside it for
               comparison; EXP/RESULTS.md has the table
 
@@ -149,8 +150,9 @@ if wanted 5 "convert"; then
   list_directions
   for direction in "${directions[@]}"; do
     read -r source target <<< "$direction"
-    run "convert.$source-$target" voiceconv convert "$data/test" --source "$source" --target "$target" \
-      --model "$exp" -o "$exp/converted/$source-$target"
+    convert=(voiceconv convert "$data/test" --source "$source" --target "$target" --model "$exp")
+    run "convert.$source-$target" "${convert[@]}" -o "$exp/converted/$source-$target"
+    run "statistics.$source-$target" "${convert[@]}" --without-network -o "$exp/statistics/$source-$target"
   done
 fi
 
@@ -161,6 +163,7 @@ if wanted 6 "evaluate"; then
   for direction in "${directions[@]}"; do
     read -r source target <<< "$direction"
     score "$exp/unconverted/$source" "$target" "$source-$target.unconverted"
+    score "$exp/statistics/$source-$target" "$target" "$source-$target.statistics"
     score "$exp/converted/$source-$target" "$target" "$source-$target"
   done
   run results "$(dirname "$(command -v voiceconv)")/python" "$recipes/write_results.py" "$exp" \

@@ -12,10 +12,11 @@ from voiceconv.evaluate import write_results
 
 
 def main(exp: Path, commit: str, command: str, directions: list[str]) -> None:
-    """One row unconverted, one converted; a cell has the directions in their order."""
+    """Unconverted, by statistics alone, converted; a cell has the directions in their order."""
     config = yaml.safe_load((exp / "model" / "config.yaml").read_text(encoding="utf-8"))
     rows = {
         "source, unconverted": [exp / f"scores/{name}.unconverted.json" for name in directions],
+        "statistics alone": [exp / f"scores/{name}.statistics.json" for name in directions],
         "converted": [exp / f"scores/{name}.json" for name in directions],
     }
     steps = config["card"].get("steps")
