@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import signal
 import sys
 
@@ -56,7 +55,7 @@ def test_an_interrupted_run_says_so_and_goes_on(tmp_path, arguments, monkeypatch
 
     def interrupted(self, step):
         if step == 0:
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
         return batch(self, step)
 
     monkeypatch.setattr(UnpairedCrops, "batch", interrupted)

@@ -1,8 +1,8 @@
 """The loop: what each player's step may touch, at which rate, and how a run ends."""
 
 import copy
-import os
 import signal
+import time
 from functools import partial
 from pathlib import Path
 
@@ -358,13 +358,14 @@ def test_a_nan_before_the_first_checkpoint_says_that_there_is_none(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_and_the_same_call_goes_on(tmp_path, number):
     def send(batch):
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)
         return batch
 
     handler = signal.getsignal(number)
     run = trainer(tmp_path / "cut", 6, batches=BatchesThat(2, send), checkpoint_every=100)
     assert run.run() is False
     assert run.step == 3
+    assert torch.load(run.checkpoint_path, weights_only=True)["step"] == 3
     assert signal.getsignal(number) is handler
     resumed = trainer(tmp_path / "cut", 6)
     assert resumed.run() is True
@@ -375,8 +376,11 @@ def test_a_signal_saves_and_the_same_call_goes_on(tmp_path, number):
 
 def test_a_second_signal_acts_at_once(tmp_path):
     def send_twice(batch):
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        while run._stop_signal is None:  # two that come at once are one
+            time.sleep(0.001)
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(1)
         return batch
 
     run = trainer(tmp_path, 6, batches=BatchesThat(2, send_twice))
