@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 from runs import train_with_kills, with_everything
-from tiny import cyclegan, differing, tensors, trainer
+from tiny import cyclegan, differing, pair_translator, tensors, trainer
+from torch import Tensor
 
 from voiceconv.errors import InputError
+from voiceconv.models import Translator
 
 
 def final_state(folder: Path) -> dict:
@@ -34,6 +36,34 @@ def test_resumed_equals_uninterrupted(tmp_path):
     for wanted in ("/objective/", "/average/", "/replay/0/", "/optimizers/generator/state/"):
         assert [name for name in names if name.startswith(wanted)], wanted
     assert len(names) > 400
+
+
+class Noisy(Translator):
+    """A translator that draws from torch's own generator, as dropout would."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = pair_translator()
+
+    def forward(self, frames: Tensor, source: int, target: int, **condition: Tensor) -> Tensor:
+        return self.inner(frames + 0.1 * torch.randn_like(frames), source, target)
+
+
+def test_networks_that_draw_random_numbers_resume_too(tmp_path):
+    def run(folder: Path, n_steps: int) -> dict:
+        torch.manual_seed(0)
+        part = trainer(folder, 6, cyclegan(translator=Noisy()))
+        if part.checkpoint_path.exists():
+            part.load_state_dict(torch.load(part.checkpoint_path, weights_only=True))
+        for _ in range(n_steps):
+            part.train_step()
+        part.save()
+        return final_state(folder)
+
+    whole = run(tmp_path / "whole", 4)
+    for _ in range(4):
+        parts = run(tmp_path / "parts", 1)
+    assert differing(whole, parts) == []
 
 
 def test_what_is_left_out_is_noticed(tmp_path):
