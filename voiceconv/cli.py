@@ -48,11 +48,14 @@ def main() -> None:
     except (InputError, RunError) as error:
         print(f"voiceconv: error: {_printable(str(error))}", file=sys.stderr)
         sys.exit(2 if isinstance(error, InputError) else 1)
-    except KeyboardInterrupt:
-        sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
+    except OSError as error:  # a disk or a file system fails in a place that did not expect it
+        print(f"voiceconv: error: {_printable(str(error))}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 @app.command()
@@ -236,10 +239,7 @@ def stats(dump: Annotated[Path, typer.Argument(help="An extracted split: DUMP/tr
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )
 def train(context: typer.Context) -> None:
-    """Train by configuration.
-
-    Experiment=NAME data.dump=DUMP [KEY=VALUE ...], as Hydra takes them.
-    """
+    """Train as Hydra is told: experiment=NAME data.dump=DUMP [KEY=VALUE ...]."""
     from voiceconv.train import train_command
 
     train_command(context.args)

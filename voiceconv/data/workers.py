@@ -82,7 +82,7 @@ def run_tasks(
                 worker = workers[connection]  # type: ignore[index]
                 message = _receive(worker)
                 if message is None:
-                    error = _died(worker)
+                    error: str | None = _died(worker)
                     n_failed_starts += not worker.is_ready
                     if n_failed_starts > _MAX_FAILED_STARTS:
                         raise RunError(f"workers don't start: {error}; try fewer jobs")

@@ -1,5 +1,6 @@
 """What a person sees of a run: the progress bar and TensorBoard."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -16,9 +17,11 @@ from rich.progress import (
 )
 from torch.utils.tensorboard import SummaryWriter
 
+log = logging.getLogger(__name__)
+
 
 class Tracker:
-    """Progress bar with losses and time left; scalars in `<folder>/tensorboard`.
+    """Progress bar with losses and time left; scalars in `<folder>/tensorboard` and the log.
 
     Ranks other than the main one are silent.
     """
@@ -27,6 +30,7 @@ class Tracker:
         self.writer = (
             None if silent else SummaryWriter(str(folder / "tensorboard"), purge_step=first_step)
         )
+        self._n_steps = n_steps
         self._progress = Progress(
             TextColumn("training"),
             BarColumn(),
@@ -68,11 +72,12 @@ class Tracker:
             return
         for name, value in values.items():
             self.writer.add_scalar(name, value, step)
-        shown = {
-            name.removeprefix("generator/"): v
-            for name, v in values.items()
+        losses = " ".join(
+            f"{name.removeprefix('generator/')} {value:.3f}"
+            for name, value in values.items()
             if name.startswith("generator/")
-        }
-        self._progress.update(
-            self._task, losses=" ".join(f"{name} {value:.3f}" for name, value in shown.items())
         )
+        self._progress.update(self._task, losses=losses)
+        log.info("step %d: %s", step, losses)
+        if not self._progress.console.is_terminal:  # a bar would be drawn once, at the end
+            self._progress.console.print(f"step {step}/{self._n_steps}: {losses}", soft_wrap=True)
