@@ -11,6 +11,7 @@ import torch
 from tiny import vowel
 from torch import Tensor, nn
 
+from voiceconv.audio import loudness_gain
 from voiceconv.cli import main
 from voiceconv.converter import Converter
 from voiceconv.features import DomainStats, FeatureExtractor
@@ -66,7 +67,7 @@ def speech(domain: str, seconds: float, sample_rate: int = RATE, seed: int = 0) 
 
 
 def make_converter(config: dict[str, Any] = CONFIG) -> Converter:
-    """Two domains, statistics of a second of each, random weights."""
+    """Two domains, statistics of three seconds of each, random weights."""
     torch.manual_seed(1)
     first = Converter(config, dict.fromkeys(PITCH, _nothing(config)))
     stats = {domain: fit_stats(first.extractor, domain) for domain in PITCH}
@@ -76,7 +77,12 @@ def make_converter(config: dict[str, Any] = CONFIG) -> Converter:
 
 
 def fit_stats(extractor: FeatureExtractor, domain: str) -> DomainStats:
-    return DomainStats.fit([extractor.extract(speech(domain, 1.0, extractor.sample_rate))])
+    return DomainStats.fit([extractor.extract(normalized(speech(domain, 3.0)))])
+
+
+def normalized(wave: Tensor) -> Tensor:
+    """At the loudness at which the tiny model's statistics were taken."""
+    return wave * loudness_gain(wave, RATE, CONFIG["loudness"])
 
 
 def record(path: Path, wave: Tensor, sample_rate: int = RATE, **keywords: Any) -> Path:
