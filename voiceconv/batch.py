@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from torch import Tensor
 
 from voiceconv import audio
+from voiceconv.audio import HIGHEST_RATE, LOWEST_RATE
 from voiceconv.data.manifest import is_data_dir, read_data_dir
 from voiceconv.errors import InputError, RunError
 
@@ -68,6 +69,10 @@ def run(
     A single bad input raises its InputError; of several, all others are done first, and RunError
     then names the bad ones.
     """
+    if output_rate is not None and not LOWEST_RATE <= output_rate <= HIGHEST_RATE:
+        raise InputError(
+            f"no output at {output_rate} Hz; choose a rate from {LOWEST_RATE} to {HIGHEST_RATE} Hz"
+        )
     failed: list[str] = []
     with _bar() as progress:
         bar = progress.add_task("", total=len(jobs))
@@ -82,7 +87,10 @@ def run(
                 if len(jobs) == 1:
                     raise
                 failed.append(str(error))
-                progress.console.print(f"voiceconv: {error}", markup=False, highlight=False)
+                # soft_wrap: one line for each, however narrow the terminal
+                progress.console.print(
+                    f"voiceconv: {error}", markup=False, highlight=False, soft_wrap=True
+                )
         progress.update(bar, completed=len(jobs))
     if failed:
         raise RunError(f"{len(failed)} of {len(jobs)} inputs were not converted; see above")
@@ -142,6 +150,8 @@ def _output(
         return relative.with_name(f"{relative.stem}-{suffix}.wav")
     folder = output.endswith(("/", "\\")) or Path(output).is_dir()
     single = n_jobs == 1 and not Path(inputs[0]).is_dir()
+    if not single and not folder and Path(output).suffix.lower() in SUFFIXES:
+        raise InputError(f"{output} names one file for a folder or several; give a folder with -o")
     return Path(output) if single and not folder else Path(output) / relative
 
 

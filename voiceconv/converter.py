@@ -49,6 +49,12 @@ class Converter:
         }
         self.loudness: float | None = config["loudness"]
         self.extractor = build(config["features"], FeatureExtractor)
+        for domain, one in self.stats.items():
+            if one.frames_mean.shape != (self.extractor.n_channels,):
+                raise InputError(
+                    f"the statistics of {domain!r} are of {len(one.frames_mean)} channels, the "
+                    f"features of {self.extractor.n_channels}; use those that belong together"
+                )
         self.vocoder = build(config["vocoder"], Vocoder, extractor=self.extractor)
         self.translator = build(
             config["translator"],
@@ -107,7 +113,7 @@ class Converter:
         """
         if sample_rate is not None:
             wave = resample(wave, sample_rate, self.sample_rate)
-        self._require_domain(target, "target")
+        self.check_domains(target, source)
         gain = 1.0
         if self.loudness is not None:
             gain = loudness_gain(wave, self.sample_rate, self.loudness)
@@ -117,6 +123,14 @@ class Converter:
             return self._translate(features, source_stats, source, target)
 
         return through_features(self.vocoder, wave, translate, gain, progress)
+
+    def check_domains(self, target: str, source: str | None = None) -> None:
+        """Raise InputError where `convert` could not take these."""
+        for role, name in (("target", target), ("source", source)):
+            if name is not None and name not in self.stats:
+                raise InputError(f"no {role} {name!r}: this model knows {', '.join(self.domains)}")
+        if source == target:
+            raise InputError(f"source and target are both {target!r}; choose another target")
 
     def _translate(
         self, features: Features, source_stats: DomainStats, source: str, target: str
@@ -139,9 +153,6 @@ class Converter:
     ) -> tuple[DomainStats, str]:
         """The statistics to normalise by, and the domain whose network is used."""
         if source is not None:
-            self._require_domain(source, "source")
-            if source == target:
-                raise InputError(f"source and target are both {target!r}; choose another target")
             return self.stats[source], source
         own = own_stats(self.extractor, wave * gain)
         others = [domain for domain in self.domains if domain != target]
@@ -149,10 +160,6 @@ class Converter:
         nearest = min(others, key=distances.__getitem__)
         known = distances[nearest] < SAME_VOICE
         return (self.stats[nearest] if known else own), nearest
-
-    def _require_domain(self, name: str, role: str) -> None:
-        if name not in self.stats:
-            raise InputError(f"no {role} {name!r}: this model knows {', '.join(self.domains)}")
 
 
 @torch.no_grad()  # not inference_mode, whose tensors nobody may change in place afterwards
