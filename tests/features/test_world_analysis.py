@@ -81,3 +81,13 @@ def test_no_warning_reaches_the_user(vowel):
 def test_tracks_of_unequal_length_are_refused():
     with pytest.raises(ValueError, match="f0 has 4 frames where the spectrum has 5"):
         Features(torch.zeros(3, 5), f0=torch.zeros(4))
+
+
+def test_a_wave_shorter_than_one_fft_is_lengthened_with_silence(vowel):
+    """WORLD reads beyond the end of it, whatever lies there."""
+    short, world = vowel(150, 0.02), World(f0_method="dio")
+    long = torch.cat([short, torch.zeros(world.n_fft - len(short))])
+    found, expected = world.extract(short), world.extract(long)
+    for field in dataclasses.fields(Features):
+        track = getattr(found, field.name)
+        assert torch.equal(track, getattr(expected, field.name)[..., : track.shape[-1]])
