@@ -12,7 +12,6 @@ from tiny_model import (
     PITCH,
     RATE,
     WORLD,
-    Unchanged,
     make_converter,
     speech,
 )
@@ -21,6 +20,7 @@ from voiceconv.audio import loudness, resample
 from voiceconv.converter import Converter, through_features
 from voiceconv.errors import InputError
 from voiceconv.features import DomainStats
+from voiceconv.models.identity import IdentityTranslator
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_digital_silence_within_speech_stays_silent(converter):
 def test_an_identity_translator_moves_the_statistics_to_the_targets(converter):
     """Stands for the network: what it need not learn is done by the statistics alone."""
     plain = Converter(CONFIG, converter.stats)
-    plain.translator = Unchanged()
+    plain.translator = IdentityTranslator()
     wave = speech("low", 3.0, seed=3)
     own = DomainStats.fit([plain.extractor.extract(wave)])
     heard = plain.extractor.extract(wave)
@@ -96,7 +96,7 @@ def test_an_identity_translator_moves_the_statistics_to_the_targets(converter):
 
 def test_statistics_alone_bring_a_wave_nearer_to_the_target(converter):
     plain = Converter(CONFIG, converter.stats)
-    plain.translator = Unchanged()
+    plain.translator = IdentityTranslator()
     wave = speech("low", 2.0, seed=3)
     pitch = plain.extractor.extract(plain.convert(wave, "high", "low")).f0
     assert pitch[pitch > 0].median() == pytest.approx(PITCH["high"], rel=0.02)
@@ -189,7 +189,7 @@ def test_progress_ends_at_one(converter):
 def test_a_long_wave_takes_the_memory_of_a_piece(mel_converter):
     """Python's and NumPy's; torch's is counted by benchmarks/memory.py."""
     plain = Converter(MEL_CONFIG, mel_converter.stats)
-    plain.translator = Unchanged()
+    plain.translator = IdentityTranslator()
     pieces: list[int] = []
     extract = plain.extractor.extract
     plain.extractor.extract = lambda wave: (pieces.append(len(wave)), extract(wave))[1]  # type: ignore[method-assign]

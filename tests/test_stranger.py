@@ -3,10 +3,11 @@
 import pytest
 import torch
 from tiny import vowel
-from tiny_model import CONFIG, MEL_CONFIG, RATE, Unchanged, make_converter, normalized, speech
+from tiny_model import CONFIG, MEL_CONFIG, RATE, make_converter, normalized, speech
 
 from voiceconv.converter import Converter
 from voiceconv.features import DomainStats
+from voiceconv.models.identity import IdentityTranslator
 from voiceconv.stranger import SAME_VOICE, distance, own_stats
 
 
@@ -47,7 +48,7 @@ def test_a_known_voice_is_taken_with_the_models_statistics(converter):
 
 def test_a_stranger_is_taken_with_its_own_statistics(converter):
     plain = Converter(CONFIG, converter.stats)
-    plain.translator = Unchanged()
+    plain.translator = IdentityTranslator()
     wave = stranger()
     own = own_stats(plain.extractor, wave)
     assert min(distance(own, one) for one in plain.stats.values()) > SAME_VOICE
@@ -62,7 +63,7 @@ def test_the_target_is_never_its_own_source(converter):
     """A recording of the target itself goes through a network to it all the same."""
     asked: list[tuple[int, int]] = []
 
-    class Asked(Unchanged):
+    class Asked(IdentityTranslator):
         def forward(self, frames, source, target, **condition):
             asked.append((source, target))
             return frames

@@ -15,7 +15,6 @@ from voiceconv.audio import loudness_gain
 from voiceconv.cli import main
 from voiceconv.converter import Converter
 from voiceconv.features import DomainStats, FeatureExtractor
-from voiceconv.models import Translator
 
 RATE = 16000
 PITCH = {"high": 210.0, "low": 105.0}  # Hz, by domain
@@ -48,13 +47,6 @@ MEL_CONFIG = CONFIG | {
     "features": MEL,
     "vocoder": {"_target_": "voiceconv.vocoders.griffin_lim.GriffinLim", "n_iterations": 8},
 }
-
-
-class Unchanged(Translator):
-    """What comes in goes out."""
-
-    def forward(self, frames: Tensor, source: int, target: int, **condition: Tensor) -> Tensor:
-        return frames
 
 
 def speech(domain: str, seconds: float, sample_rate: int = RATE, seed: int = 0) -> Tensor:
