@@ -173,11 +173,13 @@ def _name(job: Job) -> str:
 
 
 def _bar() -> Progress:
+    console = Console(file=sys.stderr)
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.percentage:.0f}%"),
         TimeRemainingColumn(),
-        console=Console(file=sys.stderr),
+        console=console,
         transient=True,
+        disable=not console.is_terminal,  # else it leaves an empty line in a log
     )

@@ -44,7 +44,7 @@ def main() -> None:
     """Run; an InputError becomes one sentence and exit code 2, a RunError one and exit code 1."""
     logging.basicConfig(format="voiceconv: %(message)s", stream=sys.stderr)
     try:
-        app()
+        app(prog_name="voiceconv")
     except (InputError, RunError) as error:
         print(f"voiceconv: error: {_printable(str(error))}", file=sys.stderr)
         sys.exit(2 if isinstance(error, InputError) else 1)
@@ -83,6 +83,7 @@ def convert(
 
     jobs = batch.plan(inputs, output, target, source)
     converter = Converter.from_pretrained(model)
+    converter.check_domains(target, source)
     if without_network:
         converter.translator = IdentityTranslator()
     batch.run(

@@ -11,8 +11,9 @@ import torch
 import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from torch.optim import Optimizer
 
 from voiceconv.build import build, build_factory, one_line
@@ -52,14 +53,34 @@ def train_command(arguments: Sequence[str]) -> None:
     )  # errors come through; the command line says them in one sentence
     sys.argv = ["voiceconv train", *arguments]
     try:
-        _hydra_main()
+        try:
+            _hydra_main()
+        except _Stopped as stopped:
+            raise stopped.reason from None
+    except MissingMandatoryValue as error:
+        raise InputError(f"{error.full_key} is not given; add {error.full_key}=VALUE") from error
     except (HydraException, OmegaConfBaseException) as error:
         raise InputError(one_line(error)) from error
 
 
 @hydra.main(config_path="pkg://voiceconv.conf", config_name="config", version_base="1.3")
 def _hydra_main(config: DictConfig) -> None:
-    folder = Path(HydraConfig.get().runtime.output_dir)
+    try:
+        _train(config, Path(HydraConfig.get().runtime.output_dir))
+    except (InputError, RunError, OmegaConfBaseException) as error:
+        if HydraConfig.get().mode is RunMode.MULTIRUN:
+            raise  # launchers tell by it which job has failed
+        raise _Stopped(error) from error
+
+
+class _Stopped(BaseException):
+    """Takes an error past Hydra, which would print the overrides before our sentence."""
+
+    def __init__(self, reason: Exception) -> None:
+        self.reason = reason
+
+
+def _train(config: DictConfig, folder: Path) -> None:
     with joined_ranks() as ranks:
         trainer = prepare_trainer(config, folder, ranks)
         if not trainer.run():

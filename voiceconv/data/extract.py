@@ -138,7 +138,10 @@ def _collect(
 def progress_bar(description: str = "extract") -> Iterator[ProgressCallback]:
     """Give a callback for `extract` that draws a bar with the time left on stderr."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+    console = Console(stderr=True)
+    # without a terminal it would leave a line, finished or not, before what has gone wrong
+    quiet = not console.is_terminal
+    with Progress(*columns, TimeRemainingColumn(), console=console, disable=quiet) as bar:
         task = bar.add_task(description, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
