@@ -77,7 +77,7 @@ class Converter:
         except RuntimeError as error:
             raise InputError(
                 f"{folder}: the weights are not those of its configuration "
-                f"({str(error).splitlines()[-1].strip()}); fetch the model again"
+                f"({str(error).splitlines()[-1].strip()[:120]}); fetch the model again"
             ) from error
         converter.translator.requires_grad_(False).eval()
         return converter

@@ -2,11 +2,12 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import hydra
+import numpy as np
 import torch
 import yaml
 from hydra.core.hydra_config import HydraConfig
@@ -100,7 +101,7 @@ def prepare_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ranks()) ->
     require_same_loudness(config.data.loudness, dump)
     stats = read_stats(dump)
     batches = UnpairedCrops(
-        {domain: matrices for domain, matrices in read_dump(dump).items() if domain in stats},
+        read_domains(dump, stats),
         stats,
         config.data.n_frames,
         config.data.batch_size,
@@ -179,6 +180,17 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except (OSError, yaml.YAMLError) as error:
         raise InputError(f"{path} is not readable; run `voiceconv extract` first") from error
     return content
+
+
+def read_domains(dump: Path, stats: Mapping[str, DomainStats]) -> dict[str, list[np.ndarray]]:
+    """The dump's frames by domain. Raises InputError unless its domains are the statistics'."""
+    utterances = read_dump(dump)
+    if utterances.keys() != stats.keys():
+        raise InputError(
+            f"{dump} holds {', '.join(utterances)}, its statistics are of {', '.join(stats)}; run "
+            f"`voiceconv stats {dump}` again"
+        )
+    return utterances
 
 
 def read_stats(dump: Path) -> dict[str, DomainStats]:

@@ -74,7 +74,8 @@ class CycleGAN(Objective):
         identity_steps: the identity loss is 0 from this step on (10,000 in the papers).
         seed: with the step, decides all that is random here.
 
-    Losses are summed over domains, as the papers' objectives are.
+    Losses are summed over domains, as the papers' objectives are. With three domains or more, a
+    domain's adversarial terms are means over the fakes that come from all others.
     """
 
     def __init__(

@@ -1,6 +1,7 @@
 """The one loop for all families: generators and discriminators in turns."""
 
 import copy
+import math
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -209,8 +210,8 @@ class Trainer:
         network, optimizer = self.objective.player(player), self.optimizers[player]
         optimizer.zero_grad(set_to_none=True)
         self._scaler.scale(self.objective.total(player, losses)).backward()
+        self.ranks.average_gradients(network)  # first: ranks must agree on what has overflowed
         self._scaler.unscale_(optimizer)
-        self.ranks.average_gradients(network)
         limit = float("inf") if self.gradient_clip is None else self.gradient_clip
         norm = nn.utils.clip_grad_norm_(network.parameters(), limit)
         self._scaler.step(optimizer)
@@ -238,7 +239,11 @@ class Trainer:
 
     def _require_finite(self, values: Mapping[str, float]) -> None:
         bad = [
-            name for name, value in values.items() if value != value or abs(value) == float("inf")
+            name
+            for name, value in values.items()
+            if not math.isfinite(value)
+            # an infinite gradient is how a fp16 scaler learns that its scale is too large
+            and not (self._scaler.is_enabled() and name.startswith("gradient_norm/"))
         ]
         if self.ranks.any(bool(bad)):
             where = (
@@ -338,7 +343,7 @@ class Trainer:
         except (RuntimeError, ValueError, KeyError) as error:
             raise InputError(
                 f"{self.checkpoint_path} belongs to a differently configured network "
-                f"({str(error).splitlines()[-1].strip()}); choose another run directory"
+                f"({str(error).splitlines()[-1].strip()[:120]}); choose another run directory"
             ) from error
         self._scaler.load_state_dict(state["scaler"])
         self._replay.load_state_dict(
