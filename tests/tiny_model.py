@@ -1,5 +1,6 @@
 """A converter small enough for tests, recordings for it, and the command line called in-process."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -80,7 +81,8 @@ def normalized(wave: Tensor) -> Tensor:
 def record(path: Path, wave: Tensor, sample_rate: int = RATE, **keywords: Any) -> Path:
     """Write a sound file, its folders too."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, wave.numpy(), sample_rate, **keywords)
+    keywords.setdefault("format", path.suffix[1:].upper())
+    soundfile.write(os.fsencode(path), wave.numpy(), sample_rate, **keywords)
     return path
 
 
