@@ -30,7 +30,7 @@ from voiceconv.riff import DataChunk, find_data_chunk
 from voiceconv.waves import Samples, gathered, n_resampled, resample, resampled_blocks, trim
 
 __all__ = [
-    "AudioInfo", "Recording", "loudness", "loudness_gain", "n_resampled",
+    "AudioInfo", "Recording", "check_output", "loudness", "loudness_gain", "n_resampled",
     "probe", "read", "resample", "trim", "write",
 ]  # fmt: skip
 
@@ -123,6 +123,11 @@ def write(path: Path | str, wave: Tensor, sample_rate: int, subtype: str | None 
         kind = RunError if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EPIPE) else InputError
         raise kind(f"cannot write {name}: {error.strerror}; choose another output") from None
     return gain
+
+
+def check_output(path: Path | str) -> None:
+    """Raise InputError where `write` would not know the format, before work is done for it."""
+    _output_format(path, _printable(path), None)
 
 
 class _Sound(soundfile.SoundFile):
@@ -357,8 +362,8 @@ def _encode(
     """Encode a wave (N,) times `gain` in blocks."""
     samples = wave.detach().cpu().numpy()
     try:
-        sound = soundfile.SoundFile(
-            str(temporary), "w", sample_rate, 1, format=format_, subtype=subtype
+        sound = soundfile.SoundFile(  # a name as bytes: as str, soundfile takes UTF-8 alone
+            os.fsencode(temporary), "w", sample_rate, 1, format=format_, subtype=subtype
         )
     except soundfile.LibsndfileError as error:
         raise InputError(

@@ -37,7 +37,7 @@ def plan(inputs: Sequence[str], output: str | None, suffix: str, domain: str | N
 
     One file goes to `output` if that is no folder, else to a file of its own name in it; without
     an output, to `<name>-<suffix>.wav` in the current directory. Raises InputError where nothing
-    is found, and where an output would be an input or would be written twice.
+    is found, and where an output would be an input, be written twice or be of no known format.
     """
     found = [job for one in inputs for job in _find(one, domain)]
     if not found:
@@ -48,6 +48,7 @@ def plan(inputs: Sequence[str], output: str | None, suffix: str, domain: str | N
     for job in jobs:
         if job.output == STREAM:
             continue
+        audio.check_output(job.output)
         place = _identity(job.output)
         if place in sources:
             raise InputError(f"{job.output} is an input too; choose another output with -o")
@@ -169,7 +170,8 @@ def _make_folder(folder: Path) -> None:
 
 
 def _name(job: Job) -> str:
-    return "standard input" if job.path == STREAM else Path(job.path).name
+    name = Path(job.path).name
+    return "standard input" if job.path == STREAM else name if name.isprintable() else repr(name)
 
 
 def _bar() -> Progress:

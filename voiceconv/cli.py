@@ -52,7 +52,8 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(141)
     except OSError as error:  # a disk or a file system fails in a place that did not expect it
-        print(f"voiceconv: error: {_printable(str(error))}", file=sys.stderr)
+        said = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        print(f"voiceconv: error: {_printable(said)}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
