@@ -1,6 +1,5 @@
 """Pieces tile a wave, are cut where it is quiet, and are joined without a seam."""
 
-
 import pytest
 import torch
 from tiny import vowel

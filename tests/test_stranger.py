@@ -34,7 +34,7 @@ def test_the_distance_of_gaussians_by_hand():
 
 @pytest.mark.parametrize("domain", ["high", "low"])
 def test_a_known_voice_is_near_its_own_statistics_only(converter, domain):
-    own = own_stats(converter.extractor, normalized(speech(domain, 3.0, seed=9)))
+    own = own_stats(converter.extractor, normalized(speech(domain, 3.0, seed=8)))
     other = {"high": "low", "low": "high"}[domain]
     assert (
         distance(own, converter.stats[domain]) < SAME_VOICE < distance(own, converter.stats[other])
@@ -42,7 +42,7 @@ def test_a_known_voice_is_near_its_own_statistics_only(converter, domain):
 
 
 def test_a_known_voice_is_taken_with_the_models_statistics(converter):
-    wave = speech("low", 3.0, seed=9)
+    wave = speech("low", 3.0, seed=8)
     assert torch.equal(converter.convert(wave, "high"), converter.convert(wave, "high", "low"))
 
 
@@ -70,13 +70,13 @@ def test_the_target_is_never_its_own_source(converter):
 
     plain = Converter(CONFIG, converter.stats)
     plain.translator = Asked()
-    plain.convert(speech("high", 1.0, seed=9), "high")
+    plain.convert(speech("high", 1.0, seed=8), "high")
     plain.convert(stranger(), "low")
     assert asked == [(1, 0), (0, 1)]
 
 
 def test_long_pauses_do_not_count(converter):
-    wave = speech("low", 1.5, seed=9)
+    wave = speech("low", 1.5, seed=8)
     quiet = 1e-4 * torch.randn(4 * RATE)
     own, paused = (own_stats(converter.extractor, w) for w in (wave, torch.cat([wave, quiet])))
     assert (own.frames_mean - paused.frames_mean).abs().max() < 0.05 * own.frames_mean.abs().max()

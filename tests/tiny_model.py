@@ -54,13 +54,13 @@ def speech(domain: str, seconds: float, sample_rate: int = RATE, seed: int = 0) 
     """(N,) syllables of a vowel at the domain's pitch, of unlike level, over noise at -60 dB."""
     rng = torch.Generator().manual_seed(seed)
     wave = vowel(PITCH[domain], seconds, sample_rate)
-    levels = torch.rand(int(4 * seconds) + 2, generator=rng)[None, None] * 0.9 + 0.1
+    levels = torch.rand(int(12 * seconds) + 2, generator=rng)[None, None] * 0.9 + 0.1
     envelope = nn.functional.interpolate(levels, len(wave), mode="linear", align_corners=True)
     return wave * envelope[0, 0] + 1e-3 * torch.randn(len(wave), generator=rng)
 
 
 def make_converter(config: dict[str, Any] = CONFIG) -> Converter:
-    """Two domains, statistics of three seconds of each, random weights."""
+    """Two domains, statistics of six seconds of each, random weights."""
     torch.manual_seed(1)
     first = Converter(config, dict.fromkeys(PITCH, _nothing(config)))
     stats = {domain: fit_stats(first.extractor, domain) for domain in PITCH}
@@ -70,7 +70,7 @@ def make_converter(config: dict[str, Any] = CONFIG) -> Converter:
 
 
 def fit_stats(extractor: FeatureExtractor, domain: str) -> DomainStats:
-    return DomainStats.fit([extractor.extract(normalized(speech(domain, 3.0)))])
+    return DomainStats.fit([extractor.extract(normalized(speech(domain, 6.0)))])
 
 
 def normalized(wave: Tensor) -> Tensor:
