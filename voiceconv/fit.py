@@ -1,9 +1,11 @@
 """`voiceconv fit`: folders of recordings to a model, in one command that can be called again."""
 
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 from omegaconf import DictConfig
@@ -12,13 +14,21 @@ from voiceconv.build import compose_config
 from voiceconv.data.extract import extract, progress_bar
 from voiceconv.data.prepare import Summary, prepare
 from voiceconv.data.statistics import write_stats
-from voiceconv.errors import RunError
+from voiceconv.errors import InputError, RunError
 from voiceconv.files import replace_text
 from voiceconv.train import prepare_trainer
 
 TRIM = 40.0  # dB below the loudest: silence at both ends is nothing to learn
 TRIAL_STEPS = 5
 PLAN = "fit.yaml"  # what was decided when the run began, so that a resumed one decides the same
+
+
+class Plan(NamedTuple):
+    """How long a run is, in hours and steps, and its share with an identity loss."""
+
+    hours: float
+    n_steps: int
+    identity_steps: int
 
 
 def fit(
@@ -38,7 +48,7 @@ def fit(
     data, dump = output / "data", output / "dump"
     if not (data / "train" / "wav.scp").exists():
         say("1/4 looking at the recordings")
-        show(prepare(speakers, data))
+        _prepare(speakers, data, show)
     config = _config(experiment, data, dump, output)
     say("2/4 extracting features")
     features = dict(config.features)
@@ -48,13 +58,24 @@ def fit(
         )
     say("3/4 taking statistics")
     write_stats(dump / "train")
-    n_steps = _planned_steps(config, output, hours)
-    config.trainer.n_steps, config.trainer.decay_start = n_steps, n_steps // 2
-    config.objective.identity_steps = n_steps // 10
-    say(f"4/4 training: {n_steps:,} steps; Ctrl-C saves, the same command goes on")
+    plan = _plan(config, output, hours)
+    config.trainer.n_steps, config.trainer.decay_start = plan.n_steps, plan.n_steps // 2
+    config.objective.identity_steps = plan.identity_steps
+    say(f"4/4 training: {plan.n_steps:,} steps; Ctrl-C saves, the same command goes on")
     trainer = prepare_trainer(config, output)
     if not trainer.run():
         raise RunError(f"stopped at step {trainer.step} and saved; the same command goes on")
+
+
+def _prepare(speakers: Path, data: Path, show: Callable[[Summary], None]) -> None:
+    summary = prepare(speakers, data)
+    domains = {row.domain for row in summary.rows}
+    if len(domains) < 2:
+        shutil.rmtree(data)  # else the next call would go on with it
+        raise InputError(
+            f"{speakers} holds the one domain {', '.join(domains)}; a conversion needs two folders"
+        )
+    show(summary)
 
 
 def _config(experiment: str, data: Path, dump: Path, output: Path) -> DictConfig:
@@ -71,17 +92,19 @@ def _config(experiment: str, data: Path, dump: Path, output: Path) -> DictConfig
     return config
 
 
-def _planned_steps(config: DictConfig, output: Path, hours: float) -> int:
-    """How many steps fit into the hours, by the time that a few take; decided once for a run."""
+def _plan(config: DictConfig, output: Path, hours: float) -> Plan:
+    """What fits into the hours, by the time that a few steps take; decided once for a run.
+
+    With other hours the run goes on to another end, by the objective that it began with.
+    """
     path = output / PLAN
-    if path.exists():
-        plan = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if plan["hours"] == hours:
-            return int(plan["n_steps"])
-    seconds = _seconds_a_step(config)
-    n_steps = max(10, int(hours * 3600 / seconds))
-    replace_text(path, yaml.safe_dump({"hours": hours, "n_steps": n_steps}))
-    return n_steps
+    before = Plan(**yaml.safe_load(path.read_text(encoding="utf-8"))) if path.exists() else None
+    if before and before.hours == hours:
+        return before
+    n_steps = max(10, int(hours * 3600 / _seconds_a_step(config)))
+    plan = Plan(hours, n_steps, before.identity_steps if before else n_steps // 10)
+    replace_text(path, yaml.safe_dump(plan._asdict()))
+    return plan
 
 
 def _seconds_a_step(config: DictConfig) -> float:
