@@ -17,9 +17,11 @@ def replacing(path: Path | str) -> Iterator[Path]:
     # 40 characters are at most 160 bytes: the name stays under the 255 of usual file systems.
     temporary = path.with_name(f".{path.stem[:40]}.{secrets.token_hex(4)}{path.suffix[:10]}")
     try:
-        open(temporary, "xb").close()
+        with open(temporary, "xb") as created:
+            mode = os.fstat(created.fileno()).st_mode & 0o777
         yield temporary
         with open(temporary, "rb+") as written:
+            os.fchmod(written.fileno(), mode)  # safetensors makes its files for their owner alone
             os.fsync(written.fileno())
         os.replace(temporary, path)
     except BaseException:
