@@ -204,6 +204,16 @@ def test_a_long_wave_takes_the_memory_of_a_piece(mel_converter):
     assert peak < 8 * 4 * 22 * RATE  # bytes: eight waves of a piece
 
 
+@pytest.mark.parametrize(("seconds", "n_analyses"), [(1.0, 1), (21.0, 3)])
+def test_a_strangers_short_wave_is_analysed_once(seconds, n_analyses):
+    """For its statistics and its conversion; a long one has parts for the one, pieces for both."""
+    made = make_converter(MEL_CONFIG)
+    extract, heard = made.extractor.extract, []
+    made.extractor.extract = lambda wave: (heard.append(len(wave)), extract(wave))[1]  # type: ignore[method-assign]
+    made.convert(speech("low", seconds), "high")
+    assert len(heard) == n_analyses
+
+
 def test_statistics_of_other_features_are_refused(converter):
     wider = CONFIG | {"features": WORLD | {"n_coefficients": 36}}
     with pytest.raises(InputError, match="'high' are of 24 channels, the features of 36"):

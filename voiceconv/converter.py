@@ -28,6 +28,7 @@ from voiceconv.vocoders import Vocoder
 PARTS = ("features", "translator", "vocoder")
 SILENCE = 1e-4  # -80 dB full scale: an input below it has nothing to convert
 Progress = Callable[[float], None]
+Extract = Callable[[Tensor], Features]
 
 
 class Converter:
@@ -117,12 +118,15 @@ class Converter:
         gain = 1.0
         if self.loudness is not None:
             gain = loudness_gain(wave, self.sample_rate, self.loudness)
-        source_stats, source = self._know_source(wave, gain, target, source)
+        extract = _remembering(self.extractor.extract)
+        source_stats, source = self._know_source(
+            wave, target, source, lambda part: extract(part * gain)
+        )
 
         def translate(features: Features) -> Features:
             return self._translate(features, source_stats, source, target)
 
-        return through_features(self.vocoder, wave, translate, gain, progress)
+        return through_features(self.vocoder, wave, translate, gain, progress, extract)
 
     def check_domains(self, target: str, source: str | None = None) -> None:
         """Raise InputError where `convert` could not take these."""
@@ -149,12 +153,12 @@ class Converter:
         return Features(target_stats.denormalize(frames), f0, aperiodicity)
 
     def _know_source(
-        self, wave: Tensor, gain: float, target: str, source: str | None
+        self, wave: Tensor, target: str, source: str | None, extract: Extract
     ) -> tuple[DomainStats, str]:
         """The statistics to normalise by, and the domain whose network is used."""
         if source is not None:
             return self.stats[source], source
-        own = own_stats(self.extractor, wave * gain)
+        own = own_stats(self.extractor, wave, extract)
         others = [domain for domain in self.domains if domain != target]
         distances = {domain: distance(own, self.stats[domain]) for domain in others}
         nearest = min(others, key=distances.__getitem__)
@@ -169,6 +173,7 @@ def through_features(
     change: Callable[[Features], Features] = lambda features: features,
     gain: float = 1.0,
     progress: Progress | None = None,
+    extract: Extract | None = None,
 ) -> Tensor:
     """Wave (N,) -> features, changed -> wave (N,), as loud as the first; piece by piece.
 
@@ -178,9 +183,10 @@ def through_features(
     output = torch.zeros_like(wave)
     if not len(wave):
         return output
+    extract = extract or vocoder.extractor.extract
     for piece in cut_pieces(wave, sample_rate):
         heard = wave[piece.start : piece.stop] * gain
-        spoken = vocoder.synthesize(change(vocoder.extractor.extract(heard)))
+        spoken = vocoder.synthesize(change(extract(heard)))
         spoken = spoken[: len(heard)] * _silence_gate(heard, sample_rate)
         crossfade_into(output, spoken, piece, sample_rate)
         if progress:
@@ -189,6 +195,21 @@ def through_features(
     if math.isfinite(before) and math.isfinite(after):
         output *= 10 ** ((before - after) / 20)
     return output
+
+
+def _remembering(extract: Extract) -> Extract:
+    """The same, but for the wave that it was last asked for.
+
+    A stranger's short wave is analysed for its statistics and to be converted: once is enough.
+    """
+    last: list[tuple[Tensor, Features]] = []
+
+    def run(wave: Tensor) -> Features:
+        if not (last and torch.equal(last[0][0], wave)):
+            last[:] = [(wave, extract(wave))]
+        return last[0][1]
+
+    return run
 
 
 def _silence_gate(wave: Tensor, sample_rate: int) -> Tensor:

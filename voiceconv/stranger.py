@@ -1,5 +1,7 @@
 """Statistics for a voice that the model does not know, from the recording to be converted."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -11,10 +13,18 @@ PAUSE = 50.0  # dB below the loudest frame: pauses longer than training's would 
 SAME_VOICE = 0.17  # seen: a domain's own utterances 0.03 to 0.16, other voices from 0.19
 
 
-def own_stats(extractor: FeatureExtractor, wave: Tensor) -> DomainStats:
-    """Wave (N,) at training's loudness -> statistics of its frames, long pauses left out."""
+def own_stats(
+    extractor: FeatureExtractor,
+    wave: Tensor,
+    extract: Callable[[Tensor], Features] | None = None,
+) -> DomainStats:
+    """Wave (N,) at training's loudness -> statistics of its frames, long pauses left out.
+
+    extract: the extractor's, or one that brings a wave to that loudness first.
+    """
+    extract = extract or extractor.extract
     parts = spread_parts(wave, extractor.sample_rate, N_PARTS, PART)
-    return DomainStats.fit(_sounding(extractor.extract(part), part, extractor) for part in parts)
+    return DomainStats.fit(_sounding(extract(part), part, extractor) for part in parts)
 
 
 def distance(one: DomainStats, other: DomainStats) -> float:
