@@ -17,6 +17,7 @@ from voiceconv.data.manifest import Utterance, read_data_dir
 from voiceconv.models import Translator
 from voiceconv.training.tracker import Tracker
 
+ROW_HEIGHT = 4  # pixels: a few dozen mel-cepstra would make a strip of an image
 log = logging.getLogger(__name__)
 
 
@@ -51,10 +52,11 @@ class Validation:
                     )
 
     def _picture(self, wave: Tensor) -> Tensor:
-        """(N,) -> frames as an image (C, T) in 0..1, low channels below."""
+        """(N,) -> frames as an image (H, T) in 0..1, low channels below."""
         frames = self.converter.extractor.extract(wave).frames
         low, high = frames.min(1, keepdim=True).values, frames.max(1, keepdim=True).values
-        return ((frames - low) / (high - low).clamp_min(1e-6)).flip(0)
+        picture = ((frames - low) / (high - low).clamp_min(1e-6)).flip(0)
+        return picture.repeat_interleave(ROW_HEIGHT, 0)
 
     def _card(self, step: int) -> dict[str, object]:
         card = self.config.card
