@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from voiceconv.build import compose_config
 from voiceconv.data.extract import extract, progress_bar
 from voiceconv.data.prepare import Summary, prepare
+from voiceconv.data.splits import SPLITS
 from voiceconv.data.statistics import write_stats
 from voiceconv.errors import InputError, RunError
 from voiceconv.files import replace_text
@@ -71,7 +72,8 @@ def _prepare(speakers: Path, data: Path, show: Callable[[Summary], None]) -> Non
     summary = prepare(speakers, data)
     domains = {row.domain for row in summary.rows}
     if len(domains) < 2:
-        shutil.rmtree(data)  # else the next call would go on with it
+        for split in SPLITS:  # else the next call would go on with them
+            shutil.rmtree(data / split, ignore_errors=True)
         raise InputError(
             f"{speakers} holds the one domain {', '.join(domains)}; a conversion needs two folders"
         )

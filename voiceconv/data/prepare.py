@@ -106,6 +106,10 @@ def _check_places(source: Path, data_dir: Path, lists: Path | None) -> None:
         raise InputError(
             f"the source {source} lies where {data_dir} would be written; choose another"
         )
+    for output in outputs:  # only a data directory, or nothing, may be replaced
+        is_empty = not output.exists() or (output.is_dir() and not any(output.iterdir()))
+        if not is_empty and not is_data_dir(output):
+            raise InputError(f"{output} holds something else than prepared data; choose another")
     if lists is not None and not lists.is_dir():
         raise InputError(f"there is no folder {lists} of lists; check the path")
 
