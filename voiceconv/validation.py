@@ -41,7 +41,12 @@ class Validation:
             return
         for source, target in permutations(self.converter.domains, 2):
             for number, utterance in enumerate(self.utterances.get(source, [])):
-                wave = audio.read(utterance.path, self.converter.sample_rate).samples
+                wave = audio.read(
+                    utterance.path,
+                    self.converter.sample_rate,
+                    utterance.start or 0.0,
+                    utterance.end,
+                ).samples
                 converted = self.converter.convert(wave, target=target, source=source)
                 cycled = self.converter.convert(converted, target=source, source=target)
                 name = f"{source}_to_{target}/{number}"
