@@ -58,8 +58,8 @@ class Trainer:
         ema_decay: keep an exponential moving average of the translator, which then is what ships;
             None keeps none.
         precision: autocast type of forward passes; parameters stay float32.
-        validate: called with (step, translator that would ship) every `validate_every` steps and at
-            the end.
+        validate: called with (step, translator that would ship, tracker) every `validate_every`
+            steps and at the end.
 
     The same arguments, data and thread count give the same parameters bit for bit on CPU,
     interrupted or not.
@@ -162,11 +162,7 @@ class Trainer:
                     )
                 if due:
                     self.save()
-                if (
-                    self.validate
-                    and not stopping
-                    and (self.step % self.validate_every == 0 or finished)
-                ):
+                if finished or (self.step % self.validate_every == 0 and not stopping):
                     self._run_validation(tracker)
                     since = time.monotonic()
                 if stopping:
