@@ -43,8 +43,7 @@ FIXED = (
 
 
 def train_command(arguments: Sequence[str]) -> None:
-    """Hand the arguments to Hydra, so that overrides, `-m` and launchers work as its users know
-    them.
+    """Hand the arguments to Hydra: overrides, `-m` and launchers work as its users know them.
 
     Raises InputError for a configuration that does not compose, RunError for a run that was
     interrupted (it is saved).
@@ -169,7 +168,7 @@ def require_same_loudness(loudness: float | None, dump: Path) -> None:
     if found != loudness:
         raise InputError(
             f"{dump} was extracted at {found} LUFS, data.loudness is {loudness}: give "
-            f"data.loudness={found}, or extract again"
+            f"data.loudness={'null' if found is None else found}, or extract again"
         )
 
 
@@ -212,7 +211,10 @@ def pick_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise InputError(f"trainer.device={name}: no CUDA device is there; use trainer.device=cpu")
-    return torch.device(name)
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise InputError(f"trainer.device={name} is no device; use auto, cpu or cuda") from error
 
 
 def _write_run_files(config: DictConfig, folder: Path) -> None:
