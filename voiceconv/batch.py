@@ -148,7 +148,7 @@ def _output(
             raise InputError(f"-o - takes one input, not {n_jobs}; give an output folder")
         return STREAM
     if output is None:
-        return relative.with_name(f"{relative.stem}-{suffix}.wav")
+        return relative.parent / f"{relative.stem}-{suffix}.wav"
     folder = output.endswith(("/", "\\")) or Path(output).is_dir()
     single = n_jobs == 1 and not Path(inputs[0]).is_dir()
     if not single and not folder and Path(output).suffix.lower() in SUFFIXES:
