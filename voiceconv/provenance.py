@@ -14,11 +14,12 @@ from voiceconv.files import replace_text
 
 
 def provenance(seed: int) -> dict[str, object]:
-    """What another person needs to do it again; no path or name of this machine."""
+    """What another person needs to do it again; of this machine, what the command names."""
+    words = sys.argv[0].split() if sys.argv[0].startswith("voiceconv ") else []  # `voiceconv train`
     return {
         "voiceconv": __version__,
         "commit": _commit(),
-        "command": shlex.join(["voiceconv", *sys.argv[0].split()[1:], *sys.argv[1:]]),
+        "command": shlex.join(["voiceconv", *words[1:], *sys.argv[1:]]),
         "seed": seed,
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
