@@ -349,7 +349,7 @@ def test_from_recordings_to_scores(voiceconv, corpus, work):
     )
     said = voiceconv("stats", "dump/train")
     assert [line.split(" channels")[0] for line in said.out.splitlines()] == ["high: 24", "low: 24"]
-    assert int(said.out.split("median F0 ")[1].split()[0]) == pytest.approx(210, abs=3)
+    assert int(said.out.split("mean F0 ")[1].split()[0]) == pytest.approx(210, abs=3)
     said = voiceconv("info", "experiment=tiny", *ours, "--json")
     assert json.loads(said.out)["networks"]["generator"]["parameters"] > 0
     said = voiceconv("train", "experiment=tiny", "data.dump=dump", "data.waves=data", *ours)

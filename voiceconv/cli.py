@@ -232,7 +232,7 @@ def stats(dump: Annotated[Path, typer.Argument(help="An extracted split: DUMP/tr
     from voiceconv.data.statistics import write_stats
 
     for domain, one in write_stats(dump).items():
-        f0 = f"median F0 {one.log_f0[0].exp():.0f} Hz" if one.log_f0[0] > 0 else "no F0"
+        f0 = f"mean F0 {one.log_f0[0].exp():.0f} Hz" if one.log_f0[0] > 0 else "no F0"
         print(f"{domain}: {len(one.frames_mean)} channels, {f0}")
 
 
