@@ -101,7 +101,7 @@ class Converter:
         sample_rate: int | None = None,
         progress: Progress | None = None,
     ) -> Tensor:
-        """Wave (N,) -> wave (N,) of the target domain, as loud as the input.
+        """Wave (N,) -> wave (N,) of the target domain at the model's rate, as loud as the input.
 
         Args:
             wave: mono, at the model's rate, or at `sample_rate` and then resampled first.

@@ -19,13 +19,13 @@ from voiceconv.features.stats import DomainStats
 
 
 class UnpairedCrops:
-    """Batches by step: for each domain, in the order of `utterances`, normalised crops (batch_size,
-    C, n_frames).
+    """Batches by step: normalised crops (batch_size, C, n_frames) of each domain.
 
     utterances: domain -> matrices (T, C), memory-mapped or not. Those shorter than a crop are left
-        out; `n_left_out` counts
-    them by domain. Each utterance comes once in every pass over its domain, in an order of that
-    pass's own.
+        out; `n_left_out` counts them by domain.
+
+    Domains come in the order of `utterances`. Each utterance comes once in every pass over its
+    domain, in an order of that pass's own.
     """
 
     def __init__(
@@ -82,8 +82,7 @@ class UnpairedCrops:
 
 
 def read_dump(dump: Path | str) -> dict[str, list[np.ndarray]]:
-    """An extracted split: domain -> memory-mapped frames (T, C), domains and utterances in sorted
-    order.
+    """An extracted split: domain -> memory-mapped frames (T, C), both in sorted order.
 
     Raises InputError for an utterance that utt2spk does not name.
     """

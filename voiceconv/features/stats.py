@@ -27,7 +27,6 @@ class DomainStats:
 
     frames_mean, frames_std: (C,).
     log_f0: (2,) mean and deviation of ln Hz over voiced frames, NaN without any.
-
     aperiodicity_mean, aperiodicity_std: (K,) over voiced frames, in the code's dB; (0,) where there
     is none.
     """
@@ -73,9 +72,7 @@ class DomainStats:
 def convert_f0(f0: Tensor, source: DomainStats, target: DomainStats) -> Tensor:
     """(T,) Hz -> (T,) Hz: the log-Gaussian transform of Liu et al. 2007 (ICME).
 
-    Unvoiced frames stay 0.
-
-    Left as it is where either domain has no voiced frame, as with drums.
+    Unvoiced frames stay 0. Left as it is where either domain has no voiced frame, as with drums.
     """
     if source.log_f0.isnan().any() or target.log_f0.isnan().any():
         return f0

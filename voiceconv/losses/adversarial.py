@@ -1,7 +1,8 @@
-"""Least squares, Mao et al. 2017 (ICCV), eq.
+"""Least squares: Mao et al. 2017 (ICCV), eq. 9 with a = 0, b = c = 1, but for its factors 1/2.
 
-9 with a = 0, b = c = 1, but for its factors 1/2: those are weights, and weights
-belong to the configuration. Averaged over patches and over a discriminator's scales."""
+Those are weights, and weights belong to the configuration. Averaged over patches and over a
+discriminator's scales.
+"""
 
 import torch
 from torch import Tensor

@@ -29,8 +29,9 @@ class UpBlock2d(nn.Module):
 
 
 class Generator212(Generator):
-    """The 2-1-2D network: downsample in both axes, transform along time alone, upsample (section
-    3.2, figure 2).
+    """The 2-1-2D network of section 3.2 and figure 2.
+
+    Downsample in both axes, transform along time alone, upsample in both.
 
     Args:
         n_channels: C of the frames, divisible by 4.
@@ -86,8 +87,9 @@ class Generator212(Generator):
 
 
 class PatchDiscriminator(Discriminator):
-    """PatchGAN: judges overlapping patches, no dense layer and no sigmoid under the least-squares
-    loss (figure 4).
+    """PatchGAN (figure 4): judges overlapping patches.
+
+    No dense layer, and no sigmoid under the least-squares loss.
 
     Args:
         n_channels: C of the frames, 8 or more: it halves that axis three times.

@@ -2,8 +2,7 @@
 
 A gated linear unit (Dauphin et al. 2017, ICML, eq. 1) needs two convolutions, h = (x*W + b) .
 sigmoid(x*V + c). Here both are one convolution of twice the channels, halved by `F.glu`: the same
-function at one launch. A layer that a paper's figure calls "c 256, GLU" therefore comes out with
-128 channels, and the papers' parameter counts agree.
+function at one launch. `n_filters` counts both halves: a layer of 256 comes out with 128 channels.
 """
 
 import torch
@@ -67,7 +66,7 @@ class ResidualBlock1d(nn.Module):
 class PixelShuffle1d(nn.Module):
     """(B, factor * C, T) -> (B, C, factor * T), interleaving.
 
-    Out[c, factor * t + i] = in[factor * c + i, t].
+    output[c, factor * t + i] = input[factor * c + i, t].
     """
 
     def __init__(self, factor: int) -> None:

@@ -1,8 +1,8 @@
 """Data parallel training: ranks that torchrun started average their gradients after each backward.
 
 No DistributedDataParallel: it wants one forward a step and every parameter used, which a cycle GAN
-breaks. One flat all-reduce for each player's step does the same sum (as NVIDIA's StyleGAN trainers
-do).
+breaks. One flat all-reduce for each player's step does the same sum, as in NVIDIA's StyleGAN
+trainers.
 """
 
 import os

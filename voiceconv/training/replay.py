@@ -8,11 +8,9 @@ from voiceconv.objectives.base import Generated
 
 
 class ReplayPool:
-    """Of each kind and domain, the last `size` fakes.
+    """Up to `size` past fakes of each kind and domain; 0 hands everything through.
 
-    A new one is swapped for an old one with probability 1/2.
-
-    size 0 hands everything through.
+    Once it is full, a new fake is swapped for a past one with probability 1/2.
     """
 
     def __init__(self, size: int, seed: int = 0) -> None:

@@ -1,7 +1,4 @@
-"""Griffin and Lim 1984, with the momentum of Perraudin et al.
-
-2013, by torchaudio: log-mel -> wave.
-"""
+"""Log-mel -> wave: Griffin and Lim 1984, with Perraudin et al. 2013's momentum, by torchaudio."""
 
 import torch
 import torchaudio
