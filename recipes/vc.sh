@@ -42,7 +42,7 @@ Trains a voice converter and scores it. Everything is written beside run.sh, unl
   --data DIR             prepared data (data)
   --dump DIR             features (dump)
   --exp DIR              the run: checkpoints, model, results, logs (exp/EXPERIMENT)
-  --train-options STR    overrides for voiceconv train, such as \"trainer.steps=50000 seed=1\"
+  --train-options STR    overrides for voiceconv train, such as \"trainer.n_steps=50000 seed=1\"
   --metrics STR          further options for voiceconv evaluate, such as \"--metric mel_cepstral_distortion\"
   --help                 this text
 
