@@ -14,6 +14,7 @@ import yaml
 from tiny_model import RATE, make_cli, record, speech
 
 from voiceconv import build, fit
+from voiceconv.errors import InputError
 
 TINY = [
     "features.sample_rate=16000",
@@ -41,8 +42,12 @@ def in_this_process(tasks, setup, arguments, jobs, retries):
     """As data.workers.run_tasks: a process of its own would take seconds to start."""
     with setup(0, *arguments(0)) as handle:
         for task in tasks:
-            handle(task)
-            yield fit.extract.__globals__["Outcome"](task, 0, None)
+            try:
+                handle(task)
+                error = None
+            except InputError as raised:
+                error = str(raised)
+            yield fit.extract.__globals__["Outcome"](task, 0, error)
 
 
 @pytest.fixture
@@ -58,6 +63,20 @@ def voiceconv(monkeypatch, capsys):
 
 def steps(output: Path) -> int:
     return torch.load(output / "checkpoints" / "last.pt", weights_only=True)["step"]
+
+
+def test_damaged_recordings_are_named_and_left_out(voiceconv, speakers, tmp_path):
+    for domain in ("high", "low"):  # the header is in order
+        samples = speech(domain, 0.8).numpy().copy()
+        samples[100] = float("nan")
+        for name in ("nan0.wav", "nan1.wav"):
+            soundfile.write(speakers / domain / name, samples, RATE, subtype="FLOAT")
+    output = tmp_path / "model"
+    said = voiceconv("fit", speakers, "-o", output, "--hours", "0.001", "--jobs", "1")
+    assert said.code == 0, said.err
+    assert "going on without what failed: 4 of 10 utterances failed" in said.out
+    assert steps(output) == 12
+    assert (output / "model" / "config.yaml").exists()
 
 
 def test_from_two_folders_to_a_model_and_on(voiceconv, speakers, tmp_path):

@@ -11,7 +11,7 @@ import yaml
 from omegaconf import DictConfig
 
 from voiceconv.build import compose_config
-from voiceconv.data.extract import extract, progress_bar
+from voiceconv.data.extract import LeftOutError, extract, progress_bar
 from voiceconv.data.prepare import Summary, prepare
 from voiceconv.data.splits import SPLITS
 from voiceconv.data.statistics import write_stats
@@ -53,10 +53,12 @@ def fit(
     config = _config(experiment, data, dump, output)
     say("2/4 extracting features")
     features = dict(config.features)
-    with progress_bar() as progress:
-        extract(
-            data, dump, features, jobs, trim=TRIM, loudness=config.data.loudness, progress=progress
-        )
+    loudness = config.data.loudness
+    try:
+        with progress_bar() as progress:
+            extract(data, dump, features, jobs, trim=TRIM, loudness=loudness, progress=progress)
+    except LeftOutError as error:  # an evening is not to be lost for a damaged file
+        say(f"going on without what failed: {error}")
     say("3/4 taking statistics")
     write_stats(dump / "train")
     plan = _plan(config, output, hours)

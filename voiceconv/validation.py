@@ -14,6 +14,7 @@ from torch import Tensor
 from voiceconv import audio
 from voiceconv.converter import Converter
 from voiceconv.data.manifest import Utterance, read_data_dir
+from voiceconv.errors import InputError
 from voiceconv.models import Translator
 from voiceconv.training.tracker import Tracker
 
@@ -41,12 +42,9 @@ class Validation:
             return
         for source, target in permutations(self.converter.domains, 2):
             for number, utterance in enumerate(self.utterances.get(source, [])):
-                wave = audio.read(
-                    utterance.path,
-                    self.converter.sample_rate,
-                    utterance.start or 0.0,
-                    utterance.end,
-                ).samples
+                wave = self._read(utterance)
+                if wave is None:
+                    continue
                 converted = self.converter.convert(wave, target=target, source=source)
                 cycled = self.converter.convert(converted, target=source, source=target)
                 name = f"{source}_to_{target}/{number}"
@@ -55,6 +53,15 @@ class Validation:
                     tracker.writer.add_image(
                         f"{name}/{kind}", self._picture(shown), step, dataformats="HW"
                     )
+
+    def _read(self, utterance: Utterance) -> Tensor | None:
+        """(N,); None for a file that extraction, too, has left out."""
+        start, rate = utterance.start or 0.0, self.converter.sample_rate
+        try:
+            return audio.read(utterance.path, rate, start, utterance.end).samples
+        except InputError as error:
+            log.warning("no validation audio of %s: %s", utterance.id, error)
+            return None
 
     def _picture(self, wave: Tensor) -> Tensor:
         """(N,) -> frames as an image (H, T) in 0..1, low channels below."""

@@ -52,6 +52,10 @@ class SplitResult:
     failed: dict[str, str] = field(default_factory=dict)
 
 
+class LeftOutError(RunError):
+    """Some utterances could not be extracted; all others are done and can be gone on with."""
+
+
 class _Task(NamedTuple):
     folder: Path
     utterance: Utterance
@@ -75,7 +79,7 @@ def extract(
 
     extractor: a node for `build`. trim: dB below the loudest at which silence at both ends is cut;
     None: not. loudness: LUFS to which each utterance is brought; None: not. strict: stop at the
-    first file that fails; else RunError names them when all others are done.
+    first file that fails; else LeftOutError names them when all others are done.
     """
     definition = build(extractor, FeatureExtractor).definition
     splits = _read_splits(Path(data_dir), Path(dump_dir))
@@ -295,7 +299,7 @@ def _finish(
 
 
 def _report(results: list[SplitResult]) -> None:
-    """Raise RunError naming what failed, a few by name and the rest by number."""
+    """Raise LeftOutError naming what failed, a few by name and the rest by number."""
     failed = [(r.folder, name, why) for r in results for name, why in sorted(r.failed.items())]
     if not failed:
         return
@@ -303,7 +307,7 @@ def _report(results: list[SplitResult]) -> None:
     more = f"; and {len(failed) - 5} more" if len(failed) > 5 else ""
     total = sum(r.n_utterances for r in results)
     lists = " ".join(str(r.folder / "failed.txt") for r in results if r.failed)
-    raise RunError(
+    raise LeftOutError(
         f"{len(failed)} of {total} utterances failed, the others are done ({named}{more}); "
         f"all are in {lists}"
     )
