@@ -160,11 +160,13 @@ class Trainer:
                     tracker.scalars(
                         self.step, values | self._rates_now() | {"speed/steps_per_second": speed}
                     )
-                if due:
+                if due and not finished:
                     self.save()
                 if finished or (self.step % self.validate_every == 0 and not stopping):
                     self._run_validation(tracker)
                     since = time.monotonic()
+                if finished:
+                    self.save()  # last: a finished run does nothing more, so the model comes first
                 if stopping:
                     return finished
         return True
