@@ -15,10 +15,11 @@ from voiceconv import audio
 from voiceconv.converter import Converter
 from voiceconv.data.manifest import Utterance, read_data_dir
 from voiceconv.errors import InputError
+from voiceconv.features import MelSpectrogram
 from voiceconv.models import Translator
 from voiceconv.training.tracker import Tracker
 
-ROW_HEIGHT = 4  # pixels: a few dozen mel-cepstra would make a strip of an image
+ROW_HEIGHT = 4  # pixels: 80 rows alone would make a strip of an image
 log = logging.getLogger(__name__)
 
 
@@ -32,6 +33,7 @@ class Validation:
         self.config = config
         self.folder = folder
         self.converter = converter
+        self.spectrogram = MelSpectrogram(converter.sample_rate)  # mel-cepstra show nothing
         self.utterances = self._pick(config.data.waves, config.validation.n_utterances)
 
     def __call__(self, step: int, translator: Translator, tracker: Tracker) -> None:
@@ -64,9 +66,9 @@ class Validation:
             return None
 
     def _picture(self, wave: Tensor) -> Tensor:
-        """(N,) -> frames as an image (H, T) in 0..1, low channels below."""
-        frames = self.converter.extractor.extract(wave).frames
-        low, high = frames.min(1, keepdim=True).values, frames.max(1, keepdim=True).values
+        """(N,) -> log-mel spectrogram as an image (H, T) in 0..1, low channels below."""
+        frames = self.spectrogram.extract(wave).frames
+        low, high = frames.min(), frames.max()
         picture = ((frames - low) / (high - low).clamp_min(1e-6)).flip(0)
         return picture.repeat_interleave(ROW_HEIGHT, 0)
 
