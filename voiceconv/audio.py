@@ -35,6 +35,11 @@ __all__ = [
 ]  # fmt: skip
 
 LOWEST_RATE, HIGHEST_RATE = 4_000, 384_000  # Hz
+# Of what libsndfile reads, the formats of sound files that name their own rate.
+EXTENSIONS = frozenset(
+    ".wav .wave .flac .ogg .oga .opus .mp3 .aiff .aif .aifc .au .snd .caf .w64 .rf64 .sph .nist "
+    ".voc .avr .ircam .sf .paf .svx .8svx".split()
+)
 _BLOCK = 1 << 16  # frames
 _OUTPUTS = {
     ".wav": ("WAV", "PCM_16"),

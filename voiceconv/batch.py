@@ -12,12 +12,11 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from torch import Tensor
 
 from voiceconv import audio
-from voiceconv.audio import HIGHEST_RATE, LOWEST_RATE
+from voiceconv.audio import EXTENSIONS, HIGHEST_RATE, LOWEST_RATE
 from voiceconv.data.manifest import is_data_dir, read_data_dir
 from voiceconv.errors import InputError, RunError
 
 STREAM = "-"
-SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64"}
 Report = Callable[[float], None]
 Change = Callable[[Tensor, str | None, Report], Tensor]  # wave, its domain if known, progress
 
@@ -128,7 +127,8 @@ def _find(given: str, domain: str | None) -> Iterator[Job]:
                 )
     elif path.is_dir():
         for file in sorted(path.rglob("*")):
-            if file.suffix.lower() in SUFFIXES and file.is_file():
+            is_sound = file.suffix.lower() in EXTENSIONS and not file.name.startswith(".")
+            if is_sound and file.is_file():
                 yield Job(file, file.relative_to(path).with_suffix(".wav"))
     elif not path.exists() and glob.has_magic(given):
         for name in sorted(glob.glob(given, recursive=True)):
@@ -151,7 +151,7 @@ def _output(
         return relative.parent / f"{relative.stem}-{suffix}.wav"
     folder = output.endswith(("/", "\\")) or Path(output).is_dir()
     single = n_jobs == 1 and not Path(inputs[0]).is_dir()
-    if not single and not folder and Path(output).suffix.lower() in SUFFIXES:
+    if not single and not folder and Path(output).suffix.lower() in EXTENSIONS:
         raise InputError(f"{output} names one file for a folder or several; give a folder with -o")
     return Path(output) if single and not folder else Path(output) / relative
 

@@ -28,7 +28,6 @@ PROTOCOL = (
     "frames within 40 dB of the loudest, DTW; similarity: cosine of Resemblyzer embeddings to the "
     "target's mean training embedding; DNSMOS: overall score; [95% bootstrap interval of the mean]"
 )
-SOUND_FILES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64"}
 _T = TypeVar("_T")
 Wave = NDArray[np.float32]
 Scorer = Callable[[Wave, str], dict[str, float]]  # a converted wave (N,) and its stem
@@ -149,7 +148,7 @@ def _recordings(location: Location, domain: str | None) -> list[Utterance]:
         if not utterances:
             raise InputError(f"no {domain!r} in {folder}, which holds {', '.join(domains)}")
         return utterances
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SOUND_FILES)
+    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in audio.EXTENSIONS)
     if not files:
         raise InputError(f"no sound file in {folder}; give a folder that holds some")
     return [Utterance(file.stem, domain or "", file) for file in files]

@@ -24,12 +24,6 @@ from voiceconv.data.manifest import (
 from voiceconv.data.splits import SPLITS, Assignment, shared_stems, split_by_lists, split_by_seed
 from voiceconv.errors import InputError
 
-# Of what libsndfile reads, the formats of sound files that name their own rate.
-EXTENSIONS = frozenset(
-    ".wav .wave .flac .ogg .oga .opus .mp3 .aiff .aif .aifc .au .snd .caf .w64 .rf64 .sph .nist "
-    ".voc .avr .ircam .sf .paf .svx .8svx".split()
-)
-
 
 @dataclass(frozen=True)
 class SplitSummary:
@@ -327,7 +321,7 @@ def _sound_files(folder: Path) -> Iterator[Path]:
         visited.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
-            if not name.startswith(".") and Path(name).suffix.lower() in EXTENSIONS:
+            if not name.startswith(".") and Path(name).suffix.lower() in audio.EXTENSIONS:
                 yield Path(parent) / name
 
 
