@@ -124,4 +124,5 @@ def write_model(
 
 def _has_model_config(path: Path) -> bool:
     """A run directory has a config.yaml too, of another kind; its model lies in model/."""
-    return (path.parent / WEIGHTS).exists() or not (path.parent / "model").exists()
+    run = [path.parent / name for name in ("model", "provenance.json")]
+    return (path.parent / WEIGHTS).exists() or not any(sign.exists() for sign in run)
