@@ -157,8 +157,7 @@ def require_same_frames(extractor: FeatureExtractor, dump: Path) -> None:
     if differing:
         raise InputError(
             f"{dump} was extracted with other features than this experiment's: "
-            f"{'; '.join(differing)}; extract with "
-            "this experiment into another directory"
+            f"{'; '.join(differing)}; extract with this experiment into another directory"
         )
 
 
@@ -231,8 +230,7 @@ def _write_run_files(config: DictConfig, folder: Path) -> None:
         if changed:
             raise InputError(
                 f"{folder} holds a run of another configuration ({', '.join(changed)} differ); "
-                "give another run_dir, "
-                "or the overrides of that run"
+                "give another run_dir, or the overrides of that run"
             )
     replace_text(path, OmegaConf.to_yaml(config))
     write_provenance(folder / "provenance.json", seed=config.seed)

@@ -13,11 +13,13 @@ State = dict[str, Any]
 
 
 def save_checkpoint(path: Path, state: State) -> None:
-    """Write to a temporary name, sync, rename.
+    """Write to a temporary name, sync, rename; remove what a killed writer left half-written.
 
     Raises RunError, the old file untouched, where the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    for torn in path.parent.glob(f".{path.stem}.*{path.suffix}"):
+        torn.unlink(missing_ok=True)
     try:
         with replacing(path) as temporary, open(temporary, "wb") as file:
             torch.save(state, file)
@@ -28,8 +30,7 @@ def save_checkpoint(path: Path, state: State) -> None:
         reason = "no space left on the device" if full else _first_line(said)
         raise RunError(
             f"{path}: the checkpoint of step {state.get('step')} could not be written ({reason}); "
-            "the one before it is "
-            "kept: make room and start the same command again"
+            "the one before it is kept: make room and start the same command again"
         ) from error
 
 
