@@ -94,6 +94,7 @@ def prepare_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ranks()) ->
 
     Raises InputError.
     """
+    require_counts(config)
     dump = Path(config.data.dump) / "train"
     extractor = build(config.features, FeatureExtractor)
     require_same_frames(extractor, dump)
@@ -143,6 +144,16 @@ def model_config(config: DictConfig) -> dict[str, Any]:
     """What of a training configuration goes with the model."""
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     return {part: plain[part] for part in PARTS} | {"loudness": plain["data"]["loudness"]}
+
+
+def require_counts(config: DictConfig) -> None:
+    """Raise InputError for a number of steps, frames or the like that can't be one."""
+    lowest = dict.fromkeys(("data.n_frames", "data.batch_size", "trainer.n_steps"), 1)
+    lowest |= {f"trainer.{what}_every": 1 for what in ("log", "checkpoint", "validate")}
+    for key, least in (lowest | {"seed": 0}).items():
+        value = OmegaConf.select(config, key)
+        if not isinstance(value, int) or value < least:
+            raise InputError(f"{key} is {value!r}; it takes a whole number, {least} or more")
 
 
 def require_same_frames(extractor: FeatureExtractor, dump: Path) -> None:
