@@ -31,14 +31,23 @@ class Job(NamedTuple):
     end: float | None = None
 
 
-def plan(inputs: Sequence[str], output: str | None, suffix: str, domain: str | None) -> list[Job]:
-    """Files, folders, patterns, Kaldi data directories (of which `domain`) or `-` -> jobs.
+def plan(
+    inputs: Sequence[str],
+    output: str | None,
+    suffix: str,
+    domain: str | None,
+    without: str | None = None,
+) -> list[Job]:
+    """Files, folders, patterns, Kaldi data directories or `-` -> jobs.
+
+    Of a data directory, only `domain` is taken, or all but the domain `without`.
 
     One file goes to `output` if that is no folder, else to a file of its own name in it; without
     an output, to `<name>-<suffix>.wav` in the current directory. Raises InputError where nothing
     is found, and where an output would be an input, be written twice or be of no known format.
     """
     found = [job for one in inputs for job in _find(one, domain)]
+    found = [job for job in found if without is None or job.domain != without]
     if not found:
         raise InputError(f"no sound file in {', '.join(map(repr, inputs))}; name files or folders")
     jobs = [job._replace(output=_output(job, len(found), inputs, output, suffix)) for job in found]

@@ -82,7 +82,8 @@ def convert(
     from voiceconv.converter import Converter
     from voiceconv.models.identity import IdentityTranslator
 
-    jobs = batch.plan(inputs, output, target, source)
+    without = target if source is None else None  # a data directory may hold the target, too
+    jobs = batch.plan(inputs, output, target, source, without)
     converter = Converter.from_pretrained(model)
     converter.check_domains(target, source)
     if without_network:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -150,7 +151,8 @@ class Converter:
             if aperiodicity is not None:
                 aperiodicity = convert_aperiodicity(aperiodicity, f0, source_stats, target_stats)
             f0 = convert_f0(f0, source_stats, target_stats)
-        return Features(target_stats.denormalize(frames), f0, aperiodicity)
+        frames = target_stats.denormalize(frames)
+        return replace(features, frames=frames, f0=f0, aperiodicity=aperiodicity)
 
     def _know_source(
         self, wave: Tensor, target: str, source: str | None, extract: Extract

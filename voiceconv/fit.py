@@ -50,6 +50,8 @@ def fit(
     if not (data / "train" / "wav.scp").exists():
         say("1/4 looking at the recordings")
         _prepare(speakers, data, show)
+    else:
+        say(f"1/4 going on with the recordings listed in {data}; delete {output} to start anew")
     config = _config(experiment, data, dump, output)
     say("2/4 extracting features")
     features = dict(config.features)

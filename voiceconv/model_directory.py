@@ -41,7 +41,10 @@ def find_model(model: Path | str | None) -> Path:
     None is the bundled default. Raises InputError where there is none.
     """
     name = DEFAULT if model is None else str(model)
-    for folder in (Path(name), Path(name) / "model", BUNDLED / name):
+    places = [BUNDLED / name]
+    if model is not None:
+        places = [Path(name), Path(name) / "model", *places]
+    for folder in places:
         if (folder / CONFIG).is_file() and _has_model_config(folder / CONFIG):
             return folder
     bundled = ", ".join(path.name for path in bundled_models()) or "none"

@@ -81,7 +81,8 @@ class _Stopped(BaseException):
 
 
 def _train(config: DictConfig, folder: Path) -> None:
-    with joined_ranks() as ranks:
+    on_cuda = pick_device(config.trainer.device).type == "cuda"
+    with joined_ranks(on_cuda) as ranks:
         trainer = prepare_trainer(config, folder, ranks)
         if not trainer.run():
             raise RunError(
@@ -227,6 +228,14 @@ def pick_device(name: str) -> torch.device:
         raise InputError(f"trainer.device={name} is no device; use auto, cpu or cuda") from error
 
 
+def _fixed(config: DictConfig, key: str) -> object:
+    """What may not change in a run; where its data lie may, they can have moved."""
+    value = config.get(key)
+    if key != "data" or not isinstance(value, DictConfig):
+        return value
+    return {name: one for name, one in value.items() if name not in ("dump", "waves")}
+
+
 def _write_run_files(config: DictConfig, folder: Path) -> None:
     """config.yaml and provenance.json.
 
@@ -237,7 +246,7 @@ def _write_run_files(config: DictConfig, folder: Path) -> None:
     OmegaConf.resolve(config)
     if path.exists():
         before = DictConfig(OmegaConf.load(path))
-        changed = [key for key in FIXED if before.get(key) != config.get(key)]
+        changed = [key for key in FIXED if _fixed(before, key) != _fixed(config, key)]
         if changed:
             raise InputError(
                 f"{folder} holds a run of another configuration ({', '.join(changed)} differ); "

@@ -193,11 +193,14 @@ def test_weights_must_be_those_of_the_losses():
 
 def test_a_loss_without_a_weight_is_an_error():
     """Two-step losses against the weights of one step."""
-    objective = CycleGAN(Scale(), Mean, 2, weights(["converted"]), KINDS)
+    with pytest.raises(ValueError, match="weights.generator .* losses are .*adversarial_cycled"):
+        CycleGAN(Scale(), Mean, 2, weights(["converted"]), KINDS)
+    objective = CycleGAN(Scale(), Mean, 2, weights(["converted"]), ["converted"])
     of_generator, of_discriminator = play(objective, constant(1.0, 2.0))
     for player, losses in zip(PLAYERS, (of_generator, of_discriminator), strict=True):
-        with pytest.raises(KeyError, match="adversarial_cycled"):
-            objective.total(player, losses)
+        objective.total(player, losses)
+        with pytest.raises(KeyError, match="one more"):
+            objective.total(player, losses | {"one more": losses["adversarial_converted"]})
 
 
 def test_the_second_adversarial_loss_enters_both_players_steps():

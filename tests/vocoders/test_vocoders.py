@@ -95,3 +95,20 @@ def test_world_at_a_rate_without_aperiodicity_is_refused():
 def test_world_needs_f0():
     with pytest.raises(InputError, match="needs F0 and aperiodicity"):
         WorldSynthesis(WORLD).synthesize(Features(torch.zeros(24, 10)))
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"sample_rate": 22050}, "sample_rate 22050"),
+        ({"hop_length": 64}, "hop_length 64"),
+        ({"n_fft": 1024}, "n_fft 1024"),
+        ({"f_min": 50.0}, "f_min 50.0"),
+        ({"f_max": 5000.0}, "f_max 5000.0"),
+    ],
+)
+def test_mel_frames_of_as_many_channels_are_refused_by_what_differs(changed, named):
+    definition = {"sample_rate": RATE, "n_fft": 512, "hop_length": 128, "n_mels": 40} | changed
+    features = MelSpectrogram(**definition).extract(speech("low", 0.3))
+    with pytest.raises(InputError, match=f"another definition: .*{named}, not"):
+        PAIRS["mel"][1].synthesize(features)

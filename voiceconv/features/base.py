@@ -1,6 +1,7 @@
 """What every analysis of a wave gives, and what may be asked of an extractor."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -19,6 +20,7 @@ class Features:
     frames: Tensor
     f0: Tensor | None = None
     aperiodicity: Tensor | None = None
+    definition: Mapping[str, object] | None = None  # the extractor's; a vocoder compares it
 
     def __post_init__(self) -> None:
         n_frames = self.frames.shape[-1]

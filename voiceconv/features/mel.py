@@ -77,4 +77,5 @@ class MelSpectrogram(FeatureExtractor):
         ):  # reflection needs more than half a window: lengthen with silence
             wave = torch.nn.functional.pad(wave, (0, self.n_fft // 2 + 1 - len(wave)))
         mel: Tensor = self._transform(wave)  # (C, T)
-        return Features(frames=mel[:, :n_frames].clamp_min(LOG_FLOOR).log())
+        frames = mel[:, :n_frames].clamp_min(LOG_FLOOR).log()
+        return Features(frames, definition=self.definition)

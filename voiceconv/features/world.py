@@ -95,6 +95,7 @@ class World(FeatureExtractor):
             frames=cepstrum.float(),
             f0=torch.from_numpy(f0[:n_frames]).float(),
             aperiodicity=torch.from_numpy(coded[:n_frames].T).float(),
+            definition=self.definition,
         )
 
     def _f0(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

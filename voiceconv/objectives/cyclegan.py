@@ -95,6 +95,14 @@ class CycleGAN(Objective):
             {kind: nn.ModuleList(discriminator() for _ in range(n_domains)) for kind in judged}
         )
         super().__init__(translator, discriminators, weights)
+        adversarial = {f"adversarial_{kind}" for kind in judged}
+        names = {"generator": adversarial | {"cycle", "identity"}, "discriminator": adversarial}
+        for player, wanted in names.items():
+            if self.weights[player].keys() != wanted:
+                raise ValueError(
+                    f"weights.{player} names {sorted(self.weights[player])}; the losses are "
+                    f"{sorted(wanted)}"
+                )
         self.corruption = WholeFrames() if corruption is None else corruption
         self.identity_steps = identity_steps
         self.seed = seed

@@ -67,15 +67,15 @@ class Ranks:
 
 
 @contextmanager
-def joined_ranks() -> Iterator[Ranks]:
+def joined_ranks(on_cuda: bool = False) -> Iterator[Ranks]:
     """Join the group that torchrun's environment variables describe; without them, train alone."""
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     if world_size == 1:
         yield Ranks()
         return
-    if torch.cuda.is_available():
+    if on_cuda:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    dist.init_process_group("nccl" if on_cuda else "gloo")
     try:
         yield Ranks(dist.get_rank(), dist.get_world_size())
     finally:

@@ -89,6 +89,8 @@ class Trainer:
             raise InputError(
                 f"trainer.precision is {precision!r}; it takes one of {sorted(AUTOCAST)}"
             )
+        if precision == "fp16" and torch.device(device).type != "cuda":
+            raise InputError(f"trainer.precision=fp16 needs CUDA, not {device}; use bf16")
         self.objective = objective.to(device)
         self.batches = batches
         self.schedule = schedule

@@ -30,6 +30,17 @@ class Vocoder(ABC, Generic[E]):
 
     def _check(self, features: Features) -> None:
         """Raise InputError where the features can't be this extractor's."""
+        wanted, given = self.extractor.definition, features.definition or self.extractor.definition
+        differing = [
+            f"{name} {given.get(name)}, not {value}"
+            for name, value in wanted.items()
+            if given.get(name) != value
+        ]
+        if differing:
+            raise InputError(
+                f"{type(self).__name__} got features of another definition: "
+                f"{'; '.join(differing)}; extract with its own"
+            )
         n_channels = features.frames.shape[0]
         if features.frames.ndim != 2 or n_channels != self.extractor.n_channels:
             raise InputError(
