@@ -13,6 +13,7 @@ from test_config import TINY, make_dump
 from voiceconv.build import compose_config
 from voiceconv.data.dataset import UnpairedCrops
 from voiceconv.errors import InputError, RunError
+from voiceconv.files import locked
 from voiceconv.train import train_command
 
 
@@ -38,7 +39,15 @@ def test_a_run_leaves_what_the_design_says(tmp_path, arguments):
     run = tmp_path / "a run"
     found = sorted(path.name for path in run.iterdir())
     assert found == [
-        *("checkpoints", "config.yaml", "model", "provenance.json", "tensorboard", "train.log")
+        *(
+            ".lock",
+            "checkpoints",
+            "config.yaml",
+            "model",
+            "provenance.json",
+            "tensorboard",
+            "train.log",
+        )
     ]
     config = yaml.safe_load((run / "config.yaml").read_text())
     assert (config["name"], config["trainer"]["n_steps"]) == ("maskcyclegan_vc_small", 2)
@@ -83,3 +92,12 @@ def test_a_wrong_argument_is_one_sentence(tmp_path, arguments, override, message
         train_command([*arguments, override])
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "a run/checkpoints").exists()
+
+
+def test_two_processes_do_not_train_in_one_folder(tmp_path):
+    with locked(tmp_path, "training in"):
+        with pytest.raises(InputError, match="another process is training in .*; wait for it"):
+            with locked(tmp_path, "training in"):
+                pass
+    with locked(tmp_path, "training in"):
+        assert (tmp_path / ".lock").exists()

@@ -1,10 +1,13 @@
-"""Writing a file so that nobody ever sees half of it."""
+"""Writing a file so that nobody ever sees half of it, and a folder so that nobody else does."""
 
+import fcntl
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from voiceconv.errors import InputError
 
 
 @contextmanager
@@ -34,3 +37,16 @@ def replace_text(path: Path | str, text: str) -> None:
     with replacing(path) as temporary:
         # Names of files that are no UTF-8 pass as the bytes that they are.
         temporary.write_text(text, encoding="utf-8", errors="surrogateescape", newline="\n")
+
+
+@contextmanager
+def locked(folder: Path, doing: str) -> Iterator[None]:
+    """Keep other processes out of a folder: the second one gets an InputError."""
+    with open(folder / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"another process is {doing} {folder}; wait for it, or choose another folder"
+            ) from None
+        yield

@@ -16,7 +16,7 @@ from voiceconv.data.prepare import Summary, prepare
 from voiceconv.data.splits import SPLITS
 from voiceconv.data.statistics import write_stats
 from voiceconv.errors import InputError, RunError
-from voiceconv.files import replace_text
+from voiceconv.files import locked, replace_text
 from voiceconv.train import prepare_trainer
 
 TRIM = 40.0  # dB below the loudest: silence at both ends is nothing to learn
@@ -68,7 +68,9 @@ def fit(
     config.objective.identity_steps = plan.identity_steps
     say(f"4/4 training: {plan.n_steps:,} steps; Ctrl-C saves, the same command goes on")
     trainer = prepare_trainer(config, output)
-    if not trainer.run():
+    with locked(output, "training in"):
+        finished = trainer.run()
+    if not finished:
         raise RunError(f"stopped at step {trainer.step} and saved; the same command goes on")
 
 
@@ -104,7 +106,7 @@ def _plan(config: DictConfig, output: Path, hours: float) -> Plan:
     With other hours the run goes on to another end, by the objective that it began with.
     """
     path = output / PLAN
-    before = Plan(**yaml.safe_load(path.read_text(encoding="utf-8"))) if path.exists() else None
+    before = _read_plan(path) if path.exists() else None
     if before and before.hours == hours:
         return before
     n_steps = max(10, int(hours * 3600 / _seconds_a_step(config)))
@@ -127,3 +129,10 @@ def _seconds_a_step(config: DictConfig) -> float:
                 trainer.train_step()
             seconds.append((time.monotonic() - start) / TRIAL_STEPS)
     return 0.9 * seconds[0] + 0.1 * seconds[1]
+
+
+def _read_plan(path: Path) -> Plan:
+    try:
+        return Plan(**yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError) as error:
+        raise InputError(f"{path} is damaged; delete it to plan anew") from error

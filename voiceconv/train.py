@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from voiceconv.data.dataset import UnpairedCrops, read_dump
 from voiceconv.data.statistics import STATS
 from voiceconv.errors import InputError, RunError
 from voiceconv.features import DomainStats, FeatureExtractor, load_stats
-from voiceconv.files import replace_text
+from voiceconv.files import locked, replace_text
 from voiceconv.models import Discriminator
 from voiceconv.objectives import PLAYERS, Objective
 from voiceconv.provenance import write_provenance
@@ -84,7 +85,9 @@ def _train(config: DictConfig, folder: Path) -> None:
     on_cuda = pick_device(config.trainer.device).type == "cuda"
     with joined_ranks(on_cuda) as ranks:
         trainer = prepare_trainer(config, folder, ranks)
-        if not trainer.run():
+        with locked(folder, "training in") if ranks.is_main else nullcontext():
+            finished = trainer.run()
+        if not finished:
             raise RunError(
                 f"stopped at step {trainer.step} and saved; the same command goes on from there"
             )
@@ -175,7 +178,7 @@ def require_same_frames(extractor: FeatureExtractor, dump: Path) -> None:
 
 def require_same_loudness(loudness: float | None, dump: Path) -> None:
     """Raise InputError where a dump was brought to another loudness than the model will expect."""
-    found = read_yaml(dump / "processing.yaml")["loudness"]
+    found = read_yaml(dump / "processing.yaml").get("loudness")
     if found != loudness:
         raise InputError(
             f"{dump} was extracted at {found} LUFS, data.loudness is {loudness}: give "
@@ -186,9 +189,11 @@ def require_same_loudness(loudness: float | None, dump: Path) -> None:
 def read_yaml(path: Path) -> dict[str, Any]:
     """A file that `voiceconv extract` wrote."""
     try:
-        content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"{path} is not readable; run `voiceconv extract` first") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} says nothing; extract again into an empty directory")
     return content
 
 

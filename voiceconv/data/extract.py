@@ -6,7 +6,6 @@ extractor's node) and `processing.yaml` (trim, loudness). Killed at any moment, 
 stopped when called again.
 """
 
-import fcntl
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -34,7 +33,7 @@ from voiceconv.data.splits import SPLITS
 from voiceconv.data.workers import GiveUp, Outcome, run_tasks
 from voiceconv.errors import InputError, RunError
 from voiceconv.features.base import FeatureExtractor, Features
-from voiceconv.files import replace_text
+from voiceconv.files import locked, replace_text
 
 # The order of writing: an utterance that is in feats is in the others.
 _KINDS = ("ap", "f0", "feats")
@@ -85,7 +84,7 @@ def extract(
     splits = _read_splits(Path(data_dir), Path(dump_dir))
     for folder in splits:
         _check_folder(folder, extractor, definition, {"trim": trim, "loudness": loudness})
-    with _locked(Path(dump_dir)):
+    with locked(Path(dump_dir), "extracting to"):
         done = {folder: _done_before(folder) for folder in splits}
         results = {
             folder: SplitResult(folder, len(utterances), 0) for folder, utterances in splits.items()
@@ -190,19 +189,6 @@ def _check_folder(
                 )
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror}; choose another DUMP") from None
-
-
-@contextmanager
-def _locked(dump_dir: Path) -> Iterator[None]:
-    """Keep a second extraction out of the same DUMP."""
-    with open(dump_dir / ".lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"another process is extracting to {dump_dir}; wait for it or choose another DUMP"
-            ) from None
-        yield
 
 
 def _done_before(folder: Path) -> dict[int, set[str]]:

@@ -327,6 +327,10 @@ class Trainer:
 
         Raises InputError where the checkpoint is of another configuration.
         """
+        if not isinstance(state, dict) or "torch_rng" not in state:
+            raise InputError(
+                f"{self.checkpoint_path} is no checkpoint of a run; delete it to start again"
+            )
         if len(state["torch_rng"]) != self.ranks.world_size:
             raise InputError(
                 f"{self.checkpoint_path} was written by {len(state['torch_rng'])} processes, now "
