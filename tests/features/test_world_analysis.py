@@ -1,12 +1,13 @@
 """WORLD analysis: known pitch, known frame count, finite whatever comes in."""
 
-import dataclasses
 import warnings
 
 import pytest
 import torch
 
 from voiceconv.features import Features, World
+
+TRACKS = ("frames", "f0", "aperiodicity")
 
 
 @pytest.mark.parametrize("f0_method", ["dio", "harvest"])
@@ -42,8 +43,9 @@ def test_it_counts_frames_by_the_formula_and_stays_finite(n_samples, sample_rate
 def test_the_same_wave_gives_the_same_features(vowel):
     wave = vowel(150, 0.1)
     one, other = World(f0_method="dio").extract(wave), World(f0_method="dio").extract(wave)
-    for field in dataclasses.fields(Features):
-        assert torch.equal(getattr(one, field.name), getattr(other, field.name))
+    assert one.definition == other.definition
+    for name in TRACKS:
+        assert torch.equal(getattr(one, name), getattr(other, name))
 
 
 def test_a_louder_wave_moves_c0_alone(vowel):
@@ -88,6 +90,6 @@ def test_a_wave_shorter_than_one_fft_is_lengthened_with_silence(vowel):
     short, world = vowel(150, 0.02), World(f0_method="dio")
     long = torch.cat([short, torch.zeros(world.n_fft - len(short))])
     found, expected = world.extract(short), world.extract(long)
-    for field in dataclasses.fields(Features):
-        track = getattr(found, field.name)
-        assert torch.equal(track, getattr(expected, field.name)[..., : track.shape[-1]])
+    for name in TRACKS:
+        track = getattr(found, name)
+        assert torch.equal(track, getattr(expected, name)[..., : track.shape[-1]])
