@@ -41,7 +41,8 @@ class GatedConv2d(nn.Module):
     ) -> None:
         super().__init__()
         padding = (kernel[0] // 2, kernel[1] // 2)
-        self.conv = nn.Conv2d(n_inputs, n_filters, kernel, stride, padding)
+        convolution = PlaneConv2d if n_inputs <= 2 else nn.Conv2d
+        self.conv = convolution(n_inputs, n_filters, kernel, stride, padding)
         self.norm = nn.InstanceNorm2d(n_filters, affine=True) if normalized else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -77,6 +78,29 @@ class PixelShuffle1d(nn.Module):
         """(B, factor * C, T) -> (B, C, factor * T)."""
         x = x.unflatten(1, (-1, self.factor))  # (B, C, factor, T)
         return torch.flatten(x.transpose(2, 3), 2)  # (B, C, T, factor) -> (B, C, factor * T)
+
+
+class PlaneConv2d(nn.Conv2d):
+    """Convolution of one or two planes as im2col and a product: (B, K, C, T) -> (B, L, C', T').
+
+    With so few inputs oneDNN 3 (torch 2.11) falls back on its gemm convolution on a CPU, whose
+    weight gradient was seen to corrupt the heap. The parameters are nn.Conv2d's.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, K, C, T) -> (B, L, C', T')."""
+        if x.is_cuda:
+            return super().forward(x)
+        padding: tuple[int, int] = self.padding  # type: ignore[assignment]
+        rows, columns = (
+            (size + 2 * p - k) // s + 1
+            for size, p, k, s in zip(
+                x.shape[2:], padding, self.kernel_size, self.stride, strict=True
+            )
+        )
+        taps = F.unfold(x, self.kernel_size, padding=padding, stride=self.stride)
+        y = self.weight.flatten(1) @ taps + self.bias[:, None]  # type: ignore[index]
+        return y.unflatten(2, (rows, columns))
 
 
 class MapConv2d(nn.Conv2d):
