@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voiceconv.models.base import Generator
-from voiceconv.models.layers import GatedConv2d, MapConv2d, ResidualBlock1d
+from voiceconv.models.layers import GatedConv2d, MapConv2d, ResidualBlock1d, conv2d
 
 
 class Tfan(nn.Module):
@@ -27,7 +27,7 @@ class Tfan(nn.Module):
     1-D: f (B, K, T'), x (B, C, T). 2-D: f (B, K, C', T'), x (B, 1, C, T).
 
     Args:
-        conv, norm: nn.Conv1d and nn.InstanceNorm1d, or their 2-D brothers.
+        conv, norm: nn.Conv1d and nn.InstanceNorm1d, or conv2d and nn.InstanceNorm2d.
         n_source: channels of x.
         n_features: K.
         n_hidden: channels of the layers between x and the two heads.
@@ -36,7 +36,7 @@ class Tfan(nn.Module):
 
     def __init__(
         self,
-        conv: type[nn.Conv1d] | type[nn.Conv2d],
+        conv: Callable[..., nn.Module],
         norm: type[nn.InstanceNorm1d] | type[nn.InstanceNorm2d],
         n_source: int,
         n_features: int,
@@ -105,7 +105,7 @@ class TfanGenerator(Generator):
         rows = n_channels // 4
 
         def tfan_2d(n_features: int) -> Tfan:
-            return Tfan(nn.Conv2d, nn.InstanceNorm2d, 1, n_features, c, n_tfan_layers)
+            return Tfan(conv2d, nn.InstanceNorm2d, 1, n_features, c, n_tfan_layers)
 
         self.entry = GatedConv2d(1, c, (5, 15), normalized=False)
         self.down = nn.Sequential(

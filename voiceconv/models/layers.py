@@ -41,8 +41,7 @@ class GatedConv2d(nn.Module):
     ) -> None:
         super().__init__()
         padding = (kernel[0] // 2, kernel[1] // 2)
-        convolution = PlaneConv2d if n_inputs <= 2 else nn.Conv2d
-        self.conv = convolution(n_inputs, n_filters, kernel, stride, padding)
+        self.conv = conv2d(n_inputs, n_filters, kernel, stride, padding)
         self.norm = nn.InstanceNorm2d(n_filters, affine=True) if normalized else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -101,6 +100,18 @@ class PlaneConv2d(nn.Conv2d):
         taps = F.unfold(x, self.kernel_size, padding=padding, stride=self.stride)
         y = self.weight.flatten(1) @ taps + self.bias[:, None]  # type: ignore[index]
         return y.unflatten(2, (rows, columns))
+
+
+def conv2d(
+    n_inputs: int,
+    n_filters: int,
+    kernel: int | tuple[int, int],
+    stride: int | tuple[int, int] = 1,
+    padding: int | tuple[int, int] = 0,
+) -> nn.Conv2d:
+    """A convolution by the way that is safe for its number of input planes."""
+    convolution = PlaneConv2d if n_inputs <= 2 else nn.Conv2d
+    return convolution(n_inputs, n_filters, kernel, stride, padding)
 
 
 class MapConv2d(nn.Conv2d):
