@@ -83,12 +83,13 @@ class PlaneConv2d(nn.Conv2d):
     """Convolution of one or two planes as im2col and a product: (B, K, C, T) -> (B, L, C', T').
 
     With so few inputs oneDNN 3 (torch 2.11) falls back on its gemm convolution on a CPU, whose
-    weight gradient was seen to corrupt the heap. The parameters are nn.Conv2d's.
+    weight gradient was seen to corrupt the heap. Without gradients the plain convolution is the
+    faster one. The parameters are nn.Conv2d's.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, K, C, T) -> (B, L, C', T')."""
-        if x.is_cuda:
+        if x.is_cuda or not torch.is_grad_enabled():
             return super().forward(x)
         padding: tuple[int, int] = self.padding  # type: ignore[assignment]
         rows, columns = (
