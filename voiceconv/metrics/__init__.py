@@ -1,1 +1,53 @@
-"""Measures of a conversion, one module each: conventions, validate(), the functions, evaluate()."""
+"""Measures of a conversion, one module each: conventions, validate(), the functions, evaluate().
+
+Here stands only their table, in the order of columns: importing it costs nothing.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How a figure is shown, which way is better, and what it is measured against."""
+
+    title: str
+    unit: str
+    better: Literal["lower", "higher", "none"]
+    needs: tuple[str, ...] = ()  # of reference, target_train, source_train, text, copy_of
+
+
+_REFERENCE = ("reference",)
+_TARGET = ("target_train",)
+_SOURCE = ("source_train",)
+_TEXT = ("text",)
+_COPY = ("copy_of",)
+
+MEASURES: dict[str, Measure] = {
+    "mel_cepstral_distortion": Measure("MCD", "dB", "lower", _REFERENCE),
+    "log_f0_rmse": Measure("log F0 RMSE", "cents", "lower", _REFERENCE),
+    "log_f0_correlation": Measure("log F0 correlation", "", "higher", _REFERENCE),
+    "voicing_error": Measure("voicing error", "%", "lower", _REFERENCE),
+    "duration_ratio": Measure("duration ratio", "", "none", _REFERENCE),
+    "modulation_spectrum_distance": Measure("modulation spectrum", "dB", "lower", _REFERENCE),
+    "speaker_similarity": Measure("similarity", "cosine", "higher", _TARGET),
+    "source_similarity": Measure("similarity to source", "cosine", "lower", _SOURCE),
+    "nearer_target": Measure("nearer target", "%", "higher", _TARGET + _SOURCE),
+    "f0_mean_difference": Measure("F0 mean difference", "cents", "none", _TARGET),
+    "f0_spread_ratio": Measure("F0 spread ratio", "", "none", _TARGET),
+    "dnsmos": Measure("DNSMOS", "1 to 5", "higher"),
+    "dnsmos_signal": Measure("DNSMOS signal", "1 to 5", "higher"),
+    "dnsmos_background": Measure("DNSMOS background", "1 to 5", "higher"),
+    "character_error": Measure("CER", "%", "lower", _TEXT),
+    "word_error": Measure("WER", "%", "lower", _TEXT),
+    "stft_distance": Measure("STFT distance", "", "lower", _COPY),
+    "pesq": Measure("PESQ", "MOS-LQO", "higher", _COPY),
+    "stoi": Measure("STOI", "", "higher", _COPY),
+    "loudness": Measure("loudness", "LUFS", "none"),
+    "peak": Measure("peak", "dBFS", "none"),
+    "clipped": Measure("clipped", "%", "lower"),
+    "silence": Measure("silence", "%", "none"),
+}
+
+# A pooled mean: weighted by an extra value each utterance has, so that long texts count for more.
+WEIGHTS = {"character_error": "n_characters", "word_error": "n_words"}
