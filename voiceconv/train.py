@@ -10,7 +10,6 @@ from typing import Any
 import hydra
 import numpy as np
 import torch
-import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -20,10 +19,10 @@ from torch.optim import Optimizer
 
 from voiceconv.build import build, build_factory, one_line
 from voiceconv.converter import PARTS, Converter
-from voiceconv.data.dataset import UnpairedCrops, read_dump
-from voiceconv.data.statistics import STATS
+from voiceconv.data.dataset import UnpairedCrops, read_dump, read_yaml
+from voiceconv.data.statistics import read_stats
 from voiceconv.errors import InputError, RunError
-from voiceconv.features import DomainStats, FeatureExtractor, load_stats
+from voiceconv.features import DomainStats, FeatureExtractor
 from voiceconv.files import locked, replace_text
 from voiceconv.models import Discriminator
 from voiceconv.objectives import PLAYERS, Objective
@@ -186,17 +185,6 @@ def require_same_loudness(loudness: float | None, dump: Path) -> None:
         )
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """A file that `voiceconv extract` wrote."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path} is not readable; run `voiceconv extract` first") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path} says nothing; extract again into an empty directory")
-    return content
-
-
 def read_domains(dump: Path, stats: Mapping[str, DomainStats]) -> dict[str, list[np.ndarray]]:
     """The dump's frames by domain. Raises InputError unless its domains are the statistics'."""
     utterances = read_dump(dump)
@@ -206,19 +194,6 @@ def read_domains(dump: Path, stats: Mapping[str, DomainStats]) -> dict[str, list
             f"`voiceconv stats {dump}` again"
         )
     return utterances
-
-
-def read_stats(dump: Path) -> dict[str, DomainStats]:
-    """The statistics that `voiceconv stats` left in a dump.
-
-    Raises InputError where there are none, or of one domain only.
-    """
-    if not (dump / STATS).exists():
-        raise InputError(f"{dump}: no {STATS}; run `voiceconv stats {dump}` first")
-    stats = load_stats(dump / STATS)
-    if len(stats) < 2:
-        raise InputError(f"{dump}: holds the one domain {sorted(stats)}; a conversion needs two")
-    return stats
 
 
 def pick_device(name: str) -> torch.device:

@@ -7,9 +7,11 @@ crop.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+import yaml
 from torch import Tensor
 
 from voiceconv.data.archive import Archive
@@ -99,3 +101,14 @@ def read_dump(dump: Path | str) -> dict[str, list[np.ndarray]]:
             )
         matrices[domain_of[utterance]].append(frames)
     return matrices
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A file that `voiceconv extract` wrote, such as features.yaml."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path} is not readable; run `voiceconv extract` first") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} says nothing; extract again into an empty directory")
+    return content

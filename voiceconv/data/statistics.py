@@ -11,7 +11,7 @@ from voiceconv.data.archive import Archive, FloatArray
 from voiceconv.data.manifest import read_table
 from voiceconv.errors import InputError
 from voiceconv.features.base import Features
-from voiceconv.features.stats import DomainStats, save_stats
+from voiceconv.features.stats import DomainStats, load_stats, save_stats
 from voiceconv.files import replacing
 
 STATS = "stats.safetensors"
@@ -33,6 +33,19 @@ def write_stats(dump: Path | str) -> dict[str, DomainStats]:
     }
     with replacing(dump / STATS) as temporary:
         save_stats(temporary, stats)
+    return stats
+
+
+def read_stats(dump: Path) -> dict[str, DomainStats]:
+    """The statistics that `voiceconv stats` left in a dump.
+
+    Raises InputError where there are none, or of one domain only.
+    """
+    if not (dump / STATS).exists():
+        raise InputError(f"{dump}: no {STATS}; run `voiceconv stats {dump}` first")
+    stats = load_stats(dump / STATS)
+    if len(stats) < 2:
+        raise InputError(f"{dump}: holds the one domain {sorted(stats)}; a conversion needs two")
     return stats
 
 
