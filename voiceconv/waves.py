@@ -17,14 +17,14 @@ def n_resampled(n_samples: int, from_rate: int, to_rate: int) -> int:
     return max((2 * n_samples * to_rate + from_rate) // (2 * from_rate), min(n_samples, 1))
 
 
-def resample(wave: Tensor, from_rate: int, to_rate: int) -> Tensor:
-    """(N,) -> (n_resampled(N),), with soxr at very high quality."""
+def resample(wave: Tensor, from_rate: int, to_rate: int, quality: str = "VHQ") -> Tensor:
+    """(N,) -> (n_resampled(N),), with soxr at very high quality, or at another of soxr's."""
     if from_rate == to_rate:
         return wave
     samples = wave.detach().cpu().numpy()
     blocks = (samples[i : i + _BLOCK] for i in range(0, samples.size, _BLOCK))
     n_output = n_resampled(samples.size, from_rate, to_rate)
-    return gathered(resampled_blocks(blocks, from_rate, to_rate), n_output)
+    return gathered(resampled_blocks(blocks, from_rate, to_rate, quality), n_output)
 
 
 def trim(wave: Tensor, sample_rate: int, top_db: float = 40.0, margin: float = 0.05) -> Tensor:
@@ -45,9 +45,11 @@ def trim(wave: Tensor, sample_rate: int, top_db: float = 40.0, margin: float = 0
     return wave[max(first - keep, 0) : last + keep]
 
 
-def resampled_blocks(blocks: Iterable[Samples], from_rate: int, to_rate: int) -> Iterator[Samples]:
+def resampled_blocks(
+    blocks: Iterable[Samples], from_rate: int, to_rate: int, quality: str = "VHQ"
+) -> Iterator[Samples]:
     """Resample a stream of mono blocks (n,)."""
-    stream = soxr.ResampleStream(from_rate, to_rate, 1, dtype="float32", quality="VHQ")
+    stream = soxr.ResampleStream(from_rate, to_rate, 1, dtype="float32", quality=quality)
     for block in blocks:
         yield stream.resample_chunk(block)
     yield stream.resample_chunk(np.zeros(0, np.float32), last=True)

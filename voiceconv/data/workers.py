@@ -19,17 +19,18 @@ from voiceconv.errors import InputError, RunError
 Task = TypeVar("Task")
 
 # Called in the worker with its number and arguments; gives what handles one task after another.
-Setup = Callable[..., AbstractContextManager[Callable[[Any], None]]]
+Setup = Callable[..., AbstractContextManager[Callable[[Any], Any]]]
 
 _MAX_FAILED_STARTS = 3
 
 
 class Outcome(NamedTuple, Generic[Task]):
-    """The end of a task: the worker that had it last, and why it failed for good, if it did."""
+    """The end of a task: the worker that had it last, why it failed for good, what it gave."""
 
     task: Task
     worker: int
     error: str | None
+    result: Any = None
 
 
 class GiveUp(Exception):  # noqa: N818
@@ -42,6 +43,7 @@ class _Message(NamedTuple):
     error: str | None = None
     is_ready: bool = False
     is_fatal: bool = False
+    result: Any = None
 
 
 @dataclass
@@ -80,7 +82,7 @@ def run_tasks(
         while n_open:
             for connection in wait(list(workers)):
                 worker = workers[connection]  # type: ignore[index]
-                message = _receive(worker)
+                message, result = _receive(worker), None
                 if message is None:
                     error: str | None = _died(worker)
                     n_failed_starts += not worker.is_ready
@@ -94,7 +96,7 @@ def run_tasks(
                     worker.is_ready = True
                     continue
                 else:
-                    error = message.error
+                    error, result = message.error, message.result
                 if worker.task is None:
                     continue
                 (task, n_before), worker.task = worker.task, None
@@ -102,7 +104,7 @@ def run_tasks(
                     queue.append((task, n_before + 1))
                 else:
                     n_open -= 1
-                    yield Outcome(task, worker.number, error)
+                    yield Outcome(task, worker.number, error, result)
             for worker in workers.values():
                 if queue and worker.is_ready and worker.task is None:
                     worker.task = queue.popleft()
@@ -143,13 +145,12 @@ def _serve(connection: Connection, setup: Setup, number: int, arguments: tuple[A
             connection.send(_Message(is_ready=True))
             while (task := connection.recv()) is not None:
                 try:
-                    handle(task)
-                    error = None
+                    message = _Message(result=handle(task))
                 except GiveUp:
                     raise
                 except Exception as raised:
-                    error = describe(raised)
-                connection.send(_Message(error))
+                    message = _Message(describe(raised))
+                connection.send(message)
     except (EOFError, ConnectionError):
         return
     except Exception as raised:
