@@ -127,7 +127,7 @@ def _collect(
     total = sum(result.n_utterances for result in results.values())
     n_before = sum(result.n_done_before for result in results.values())
     progress(n_before, total)
-    for number, (task, worker, error) in enumerate(outcomes, n_before + 1):
+    for number, (task, worker, error, _) in enumerate(outcomes, n_before + 1):
         if error is None:
             done[task.folder].setdefault(worker, set()).add(task.utterance.id)
         elif strict:
