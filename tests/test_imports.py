@@ -25,9 +25,10 @@ ALLOWED = {
     "vocoders": {"features"},
     "objectives": {"data", "models", "losses"},
     "training": {"objectives", "models.base"},  # the type of what ships, and no network
-    "metrics": {"features", "data.alignment"},
+    "metrics": {"features", "data.alignment", "loudness"},
     "build": set(),
     "converter": {"audio", "build", "features", "models", "vocoders"},
+    "baselines": {"build", "converter", "data", "features", "models", "vocoders"},
 }
 
 

@@ -9,6 +9,7 @@ import torch
 from voiceconv.data.alignment import align
 from voiceconv.features.mel_cepstrum import MelCepstrum
 from voiceconv.metrics import mel_cepstral_distortion as mcd
+from voiceconv.metrics.analysis import analyse
 
 # Our own score of the first version, to notice changes.
 STORED = 4.423528999518482
@@ -53,11 +54,6 @@ def test_slow_repeats_of_a_frame_cost_nothing():
     assert mcd.distortion(frames, np.repeat(frames, 3, axis=0)) == 0.0
 
 
-def test_loud_counts_forty_decibels_of_power():
-    power = np.array([1.0, 1.01e-4, 0.99e-4, 0.0])
-    assert mcd.loud(power).tolist() == [True, True, False, False]
-
-
 def test_identical_waves_and_louder_ones_give_zero():
     wave = vowel()
     assert mcd.evaluate(wave, wave) == {"mel_cepstral_distortion": 0.0}
@@ -69,7 +65,7 @@ def test_quiet_frames_are_left_out():
     wave = vowel()
     silence = 1e-5 * np.random.default_rng(1).standard_normal(8000)
     padded = np.concatenate([silence, wave, silence])
-    assert len(mcd.mel_cepstra(padded)) < len(mcd.mel_cepstra(wave)) + 12
+    assert analyse(padded).counted.sum() < analyse(wave).counted.sum() + 12
 
 
 def test_a_stored_score():

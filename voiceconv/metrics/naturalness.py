@@ -8,12 +8,18 @@ they are longer, as speechmos does.
 
 Metrics
 -------
-* :meth:`Dnsmos.score`: the overall score (OVRL of ITU-T P.835), 1 to 5; higher is better.
+Of ITU-T P.835, 1 to 5, higher is better:
+
+* dnsmos: the overall score (OVRL).
+* dnsmos_signal: of the speech alone (SIG): is it distorted?
+* dnsmos_background: of the rest (BAK): is it noisy?
 
 References
 ----------
 Reddy et al. 2022, "DNSMOS P.835", ICASSP; weights of speechmos 0.0.1.
 """
+
+from importlib.metadata import version
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +27,8 @@ from numpy.typing import NDArray
 from voiceconv.errors import InputError
 from voiceconv.metrics import waves
 from voiceconv.metrics.waves import SAMPLE_RATE, scale_to_peak
+
+THEIRS = {"dnsmos": "ovrl_mos", "dnsmos_signal": "sig_mos", "dnsmos_background": "bak_mos"}
 
 
 def validate(wave: NDArray[np.floating]) -> None:
@@ -41,12 +49,18 @@ class Dnsmos:
             ) from error
         self._run = dnsmos.run
 
-    def score(self, wave: NDArray[np.floating]) -> float:
-        """Wave (N,) at 16 kHz -> overall score, about 1 to 5."""
+    def score(self, wave: NDArray[np.floating]) -> dict[str, float]:
+        """Wave (N,) at 16 kHz -> the three scores, each about 1 to 5."""
         validate(wave)
-        return float(self._run(scale_to_peak(wave), SAMPLE_RATE)["ovrl_mos"])
+        found = self._run(scale_to_peak(wave), SAMPLE_RATE)
+        return {name: float(found[theirs]) for name, theirs in THEIRS.items()}
 
 
 def evaluate(scorer: Dnsmos, wave: NDArray[np.floating]) -> dict[str, float]:
-    """Wave (N,) at 16 kHz -> {"dnsmos": overall score}."""
-    return {"dnsmos": scorer.score(wave)}
+    """Wave (N,) at 16 kHz -> dnsmos, dnsmos_signal and dnsmos_background."""
+    return scorer.score(wave)
+
+
+def protocol() -> dict[str, object]:
+    """Which networks judge, for the stamp."""
+    return {package: version(package) for package in ("speechmos", "onnxruntime", "librosa")}

@@ -1,16 +1,19 @@
-"""Similarity of a voice to a target's: cosine of speaker embeddings.
+"""Similarity of a voice to a target's and to a source's: cosine of speaker embeddings.
 
 Conventions
 -----------
 Waves are (N,) floating point at 16 kHz, scaled to a peak of 0.8 (see waves.py): Resemblyzer raises
 quiet waves but doesn't lower loud ones, so that level would otherwise count as voice. Embeddings
-are (256,), of unit length. A target is the mean of its training utterances' embeddings,
-renormalised.
+are (256,), of unit length, and made once for all three measures. A speaker, target or source, is
+the mean of its training utterances' embeddings, renormalised.
 
 Metrics
 -------
-* :func:`similarity`: cosine of an utterance's embedding to the target's, in [-1, 1]; higher is
+* speaker_similarity: cosine of an utterance's embedding to the target's, in [-1, 1]; higher is
   closer. A speaker's own held-out recordings reach 0.88, two strangers 0.5 to 0.6.
+* source_similarity: the same to the source's; lower is further from what was to be left behind.
+* nearer_target: 100 where the utterance is nearer the target than the source, else 0; the mean
+  over utterances is the share of them in %.
 
 References
 ----------
@@ -20,6 +23,7 @@ silence removal as Resemblyzer 0.1.4 has them.
 
 import warnings
 from collections.abc import Sequence
+from importlib.metadata import version
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +89,25 @@ def similarity(target: Embedding, estimated: Embedding) -> float:
     return float(target @ estimated / (np.linalg.norm(target) * np.linalg.norm(estimated)))
 
 
-def evaluate(target: Embedding, estimated: Embedding) -> dict[str, float]:
-    """(D,) and (D,) -> {"speaker_similarity": cosine}."""
-    validate(target, estimated)
-    return {"speaker_similarity": similarity(target, estimated)}
+def evaluate(
+    target: Embedding | None, estimated: Embedding, source: Embedding | None = None
+) -> dict[str, float]:
+    """(D,) of an utterance -> its similarity to the speakers given; nearer_target with both."""
+    scores = {}
+    for name, speaker in (("speaker_similarity", target), ("source_similarity", source)):
+        if speaker is not None:
+            validate(speaker, estimated)
+            scores[name] = similarity(speaker, estimated)
+    if len(scores) == 2:
+        nearer = scores["speaker_similarity"] > scores["source_similarity"]
+        scores["nearer_target"] = 100.0 if nearer else 0.0
+    return scores
+
+
+def protocol() -> dict[str, object]:
+    """Which encoder hears the voices, for the stamp."""
+    return {
+        "encoder": "Resemblyzer",
+        "speaker": "mean of the training utterances' embeddings",
+        **{package: version(package) for package in ("Resemblyzer", "librosa")},
+    }

@@ -1,0 +1,83 @@
+"""Level, clipping and silence of a conversion: what a listener notices before any voice.
+
+Conventions
+-----------
+Waves are (N,) floating point at a rate of their own, 16 kHz or not, and are not scaled: give the
+samples as the file holds them, for resampling moves peaks and hides clipping. Full scale is 1. What
+is undefined is left out of the result: the level of silence, in decibels, has no number.
+
+Metrics
+-------
+* loudness: integrated, gated, in LUFS (ITU-R BS.1770-4); -23 is broadcast's.
+* peak: the largest magnitude, in dB below full scale; 0 is full scale.
+* clipped: share of samples at full scale, 32767 / 32768 or more (16 bit's largest), in %.
+* silence: share of frames of 20 ms more than 40 dB below the loudest, in %; digital silence is 100.
+
+References
+----------
+ITU-R BS.1770-4, 2015, "Algorithms to measure audio programme loudness and true-peak audio level".
+"""
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from voiceconv.loudness import loudness
+from voiceconv.metrics import waves
+
+FULL_SCALE = 32767 / 32768
+FRAME = 0.02  # seconds
+DYNAMIC_RANGE = 40.0  # dB
+
+
+def validate(wave: NDArray[np.floating], sample_rate: int) -> None:
+    """Raise ValueError on a wave that cannot be measured; warn where it is silent."""
+    if sample_rate <= 0:
+        raise ValueError(f"a sample rate of {sample_rate} Hz; give the file's own")
+    waves.validate(wave)
+
+
+def peak(wave: NDArray[np.floating]) -> float:
+    """(N,) -> dB of full scale; -inf for silence."""
+    largest = float(np.abs(wave).max())
+    return 20 * math.log10(largest) if largest > 0 else -math.inf
+
+
+def clipped(wave: NDArray[np.floating]) -> float:
+    """(N,) -> share of samples at full scale, in %."""
+    return 100 * float(np.mean(np.abs(wave) >= FULL_SCALE))
+
+
+def silence(wave: NDArray[np.floating], sample_rate: int) -> float:
+    """(N,) -> share of frames more than 40 dB below the loudest, in %; a part of a frame is none.
+
+    Frames stand side by side; a wave shorter than one is one.
+    """
+    length = min(round(FRAME * sample_rate), len(wave))
+    n_frames = len(wave) // length
+    power = np.square(wave[: n_frames * length].astype(np.float64)).reshape(n_frames, length).sum(1)
+    return 100 * float(np.mean(power <= power.max() * 10 ** (-DYNAMIC_RANGE / 10)))
+
+
+def evaluate(wave: NDArray[np.floating], sample_rate: int) -> dict[str, float]:
+    """(N,) at its own rate -> the four measures; loudness and peak only where they are finite."""
+    validate(wave, sample_rate)
+    levels = {"loudness": loudness(torch.from_numpy(wave), sample_rate), "peak": peak(wave)}
+    return {
+        **{name: value for name, value in levels.items() if math.isfinite(value)},
+        "clipped": clipped(wave),
+        "silence": silence(wave, sample_rate),
+    }
+
+
+def protocol() -> dict[str, object]:
+    """How level is measured, for the stamp."""
+    return {
+        "loudness": "ITU-R BS.1770-4",
+        "full_scale": FULL_SCALE,
+        "frame": FRAME,
+        "dynamic_range": DYNAMIC_RANGE,
+        "scaled": "no: as the file holds it, at its own rate",
+    }
