@@ -150,9 +150,9 @@ if wanted 5 "convert"; then
   list_directions
   for direction in "${directions[@]}"; do
     read -r source target <<< "$direction"
-    convert=(voiceconv convert "$data/test" --source "$source" --target "$target" --model "$exp")
-    run "convert.$source-$target" "${convert[@]}" -o "$exp/converted/$source-$target"
-    run "statistics.$source-$target" "${convert[@]}" --without-network -o "$exp/statistics/$source-$target"
+    convert=(voiceconv convert "$data/test" --source "$source" --target "$target")
+    run "convert.$source-$target" "${convert[@]}" --model "$exp" -o "$exp/converted/$source-$target"
+    run "statistics.$source-$target" "${convert[@]}" --model baseline:statistics --dump "$dump" -o "$exp/statistics/$source-$target"
   done
 fi
 

@@ -13,7 +13,6 @@ import torch
 from tiny_model import RATE, Cli, make_cli, make_converter, record, speech
 
 from voiceconv.converter import Converter
-from voiceconv.models.identity import IdentityTranslator
 
 COMMANDS = "convert evaluate extract fit info models prepare resynth stats train".split()
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -191,16 +190,6 @@ def test_a_wrong_domain_costs_no_conversion(convert, voiceconv, model, work):
     said = convert("a.wav", "b.wav", "--source", "high")
     assert said.code == 2
     assert "source and target are both 'high'" in said.err
-
-
-def test_without_the_network_is_the_statistics_alone(convert, work, model):
-    put("in.wav", 0.5)
-    assert convert("in.wav", "--source", "low", "--without-network").code == 0
-    plain = Converter.from_pretrained(model)
-    plain.translator = IdentityTranslator()
-    expected = plain.convert(speech("low", 0.5), "high", "low")
-    got = soundfile.read("in-high.wav", dtype="float32")[0]
-    assert np.abs(got - expected.numpy()).max() < 1e-3
 
 
 def test_resynth(voiceconv, work, model):

@@ -86,7 +86,7 @@ def test_an_identity_translator_moves_the_statistics_to_the_targets(converter):
     wave = speech("low", 3.0, seed=3)
     own = DomainStats.fit([plain.extractor.extract(wave)])
     heard = plain.extractor.extract(wave)
-    moved = plain._translate(heard, own, "low", "high")
+    moved = plain.translate(heard, own, "low", "high")
     got, wanted = DomainStats.fit([moved]), plain.stats["high"]
     torch.testing.assert_close(got.frames_mean, wanted.frames_mean, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(got.frames_std, wanted.frames_std, atol=1e-4, rtol=1e-4)

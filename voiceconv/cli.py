@@ -66,28 +66,28 @@ def convert(
     source: Annotated[
         str | None, typer.Option(help="Domain of the input. [recognised, or a stranger]")
     ] = None,
-    model: Model = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Model directory, run directory, bundled model, or what these have to beat: "
+            "baseline:identity, statistics, f0shift, gmm or knn. [bundled]"
+        ),
+    ] = None,
+    dump: Annotated[
+        Path | None, typer.Option(help="Features that a baseline is made of. [bundled model's]")
+    ] = None,
     output: Output = None,
     sample_rate: Rate = None,
     skip_existing: Skip = False,
-    without_network: Annotated[
-        bool,
-        typer.Option(
-            "--without-network", help="Statistics and F0 alone: what the network has to beat."
-        ),
-    ] = False,
 ) -> None:
     """Convert recordings to the target's voice."""
     from voiceconv import batch
-    from voiceconv.converter import Converter
-    from voiceconv.models.identity import IdentityTranslator
+    from voiceconv.baselines import open_converter
 
     without = target if source is None else None  # a data directory may hold the target, too
     jobs = batch.plan(inputs, output, target, source, without)
-    converter = Converter.from_pretrained(model)
+    converter = open_converter(model, dump)
     converter.check_domains(target, source)
-    if without_network:
-        converter.translator = IdentityTranslator()
     batch.run(
         jobs,
         lambda wave, domain, report: converter.convert(

@@ -125,7 +125,7 @@ class Converter:
         )
 
         def translate(features: Features) -> Features:
-            return self._translate(features, source_stats, source, target)
+            return self.translate(features, source_stats, source, target)
 
         return through_features(self.vocoder, wave, translate, gain, progress, extract)
 
@@ -137,9 +137,10 @@ class Converter:
         if source == target:
             raise InputError(f"source and target are both {target!r}; choose another target")
 
-    def _translate(
+    def translate(
         self, features: Features, source_stats: DomainStats, source: str, target: str
     ) -> Features:
+        """Features of `source`, normalised by `source_stats` -> features of `target`."""
         target_stats = self.stats[target]
         frames = self.translator(
             source_stats.normalize(features.frames)[None],

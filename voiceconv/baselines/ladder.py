@@ -1,0 +1,92 @@
+"""`baseline:NAME`: the rungs by name, each a converter made of a dump or of the bundled model."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from voiceconv.baselines.untouched import CopySynthesis, PitchShift
+from voiceconv.build import build
+from voiceconv.converter import Converter
+from voiceconv.data.dataset import read_yaml
+from voiceconv.data.statistics import read_stats
+from voiceconv.errors import InputError
+from voiceconv.features import DomainStats, FeatureExtractor, World
+from voiceconv.model_directory import find_model, read_model
+from voiceconv.vocoders import GriffinLim, WorldSynthesis
+
+PREFIX = "baseline:"
+VOCODERS = (WorldSynthesis, GriffinLim)
+
+
+def open_converter(model: Path | str | None = None, dump: Path | str | None = None) -> Converter:
+    """`baseline:NAME`, or any other model as Converter.from_pretrained takes it.
+
+    dump: the folder of an extracted corpus's splits, whose features, loudness and statistics a
+    baseline takes; without one it takes the bundled model's, if those are all that it needs.
+    Raises InputError for an unknown name, and for a dump that is missing or does not fit.
+    """
+    if not str(model).startswith(PREFIX):
+        if dump is not None:
+            raise InputError(
+                f"--dump {dump} is for baselines, and {model or 'the bundled model'} is none: it "
+                "has its own statistics; leave --dump out"
+            )
+        return Converter.from_pretrained(model)
+    name = str(model).removeprefix(PREFIX)
+    if name not in BASELINES:
+        raise InputError(f"no baseline {name!r}; choose from {', '.join(BASELINES)}")
+    return BASELINES[name](None if dump is None else Path(dump))
+
+
+def _identity(dump: Path | None) -> Converter:
+    return CopySynthesis(*_parts(dump))
+
+
+def _statistics(dump: Path | None) -> Converter:
+    return Converter(*_parts(dump))
+
+
+def _f0shift(dump: Path | None) -> Converter:
+    return _of_world(PitchShift(*_parts(dump)), "f0shift moves F0")
+
+
+BASELINES: Mapping[str, Callable[[Path | None], Converter]] = {
+    "identity": _identity,
+    "statistics": _statistics,
+    "f0shift": _f0shift,
+}
+
+
+def _parts(dump: Path | None) -> tuple[dict[str, Any], dict[str, DomainStats]]:
+    """What a converter is made of, with a translator that changes nothing."""
+    if dump is None:
+        config, stats, _ = read_model(find_model(None))
+    else:
+        config, stats = _config(dump / "train"), read_stats(dump / "train")
+    return config | {"translator": {"_target_": "voiceconv.models.identity.IdentityTranslator"}}, (
+        stats
+    )
+
+
+def _config(train: Path) -> dict[str, Any]:
+    """How a split was extracted, and the vocoder that goes with it."""
+    features = read_yaml(train / "features.yaml")
+    extractor = build(features, FeatureExtractor)
+    fitting = [vocoder for vocoder in VOCODERS if isinstance(extractor, vocoder.takes)]
+    if not fitting:
+        raise InputError(f"{train}: no vocoder makes waves of {type(extractor).__name__} features")
+    return {
+        "features": features,
+        "vocoder": {"_target_": f"{fitting[0].__module__}.{fitting[0].__name__}"},
+        "loudness": read_yaml(train / "processing.yaml").get("loudness"),
+    }
+
+
+def _of_world(converter: Converter, what: str) -> Converter:
+    """Raise InputError unless the converter's features are WORLD's."""
+    if not isinstance(converter.extractor, World):
+        raise InputError(
+            f"baseline:{what}, which {type(converter.extractor).__name__} features have not; "
+            "extract with --features world"
+        )
+    return converter
