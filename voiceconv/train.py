@@ -137,7 +137,7 @@ def prepare_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ranks()) ->
         folder,
         device=device,
         ranks=ranks,
-        validate=Validation(config, folder, converter),
+        validator=Validation(config, folder, converter),
         seed=config.seed,
         **settings,
     )
@@ -153,7 +153,10 @@ def require_counts(config: DictConfig) -> None:
     """Raise InputError for a number of steps, frames or the like that can't be one."""
     lowest = dict.fromkeys(("data.n_frames", "data.batch_size", "trainer.n_steps"), 1)
     lowest |= {f"trainer.{what}_every": 1 for what in ("log", "checkpoint", "validate")}
-    for key, least in (lowest | {"seed": 0}).items():
+    lowest |= {"validation.n_scored": 1, "validation.n_utterances": 0, "seed": 0}
+    if config.trainer.patience is not None:
+        lowest["trainer.patience"] = 1
+    for key, least in lowest.items():
         value = OmegaConf.select(config, key)
         if not isinstance(value, int) or value < least:
             raise InputError(f"{key} is {value!r}; it takes a whole number, {least} or more")

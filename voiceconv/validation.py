@@ -1,12 +1,15 @@
-"""What a run shows on the way.
+"""What a run shows on the way, and what of it ships.
 
-Fixed validation utterances, converted as users will convert, and the model as it stands.
+Fixed validation utterances, converted as users will convert; a score; the model as it stands.
 """
 
 import copy
+import json
 import logging
+import time
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 from torch import Tensor
@@ -16,9 +19,12 @@ from voiceconv.converter import Converter
 from voiceconv.data.manifest import Utterance, read_data_dir
 from voiceconv.errors import InputError
 from voiceconv.features import MelSpectrogram
+from voiceconv.files import replace_text
 from voiceconv.models import Translator
 from voiceconv.training.tracker import Tracker
+from voiceconv.validation_scores import Direction, ParallelScore, Score, UnpairedScore, read_val
 
+HISTORY = "validation.json"
 ROW_HEIGHT = 4  # pixels: 80 rows alone would make a strip of an image
 log = logging.getLogger(__name__)
 
@@ -26,7 +32,8 @@ log = logging.getLogger(__name__)
 class Validation:
     """Called by the trainer.
 
-    Audio and spectrograms of fixed utterances to TensorBoard, and `<folder>/model`.
+    Audio, spectrograms and scores go to TensorBoard, scores to `<folder>/validation.json`, the
+    newest model to `<folder>/last` where it need not be the one that ships, in `<folder>/model`.
     """
 
     def __init__(self, config: DictConfig, folder: Path, converter: Converter) -> None:
@@ -34,35 +41,77 @@ class Validation:
         self.folder = folder
         self.converter = converter
         self.spectrogram = MelSpectrogram(converter.sample_rate)  # mel-cepstra show nothing
-        self.utterances = self._pick(config.data.waves, config.validation.n_utterances)
+        self.waves = self._read_waves(config.data.waves, config.validation.n_utterances)
+        self.score = self._choose_score(config.validation.n_scored)
 
-    def __call__(self, step: int, translator: Translator, tracker: Tracker) -> None:
-        """Write the model with this translator and show what it does."""
-        self.converter.translator = copy.deepcopy(translator).cpu().eval()
+    def measure(self, step: int, translator: Translator, tracker: Tracker) -> float | None:
+        """Show what this translator does; its score, lower is better, None where there is none."""
+        began = time.monotonic()
+        self._take(translator)
+        if self.config.trainer.ship == "best":
+            self.converter.save_pretrained(self.folder / "last", self._card(step))
+        converted = self._convert(step, tracker)
+        if self.score is None:
+            return None
+        measures = self.score(self.converter, converted)
+        self._record(step, measures)
+        if tracker.writer is not None:
+            for name, value in measures.items():
+                tracker.writer.add_scalar(f"validation/{name}", value, step)
+            tracker.writer.add_scalar("validation/seconds", time.monotonic() - began, step)
+        return measures["score"]
+
+    def ship(self, step: int, translator: Translator) -> None:
+        """Write `<folder>/model`."""
+        self._take(translator)
         self.converter.save_pretrained(self.folder / "model", self._card(step))
-        if tracker.writer is None:
-            return
+
+    def _take(self, translator: Translator) -> None:
+        self.converter.translator = copy.deepcopy(translator).cpu().eval()
+
+    def _convert(self, step: int, tracker: Tracker) -> dict[Direction, list[Tensor]]:
+        """Every direction's conversions of the fixed utterances, which TensorBoard gets, too."""
+        converted: dict[Direction, list[Tensor]] = {}
         for source, target in permutations(self.converter.domains, 2):
-            for number, utterance in enumerate(self.utterances.get(source, [])):
-                wave = self._read(utterance)
-                if wave is None:
+            for number, wave in enumerate(self.waves.get(source, [])):
+                output = self.converter.convert(wave, target=target, source=source)
+                cycled = self.converter.convert(output, target=source, source=target)
+                converted.setdefault((source, target), []).append(output)
+                if tracker.writer is None:
                     continue
-                converted = self.converter.convert(wave, target=target, source=source)
-                cycled = self.converter.convert(converted, target=source, source=target)
-                name = f"{source}_to_{target}/{number}"
-                tracker.writer.add_audio(name, converted[None], step, self.converter.sample_rate)
-                for kind, shown in (("source", wave), ("converted", converted), ("cycled", cycled)):
+                name, rate = f"{source}_to_{target}/{number}", self.converter.sample_rate
+                tracker.writer.add_audio(name, output[None], step, rate)
+                for kind, shown in (("source", wave), ("converted", output), ("cycled", cycled)):
                     tracker.writer.add_image(
                         f"{name}/{kind}", self._picture(shown), step, dataformats="HW"
                     )
+        return converted
 
-    def _read(self, utterance: Utterance) -> Tensor | None:
-        """(N,); None for a file that extraction, too, has left out."""
-        start, rate = utterance.start or 0.0, self.converter.sample_rate
+    def _record(self, step: int, measures: dict[str, float]) -> None:
+        """Add to the history; what a run that was set back had written of later steps goes."""
+        assert self.score is not None
+        path = self.folder / HISTORY
+        history: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
+        history = [entry for entry in history if entry["step"] < step]
+        history.append({"step": step, "rule": self.score.rule, "measures": measures})
+        replace_text(path, json.dumps(history, indent=1) + "\n")
+
+    def _choose_score(self, n_scored: int) -> Score | None:
+        """By pairs where val has them, else by similarity and cycle error; None: by nothing."""
+        frames = read_val(Path(self.config.data.dump) / "val", self.converter.domains)
+        if not frames:
+            log.info("no validation score: %s/val has no utterance", self.config.data.dump)
+            return None
+        parallel = ParallelScore(frames, n_scored)
+        if all(parallel.pairs.values()):
+            return parallel
+        if set(self.waves) != set(self.converter.domains):
+            log.info("no validation score: no pairs in val, and no val waves of every domain")
+            return None
         try:
-            return audio.read(utterance.path, rate, start, utterance.end).samples
+            return UnpairedScore(frames, n_scored, self.waves, self.converter.sample_rate)
         except InputError as error:
-            log.warning("no validation audio of %s: %s", utterance.id, error)
+            log.info("no validation score: %s", error)
             return None
 
     def _picture(self, wave: Tensor) -> Tensor:
@@ -81,13 +130,24 @@ class Validation:
             "licence": card.licence,
         }
 
-    def _pick(self, waves: str | None, n_utterances: int) -> dict[str, list[Utterance]]:
-        """The first utterances of each domain in the val split, in the order of their ids."""
+    def _read_waves(self, waves: str | None, n_utterances: int) -> dict[str, list[Tensor]]:
+        """The first readable utterances of each domain in the val split, in the order of ids."""
         if waves is None or not (Path(waves) / "val" / "wav.scp").exists():
             log.info("no validation audio: data.waves names no data directory with a val split")
             return {}
-        picked: dict[str, list[Utterance]] = {}
+        read: dict[str, list[Tensor]] = {}
         for utterance in read_data_dir(Path(waves) / "val"):
-            if len(picked.setdefault(utterance.domain, [])) < n_utterances:
-                picked[utterance.domain].append(utterance)
-        return picked
+            if len(read.get(utterance.domain, [])) < n_utterances:
+                wave = self._read(utterance)
+                if wave is not None:
+                    read.setdefault(utterance.domain, []).append(wave)
+        return read
+
+    def _read(self, utterance: Utterance) -> Tensor | None:
+        """(N,); None for a file that extraction, too, has left out."""
+        start, rate = utterance.start or 0.0, self.converter.sample_rate
+        try:
+            return audio.read(utterance.path, rate, start, utterance.end).samples
+        except InputError as error:
+            log.warning("no validation audio of %s: %s", utterance.id, error)
+            return None

@@ -51,6 +51,13 @@ class FeatureExtractor(ABC):
         Two equal definitions, interchangeable frames.
         """
 
+    @abstractmethod
+    def cepstra(self, frames: Tensor) -> Tensor:
+        """(C, T) -> (K, T): log|H| = sum_k c_k cos(k w~) on the mel scale, c_0 the level in nepers.
+
+        What validation compares. K and the scale are the features' own.
+        """
+
     @property
     def frames_per_second(self) -> float:
         """Frames a second of audio gives."""

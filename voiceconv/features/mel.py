@@ -1,5 +1,6 @@
 """Log-mel spectrogram by torchaudio, equal to librosa's (Slaney scale and norm)."""
 
+import scipy.fft
 import torch
 import torchaudio
 from torch import Tensor
@@ -79,3 +80,9 @@ class MelSpectrogram(FeatureExtractor):
         mel: Tensor = self._transform(wave)  # (C, T)
         frames = mel[:, :n_frames].clamp_min(LOG_FLOOR).log()
         return Features(frames, definition=self.definition)
+
+    def cepstra(self, frames: Tensor) -> Tensor:
+        """See FeatureExtractor; the cosine transform (type II) of the log-mel spectrum, K = C."""
+        cepstrum = torch.from_numpy(scipy.fft.dct(frames.numpy(), axis=0)) / len(frames)
+        cepstrum[0] /= 2
+        return cepstrum

@@ -98,6 +98,10 @@ class World(FeatureExtractor):
             definition=self.definition,
         )
 
+    def cepstra(self, frames: Tensor) -> Tensor:
+        """See FeatureExtractor; the frames are one."""
+        return frames
+
     def _f0(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         search = {
             "f0_floor": self.f0_floor,

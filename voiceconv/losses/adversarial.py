@@ -9,6 +9,7 @@ from torch import Tensor
 
 from voiceconv.models.base import Verdict
 
+UNDECIDED = 0.5  # the least discriminator_loss of one that says the same of every input
 
 def discriminator_loss(real: list[Verdict], fake: list[Verdict]) -> Tensor:
     """E[(D(x) - 1)^2] + E[D(G(y))^2]."""

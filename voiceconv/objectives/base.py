@@ -45,6 +45,11 @@ class Objective(nn.Module, ABC):
     def discriminator_losses(self, batch: list[Tensor], generated: Generated) -> Losses:
         """The same batch and the detached fakes -> unweighted scalars by name."""
 
+    @property
+    @abstractmethod
+    def undecided(self) -> float:
+        """What each discriminator loss comes to where the discriminators cannot tell."""
+
     def total(self, player: str, losses: Losses) -> Tensor:
         """Weighted sum. Raises KeyError unless the losses are exactly those that have a weight."""
         weights = self.weights[player]

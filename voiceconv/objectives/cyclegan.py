@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from voiceconv.losses.adversarial import discriminator_loss, generator_loss
+from voiceconv.losses.adversarial import UNDECIDED, discriminator_loss, generator_loss
 from voiceconv.losses.reconstruction import l1_loss
 from voiceconv.models.base import Discriminator, Translator, Verdict
 from voiceconv.objectives.base import Generated, Losses, Objective
@@ -146,6 +146,11 @@ class CycleGAN(Objective):
             )
             for kind, judges in self._judges()
         }
+
+    @property
+    def undecided(self) -> float:
+        """See Objective."""
+        return UNDECIDED * self.n_domains
 
     def _judges(self) -> list[tuple[str, nn.ModuleList]]:
         return list(self.discriminators.items())  # type: ignore[operator]

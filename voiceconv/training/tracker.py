@@ -81,3 +81,11 @@ class Tracker:
         log.info("step %d: %s", step, losses)
         if not self._progress.console.is_terminal:  # a bar would be drawn once, at the end
             self._progress.console.print(f"step {step}/{self._n_steps}: {losses}", soft_wrap=True)
+
+    def warn(self, step: int, text: str) -> None:
+        """A sentence that nobody should miss: to the terminal, the log and TensorBoard."""
+        if self.writer is None:
+            return
+        self.writer.add_text("doctor", text, step)
+        log.info("step %d: doctor: %s", step, text)  # a warning would be on the terminal twice
+        self._progress.console.print(f"step {step}: {text}", soft_wrap=True, style="bold yellow")

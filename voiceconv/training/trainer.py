@@ -2,13 +2,11 @@
 
 import copy
 import math
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import torch
 from torch import Tensor, nn
@@ -17,13 +15,18 @@ from torch.optim import Optimizer
 from voiceconv.errors import InputError, RunError
 from voiceconv.models.base import Translator
 from voiceconv.objectives.base import PLAYERS, Losses, Objective
+from voiceconv.training.best import Best
 from voiceconv.training.checkpoint import State, load_checkpoint, save_checkpoint
 from voiceconv.training.distributed import Ranks
+from voiceconv.training.doctor import Doctor
 from voiceconv.training.replay import ReplayPool
+from voiceconv.training.signals import StopSignals
 from voiceconv.training.tracker import Tracker
 
 Precision = Literal["float32", "bf16", "fp16"]
 AUTOCAST = {"float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+Ship = Literal["best", "last"]
+N_PROBED = 4  # batches whose frames the doctor looks at: 1% of the time at every hundredth step
 
 
 class Batches(Protocol):
@@ -31,6 +34,18 @@ class Batches(Protocol):
 
     def batch(self, step: int) -> list[Tensor]:
         """By domain_id, each (B, C, T)."""
+        ...
+
+
+class Validator(Protocol):
+    """What the trainer knows of validation."""
+
+    def measure(self, step: int, translator: Translator, tracker: Tracker) -> float | None:
+        """Show what the translator does; its score, lower is better, or None without one."""
+        ...
+
+    def ship(self, step: int, translator: Translator) -> None:
+        """Write it as what users will convert with."""
         ...
 
 
@@ -58,8 +73,11 @@ class Trainer:
         ema_decay: keep an exponential moving average of the translator, which then is what ships;
             None keeps none.
         precision: autocast type of forward passes; parameters stay float32.
-        validate: called with (step, translator that would ship, tracker) every `validate_every`
-            steps and at the end.
+        validator: measures what would ship every `validate_every` steps and at the end.
+        ship: "best" ships the translator of the lowest score, "last" the newest, which is also
+            what ships where there is no score.
+        patience: training ends after so many validations in a row without a better score; None
+            goes on to the schedule's end.
 
     The same arguments, data and thread count give the same parameters bit for bit on CPU,
     interrupted or not.
@@ -82,9 +100,13 @@ class Trainer:
         log_every: int = 100,
         checkpoint_every: int = 1000,
         validate_every: int = 5000,
-        validate: Callable[[int, Translator, Tracker], None] | None = None,
+        validator: Validator | None = None,
+        ship: Ship = "last",
+        patience: int | None = None,
         seed: int = 0,
     ) -> None:
+        if ship not in get_args(Ship):
+            raise InputError(f"trainer.ship is {ship!r}; it takes one of {list(get_args(Ship))}")
         if precision not in AUTOCAST:
             raise InputError(
                 f"trainer.precision is {precision!r}; it takes one of {sorted(AUTOCAST)}"
@@ -103,7 +125,9 @@ class Trainer:
             checkpoint_every,
             validate_every,
         )
-        self.validate = validate
+        self.validator, self.ship, self.patience = validator, ship, patience
+        self.best = Best()
+        self._validated = 0
         self.step = 0
         ranks.broadcast(self.objective)
         self.optimizers = {
@@ -121,7 +145,7 @@ class Trainer:
             self.device.type, enabled=precision == "fp16" and self.device.type == "cuda"
         )
         self._replay = ReplayPool(replay_size, seed + ranks.rank)
-        self._stop_signal: int | None = None
+        self._signals = StopSignals()
         torch.manual_seed(seed + ranks.rank)
 
     @property
@@ -134,8 +158,14 @@ class Trainer:
         """What ships: the moving average where one is kept."""
         return self.objective.translator if self._average is None else self._average
 
+    @property
+    def finished(self) -> bool:
+        """Whether the schedule is at its end, or patience is."""
+        waited = self.patience is not None and self.best.n_since >= self.patience
+        return waited or self.step >= self.schedule.n_steps
+
     def run(self) -> bool:
-        """Train to the end, or until SIGINT or SIGTERM. True when the schedule is finished.
+        """Train to the end, or until SIGINT or SIGTERM. True when training is finished.
 
         Raises RunError when a loss is no longer finite; the checkpoint on disk is then the last
         good one.
@@ -144,33 +174,37 @@ class Trainer:
             self.load_state_dict(load_checkpoint(self.checkpoint_path))
         silent = not self.ranks.is_main
         with (
-            self._catching_signals(),
+            self._signals,
             Tracker(self.folder, self.step, self.schedule.n_steps, silent) as tracker,
         ):
+            doctor = None if silent else Doctor(self.objective, self._probe())
+            if self._validation_is_due():  # it was stopped before that
+                self._validate(tracker)
             last_logged, since = self.step, time.monotonic()
-            while self.step < self.schedule.n_steps:
+            while not self.finished:
                 losses = self.train_step()
                 tracker.advance(self.step)
-                finished = self.step == self.schedule.n_steps
-                stopping = self._stopping()
-                due = self.step % self.checkpoint_every == 0 or finished or stopping
+                at_end, stopping = self.step == self.schedule.n_steps, self._stopping()
+                due = self.step % self.checkpoint_every == 0 or at_end or stopping
                 if self.step % self.log_every == 0 or due:
                     values = {name: float(value) for name, value in losses.items()}
                     self._require_finite(values)
                     speed = (self.step - last_logged) / (time.monotonic() - since)
                     last_logged, since = self.step, time.monotonic()
+                    if doctor and self.step % self.log_every == 0:
+                        values |= self._see(doctor, values, tracker)
                     tracker.scalars(
                         self.step, values | self._rates_now() | {"speed/steps_per_second": speed}
                     )
-                if due and not finished:
+                if due and not at_end:
                     self.save()
-                if finished or (self.step % self.validate_every == 0 and not stopping):
-                    self._run_validation(tracker)
+                if self._validation_is_due() and (at_end or not stopping):
+                    self._validate(tracker)
                     since = time.monotonic()
-                if finished:
-                    self.save()  # last: a finished run does nothing more, so the model comes first
+                    if self.finished:
+                        self.save()  # last: a finished run does nothing more
                 if stopping:
-                    return finished
+                    return self.finished
         return True
 
     def train_step(self) -> Losses:
@@ -257,36 +291,41 @@ class Trainer:
                 "set trainer.gradient_clip, or use trainer.precision=float32"
             )
 
-    def _run_validation(self, tracker: Tracker) -> None:
-        if self.validate and self.ranks.is_main:
+    def _probe(self) -> list[Tensor]:
+        batches = [self.batches.batch(step) for step in range(N_PROBED)]
+        return [torch.cat(crops).to(self.device) for crops in zip(*batches, strict=True)]
+
+    def _see(
+        self, doctor: Doctor, values: Mapping[str, float], tracker: Tracker
+    ) -> dict[str, float]:
+        figures, findings = doctor.examine(values)
+        for finding in findings:
+            tracker.warn(self.step, finding.message)
+        return figures
+
+    def _validation_is_due(self) -> bool:
+        at_end = self.step == self.schedule.n_steps
+        return self._validated != self.step and (at_end or self.step % self.validate_every == 0)
+
+    def _validate(self, tracker: Tracker) -> None:
+        """Measure on the main rank; what ships is written there when it should be."""
+        self._validated = self.step
+        score = None
+        if self.validator and self.ranks.is_main:
             translator = self.translator
             translator.eval()
             with torch.no_grad():
-                self.validate(self.step, translator, tracker)
+                score = self.validator.measure(self.step, translator, tracker)
             translator.train()
-
-    @contextmanager
-    def _catching_signals(self) -> Iterator[None]:
-        """SIGINT and SIGTERM let the step end, save, and return.
-
-        A second one of them acts at once.
-        """
-        previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-        def note(number: int, frame: object) -> None:
-            self._stop_signal = number
-            signal.signal(number, previous[signal.Signals(number)])
-
-        for number in previous:
-            signal.signal(number, note)
-        try:
-            yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
+        # All ranks note the same score, for all must know when patience is at its end.
+        told = float(self.ranks.gather(torch.tensor(math.nan if score is None else score))[0])
+        is_best = not math.isnan(told) and self.best.note(self.step, told)
+        if self.validator and self.ranks.is_main:
+            if is_best or score is None or self.ship == "last":
+                self.validator.ship(self.step, self.translator)
 
     def _stopping(self) -> bool:
-        return self.ranks.any(self._stop_signal is not None)
+        return self.ranks.any(self._signals.received)
 
     def save(self) -> None:
         """Write the checkpoint. Every rank takes part, the main one writes."""
@@ -310,6 +349,8 @@ class Trainer:
             "scaler": self._scaler.state_dict(),
             "average": None if self._average is None else self._average.state_dict(),
             "replay": pools,
+            "best": self.best.state_dict(),
+            "validated": self._validated,
             "torch_rng": self.ranks.gather(torch.get_rng_state()),
         }
 
@@ -327,9 +368,10 @@ class Trainer:
 
         Raises InputError where the checkpoint is of another configuration.
         """
-        if not isinstance(state, dict) or "torch_rng" not in state:
+        if not isinstance(state, dict) or not {"torch_rng", "best"} <= state.keys():
             raise InputError(
-                f"{self.checkpoint_path} is no checkpoint of a run; delete it to start again"
+                f"{self.checkpoint_path} is no checkpoint of a run of this version; delete it to "
+                "start again"
             )
         if len(state["torch_rng"]) != self.ranks.world_size:
             raise InputError(
@@ -357,4 +399,6 @@ class Trainer:
             }
         )
         torch.set_rng_state(state["torch_rng"][self.ranks.rank])
+        self.best.load_state_dict(state["best"])
+        self._validated = state["validated"]
         self.step = state["step"]
