@@ -1,0 +1,133 @@
+"""Copies against the libraries' own figures and a transcription of the paper's equations."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from voiceconv.errors import InputError
+from voiceconv.metrics import copy_synthesis as copies
+
+
+def speech(seconds: float = 2.0) -> np.ndarray:
+    """Syllables: a buzz that comes and goes, four times a second, at a moving pitch."""
+    t = np.arange(int(16000 * seconds)) / 16000
+    phase = 2 * np.pi * np.cumsum(130 + 20 * np.sin(2 * np.pi * 0.7 * t)) / 16000
+    buzz = sum(0.85**k * np.cos(k * phase) for k in range(1, 40))
+    return 0.2 * buzz * np.sin(2 * np.pi * 2 * t) ** 2
+
+
+def noisy(wave: np.ndarray, seed: int = 0) -> np.ndarray:
+    return wave + 0.05 * np.random.default_rng(seed).standard_normal(len(wave))
+
+
+def scaled(reference: np.ndarray, copy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What the docstring says of level, once more: a peak of 0.8, and one root mean square."""
+    original = reference * 0.8 / np.abs(reference).max()
+    return original, copy * np.sqrt((original**2).mean() / (copy**2).mean())
+
+
+def plain_magnitude(wave: np.ndarray, n_fft: int, window: int, hop: int) -> np.ndarray:
+    """(N,) -> (T, F) by a loop over frames: a periodic Hann window in the middle of the FFT."""
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
+    padded = np.pad(wave, n_fft // 2)
+    start = (n_fft - window) // 2
+    frames = []
+    for begin in range(0, len(wave) + 1, hop):
+        frame = np.zeros(n_fft)
+        frame[start : start + window] = hann
+        part = padded[begin : begin + n_fft]
+        if len(part) < n_fft:
+            break
+        frames.append(np.sqrt(np.maximum(np.abs(np.fft.rfft(frame * part)) ** 2, 1e-7)))
+    return np.array(frames)
+
+
+def test_stft_distance_is_the_papers():
+    original, copy = scaled(speech(0.5), noisy(speech(0.5)))
+    terms = []
+    for n_fft, window, hop in ((512, 240, 50), (1024, 600, 120), (2048, 1200, 240)):
+        x = plain_magnitude(original, n_fft, window, hop)
+        y = plain_magnitude(copy, n_fft, window, hop)
+        convergence = np.sqrt(((x - y) ** 2).sum()) / np.sqrt((x**2).sum())
+        terms.append(convergence + np.abs(np.log(x) - np.log(y)).sum() / x.size)
+    found = copies.evaluate(speech(0.5), noisy(speech(0.5)))
+    assert found == {"stft_distance": pytest.approx(sum(terms) / 3, rel=1e-6)}
+
+
+def test_stft_distance_by_hand():
+    # Half the magnitude in every bin: convergence 1/2, log magnitude ln 2, at every resolution.
+    noise = np.random.default_rng(0).standard_normal(8000)
+    assert copies.stft_distance(noise, 0.5 * noise) == pytest.approx(0.5 + np.log(2), abs=1e-3)
+
+
+def test_a_copy_of_another_level_is_a_perfect_copy():
+    pytest.importorskip("pesq")
+    pytest.importorskip("pystoi")
+    found = copies.evaluate(speech(), 0.1 * speech(), copies.Pesq(), copies.Stoi())
+    assert found["stft_distance"] == pytest.approx(0, abs=1e-12)
+    assert found["pesq"] == pytest.approx(4.6439, abs=1e-3)  # P.862.2's largest
+    assert found["stoi"] == pytest.approx(1, abs=1e-9)
+
+
+def test_pesq_is_the_librarys():
+    pesq = pytest.importorskip("pesq")
+    for seed in range(3):
+        original, copy = scaled(speech(), noisy(speech(), seed))
+        expected = pesq.pesq(16000, original, copy, "wb")
+        found = copies.evaluate(speech(), noisy(speech(), seed), pesq=copies.Pesq())
+        assert 1 < found["pesq"] < 4
+        assert found["pesq"] == pytest.approx(expected, abs=1e-6)
+        given = copies.match(speech(), noisy(speech(), seed))
+        assert found["pesq"] == pesq.pesq(16000, *given, "wb")
+
+
+def test_stoi_is_the_librarys():
+    pystoi = pytest.importorskip("pystoi")
+    for seed in range(3):
+        expected = pystoi.stoi(*scaled(speech(), noisy(speech(), seed)), 16000, extended=False)
+        found = copies.evaluate(speech(), noisy(speech(), seed), stoi=copies.Stoi())
+        assert 0.5 < found["stoi"] < 0.99
+        assert found["stoi"] == pytest.approx(expected, abs=1e-9)
+        given = copies.match(speech(), noisy(speech(), seed))
+        assert found["stoi"] == pystoi.stoi(*given, 16000)
+
+
+def test_the_longer_one_is_cut_by_a_tenth_of_a_second_at_most():
+    longer = np.append(speech(), np.ones(1600))
+    assert copies.evaluate(speech(), longer)["stft_distance"] == 0.0
+    with pytest.raises(ValueError, match="the copy is 2.100 s long and its original 1.999 s"):
+        copies.evaluate(speech()[:-16], longer)
+
+
+def test_what_is_undefined_is_left_out():
+    pytest.importorskip("pesq")
+    pytest.importorskip("pystoi")
+    scorers = copies.Pesq(), copies.Stoi()
+    short = speech()[2000:5000]  # 0.19 s: too short for both
+    assert copies.evaluate(short, short, *scorers) == {"stft_distance": 0.0}
+    with pytest.warns(UserWarning, match="the copy is digital silence"):
+        assert copies.evaluate(speech(), np.zeros(32000), *scorers) == {}
+
+
+def test_pesq_without_an_utterance_is_left_out(monkeypatch):
+    pesq = pytest.importorskip("pesq")
+
+    def hears_none(*_):
+        raise pesq.NoUtterancesError("No utterances detected")
+
+    monkeypatch.setattr(pesq, "pesq", hears_none)
+    assert copies.evaluate(speech(), speech(), copies.Pesq()) == {"stft_distance": 0.0}
+
+
+@pytest.mark.parametrize(("package", "make"), [("pesq", copies.Pesq), ("pystoi", copies.Stoi)])
+def test_a_missing_package_is_named_with_its_remedy(monkeypatch, package, make):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(InputError, match=f"needs {package}, which .*pip install"):
+        make()
+
+
+def test_protocol_names_the_package_that_scores():
+    pytest.importorskip("pystoi")
+    assert set(copies.protocol("pystoi")) == {"level", "pystoi"}
+    assert "resolutions" in copies.protocol()
