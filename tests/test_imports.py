@@ -28,6 +28,7 @@ ALLOWED = {
     "metrics": {"features", "data.alignment", "loudness"},
     "build": set(),
     "converter": {"audio", "build", "features", "models", "vocoders"},
+    "report": {"audio", "evaluation", "features", "metrics"},
     "baselines": {"build", "converter", "data", "features", "models", "vocoders"},
 }
 

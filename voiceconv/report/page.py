@@ -1,0 +1,150 @@
+"""A run's report: what is known of it, put into the page's template."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from voiceconv import __version__
+from voiceconv.errors import InputError
+from voiceconv.files import replace_text
+from voiceconv.metrics import MEASURES
+from voiceconv.report import tables, utterances
+from voiceconv.report.cards import Card, make_cards
+from voiceconv.report.plots import MOST_LINES, curve_chart
+from voiceconv.report.run import MODEL, Direction, Run, read_run
+from voiceconv.report.scalars import Curve
+
+PLAYERS = ("generator", "discriminator")  # groups of losses, as TensorBoard has them
+GROUPS = ("validation", "losses", "gradient_norm", "rate", "doctor")  # of charts, in their order
+NOT_STATED = "not stated"
+
+
+def write_report(
+    folder: Path,
+    output: Path,
+    n_utterances: int = 6,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Write a run directory's report as one page; InputError where there is no run.
+
+    n_utterances: at most so many of each direction get pictures and players.
+    """
+    run = read_run(folder)
+    cards, n_left_out = make_cards(run, n_utterances, on_progress)
+    try:
+        replace_text(output, render(run, cards, n_left_out))
+    except OSError as error:
+        raise InputError(f"cannot write {output}: {error.strerror}; choose another") from None
+
+
+def render(run: Run, cards: Mapping[str, list[Card]], n_left_out: int = 0) -> str:
+    """The page; `cards`: direction's name -> what `make_cards` made."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("voiceconv.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    return environment.get_template("report.html").render(
+        title=run.config.get("name") or run.folder.resolve().name,
+        facts=facts(run),
+        commands=[str(start["command"]) for start in run.provenance if "command" in start],
+        directions=[_direction(one, cards.get(one.name, [])) for one in run.directions],
+        charts=list(charts(run)),
+        shipped=next((e for e in run.validation if e.get("step") == run.shipped_step), None),
+        warned=run.warned,
+        missing=run.missing,
+        n_left_out=n_left_out,
+        version=__version__,
+    )
+
+
+def facts(run: Run) -> dict[str, str]:
+    """The head of the page: name -> value."""
+    card = run.model.get("card") or {}
+    starts = [*run.provenance, {}]
+    generator = (run.model.get("translator") or {}).get("generator") or {}
+    scores = [scores for direction in run.directions for scores in direction.systems.values()]
+    stated = {
+        "experiment": card.get("experiment") or run.config.get("name"),
+        "domains": ", ".join(map(str, run.model.get("domains") or [])),
+        "network": str(generator.get("_target_", "")).rpartition(".")[2],
+        "steps": None if run.shipped_step is None else f"{run.shipped_step:,}",
+        "data": card.get("data"),
+        "licence": card.get("licence"),
+        "commit": str(starts[-2].get("commit") or "")[:12] if run.provenance else None,
+        "trained": _date(starts[0].get("started")),
+        "scored": _date(max((str(one.get("date", "")) for one in scores), default=None)),
+    }
+    return {name: str(value or NOT_STATED) for name, value in stated.items()}
+
+
+def _date(text: object) -> str | None:
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return f"{moment.day} {moment:%B %Y, %H:%M}"
+
+
+def charts(run: Run) -> Iterator[dict[str, Any]]:
+    """A chart for each loss, of both players; norms; rates; validation; the doctor's figures."""
+    grouped: dict[tuple[str, str], dict[str, Curve]] = {}
+    for tag, curve in run.curves.items():
+        group, _, name = tag.partition("/")
+        if group in PLAYERS:
+            grouped.setdefault(("losses", name), {})[group] = curve
+        elif group in ("gradient_norm", "rate"):
+            grouped.setdefault((group, group), {})[name] = curve
+        elif tag != "validation/seconds" and group in GROUPS:
+            title, _, line = name.partition("/")
+            grouped.setdefault((group, title), {})[line] = curve
+    for (group, title), lines in sorted(grouped.items(), key=lambda one: GROUPS.index(one[0][0])):
+        for part in [lines] if len(lines) <= MOST_LINES else [{k: v} for k, v in lines.items()]:
+            yield _chart(group, title, part, run.shipped_step)
+
+
+def _chart(group: str, name: str, lines: dict[str, Curve], step: int | None) -> dict[str, Any]:
+    title = name.replace("_", " ")
+    named = {label.replace("_", " "): curve for label, curve in lines.items()}
+    said = [
+        f"{label} from {curve.values[0]:.3g} to {curve.values[-1]:.3g}, lowest "
+        f"{curve.values.min():.3g}, highest {curve.values.max():.3g}"
+        for label, curve in named.items()
+    ]
+    last = max(int(curve.steps[-1]) for curve in lines.values())
+    return {
+        "group": group,
+        "title": title,
+        "picture": curve_chart(
+            named,
+            f"{title} over {last:,} steps: {'; '.join(said)}",
+            log=group == "gradient_norm",
+            mark=step if group == "validation" else None,
+        ),
+    }
+
+
+def _direction(direction: Direction, cards: list[Card]) -> dict[str, Any]:
+    """What the template says of a direction."""
+    metrics = [row for scores in direction.systems.values() for row in scores["metrics"].values()]
+    first = direction.systems.get(MODEL) or next(iter(direction.systems.values()))
+    return {
+        "source": direction.source,
+        "target": direction.target,
+        "columns": [tables.measure(name) for name in tables.columns(direction)],
+        "rows": tables.rows(direction),
+        "verdicts": tables.verdicts(direction),
+        "counts": sorted({row["n"] for row in metrics if isinstance(row.get("n"), int)}),
+        "not_run": tables.not_run(direction),
+        "protocol": first["protocol"],
+        "has_model": MODEL in direction.systems,
+        "judged": [MEASURES[name].title for name in utterances.judged(direction)],
+        "scatter": utterances.similarity_scatter(direction),
+        "worst": utterances.worst_table(direction, {card["stem"]: card["place"] for card in cards}),
+        "cards": cards,
+    }

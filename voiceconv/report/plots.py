@@ -1,0 +1,241 @@
+"""Pictures of the report: inline SVG whose colours are the page's own, so that dark follows light.
+
+Matplotlib draws with stand-in colours, which become CSS variables; text stays text, in the page's
+font. Only figure objects are used: nothing is changed at import, and no pyplot state is touched.
+"""
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import matplotlib
+import numpy as np
+from markupsafe import Markup, escape
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from numpy.typing import NDArray
+
+from voiceconv.report.scalars import Curve, thinned
+
+_COLOURS = {  # a stand-in -> what the page's style sheet defines for light and for dark
+    "#010101": "--ink",
+    "#020202": "--muted",
+    "#030303": "--rule",
+    "#050505": "--first",
+    "#060606": "--second",
+    "#070707": "--third",
+}
+INK, MUTED, RULE, FIRST, SECOND, THIRD = _COLOURS
+_KINDS = {"source": MUTED, "converted": FIRST, "target": SECOND}
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "voiceconv",
+    "text.parse_math": False,  # names may hold dollars
+    "font.size": 11.5,
+    "axes.labelsize": 11.0,
+    "xtick.labelsize": 10.5,
+    "ytick.labelsize": 10.5,
+    "legend.fontsize": 10.5,
+    "text.color": INK,
+    "axes.labelcolor": MUTED,
+    "axes.edgecolor": RULE,
+    "axes.linewidth": 1.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "xtick.color": RULE,
+    "ytick.color": RULE,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": MUTED,
+    "xtick.major.size": 3.0,
+    "ytick.major.size": 0.0,
+    "grid.color": RULE,
+    "grid.linewidth": 0.8,
+    "legend.frameon": False,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "savefig.facecolor": "none",
+}
+MOST_LINES = 3  # of a chart: there are as many colours
+N_POINTS = 48  # of a curve: losses of single steps are noise, their means are not
+DYNAMIC_RANGE = 80.0  # dB of a spectrogram, below the loudest of the three
+DPI = 72  # of SVG
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Points (n, 2) of one system in a scatter."""
+
+    label: str
+    points: NDArray[np.float64]
+    colour: str
+    filled: bool = True
+
+
+def curve_chart(
+    lines: Mapping[str, Curve], description: str, *, log: bool = False, mark: int | None = None
+) -> Markup:
+    """At most MOST_LINES curves over the steps: means of neighbours, and how far these reach.
+
+    `mark` is a step that is shown.
+    """
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure((280 / DPI, 185 / DPI), layout="constrained")
+        axes = figure.add_subplot()
+        for (label, curve), colour in zip(lines.items(), (FIRST, SECOND, THIRD), strict=False):
+            mean, low, high = thinned(curve, N_POINTS)
+            axes.fill_between(mean.steps, low.values, high.values, color=colour, alpha=0.18, lw=0)
+            dots = "o" if len(mean.steps) < 25 else ""
+            axes.plot(*mean, color=colour, lw=1.6, marker=dots, ms=3.5, label=label)
+        if log and all((curve.values > 0).all() for curve in lines.values()):
+            _log_axis(axes)
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+        if mark is not None:
+            axes.axvline(mark, color=INK, lw=1, ls=(0, (3, 3)))
+            axes.annotate(
+                f"{mark:,}", (mark, 1), (-3, 0), ("data", "axes fraction"), "offset points",
+                ha="right", va="top", size=10.5,
+            )  # fmt: skip
+        axes.grid(axis="y")
+        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+        axes.margins(x=0.01)
+        if len(lines) > 1:
+            _legend_above(axes, list(lines))
+        return _svg(figure, description)
+
+
+def scatter(
+    clouds: Sequence[Cloud],
+    labels: tuple[str, str],
+    description: str,
+    *,
+    named: Mapping[str, tuple[float, float]],
+    diagonal: bool = False,
+) -> Markup:
+    """A point (x, y) for each utterance; the named ones carry their name."""
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure((400 / DPI, 360 / DPI), layout="constrained")
+        axes = figure.add_subplot()
+        for cloud in clouds:
+            face = cloud.colour if cloud.filled else "none"
+            x, y = cloud.points.T
+            axes.scatter(
+                x, y, s=26, facecolors=face, edgecolors=cloud.colour, linewidths=1.1, alpha=0.75,
+                label=cloud.label,
+            )  # fmt: skip
+        if diagonal:
+            everything = np.concatenate([cloud.points for cloud in clouds])
+            low, high = float(everything.min()) - 0.03, float(everything.max()) + 0.03
+            axes.plot([low, high], [low, high], color=MUTED, lw=1, ls=(0, (3, 3)))
+            axes.set(xlim=(low, high), ylim=(low, high))
+        for name, point in named.items():
+            axes.annotate(name, point, (6, -4), textcoords="offset points", weight="bold")
+        axes.grid()
+        axes.set(xlabel=labels[0], ylabel=labels[1])
+        _legend_above(axes, [cloud.label for cloud in clouds])
+        return _svg(figure, description)
+
+
+def utterance_picture(
+    spectrograms: Mapping[str, NDArray[np.float32]],
+    contours: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]],
+    hop: float,
+    frequencies: NDArray[np.float64],
+    description: str,
+) -> Markup:
+    """Log-mel spectrograms (C, T) in dB under one scale, and F0 in Hz, over one time axis.
+
+    `hop` is the spectrograms' step in seconds, `frequencies` (C,) the channels' centres in Hz,
+    a contour the times in s and F0, 0 where unvoiced.
+    """
+    loudest = max(float(s.max()) for s in spectrograms.values())
+    seconds = max(s.shape[1] for s in spectrograms.values()) * hop
+    with matplotlib.rc_context(_STYLE):
+        n_rows = len(spectrograms) + 1
+        figure = Figure((400 / DPI, (98 * n_rows + 30) / DPI), layout="constrained")
+        rows: Any = figure.subplots(n_rows, 1, sharex=True)
+        for axes, (label, picture) in zip(rows, spectrograms.items(), strict=False):
+            axes.imshow(
+                picture, origin="lower", aspect="auto", interpolation="none", cmap="magma",
+                vmin=loudest - DYNAMIC_RANGE, vmax=loudest,
+                extent=(0, picture.shape[1] * hop, -0.5, len(picture) - 0.5),
+            )  # fmt: skip
+            _frequency_axis(axes, frequencies)
+            axes.set_title(label, loc="left", size=11, pad=3)
+        axes = rows[-1]
+        for label, (times, f0) in contours.items():
+            voiced = np.where(f0 > 0, f0, np.nan)
+            axes.plot(times, voiced, color=_KINDS.get(label, INK), lw=1.8, label=label)
+        axes.set_title("F0 in Hz", loc="left", size=11, pad=3)
+        if any((f0 > 0).any() for _, f0 in contours.values()):
+            _log_axis(axes)
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
+            axes.legend(
+                loc="lower right", bbox_to_anchor=(1, 0.98), ncols=3, handlelength=1.2,
+                borderpad=0, columnspacing=1,
+            )  # fmt: skip
+        axes.grid(axis="y")
+        axes.set(xlim=(0, seconds), xlabel="seconds")
+        return _svg(figure, description)
+
+
+def _frequency_axis(axes: Axes, frequencies: NDArray[np.float64]) -> None:
+    shown = [f for f in (500, 1000, 2000, 4000, 8000) if f < frequencies[-1]]
+    places = np.interp(shown, frequencies, np.arange(len(frequencies)))
+    axes.set_yticks(places, [f"{f / 1000:g}k" for f in shown])
+    axes.spines[:].set_visible(False)
+
+
+def _legend_above(axes: Axes, labels: Sequence[str]) -> None:
+    """In one line where it fits."""
+    n_columns = len(labels) if sum(map(len, labels)) < 32 else 1
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(0, 1.0), ncols=n_columns, handlelength=1.2, borderpad=0,
+        columnspacing=1.2,
+    )  # fmt: skip
+
+
+def _log_axis(axes: Axes) -> None:
+    """Logarithmic, with about four round ticks, wherever it begins."""
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.tick_params(which="minor", length=0)
+
+
+def _short(value: float) -> str:
+    """20000 -> "20k", 0.0002 -> "2e-4"."""
+    if abs(value) >= 1000:
+        return f"{value / 1000:g}k"
+    text = f"{value:.4g}" if value == 0 or abs(value) >= 1e-3 else f"{value:.3g}"
+    return text.replace("e-0", "e-").replace("-", "\u2212")
+
+
+def _svg(figure: Figure, description: str) -> Markup:
+    """Only what a page needs of it: no prologue, no metadata, names that are unique in the page."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", dpi=DPI, metadata={"Date": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg ") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    head, _, body = text.partition(">")
+    box = re.search(r'viewBox="[^"]*"', head)
+    number = f"p{next(_numbers)}-"
+    body = re.sub(r'\bid="', f'id="{number}', body)
+    body = re.sub(r'(xlink:href="#|url\(#)', rf"\g<1>{number}", body)
+    body = re.sub(r"font: [^;\"]*?(\d+(?:\.\d+)?px)[^;\"]*", _font, body)
+    for stand_in, variable in _COLOURS.items():
+        body = body.replace(stand_in, f"var({variable})")
+    label = escape(description)
+    return Markup(f'<svg role="img" aria-label="{label}" {box and box.group()}>{body}')
+
+
+def _font(match: re.Match[str]) -> str:
+    weight = "font-weight: 600; " if re.search(r"font: (bold|[67]00)", match.group()) else ""
+    return f"{weight}font-size: {match.group(1)}"

@@ -1,0 +1,194 @@
+"""What a run directory holds, whole or in part: scores, card, provenance, validation, log."""
+
+import json
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import permutations
+from pathlib import Path
+from typing import Any, TypeGuard
+
+import yaml
+
+from voiceconv.errors import InputError
+from voiceconv.evaluation.scores import read_scores
+from voiceconv.report.scalars import Curve, read_curves
+
+MODEL = "model"  # the system whose scores have no name of their own
+Scores = dict[str, Any]  # the content of a scores.json
+_LINE = re.compile(r"\[[^]]*\]\[[^]]*\]\[(?P<level>\w+)\] - (step (?P<step>\d+): )?(?P<text>.+)")
+
+
+@dataclass(frozen=True)
+class Direction:
+    """Scores of all that was measured as a conversion of source to target, by system."""
+
+    source: str
+    target: str
+    systems: dict[str, Scores]
+
+    @property
+    def name(self) -> str:
+        """As folders and files have it."""
+        return f"{self.source}-{self.target}"
+
+    @property
+    def utterances(self) -> dict[str, dict[str, Any]]:
+        """The model's figures by stem; none where it has no scores."""
+        found: dict[str, dict[str, Any]] = self.systems.get(MODEL, {}).get("utterances", {})
+        return found
+
+
+@dataclass(frozen=True)
+class Warned:
+    """A finding of the training doctor, or another warning; when it first came, and how often."""
+
+    text: str
+    step: int | None
+    n_times: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run directory's parts; `missing` has a sentence for each that is not there."""
+
+    folder: Path
+    config: dict[str, Any]
+    model: dict[str, Any]
+    provenance: list[dict[str, Any]]
+    validation: list[dict[str, Any]]
+    curves: dict[str, Curve]
+    warned: list[Warned] | None  # None: there is no log
+    directions: list[Direction]
+    missing: list[str]
+
+    @property
+    def shipped_step(self) -> int | None:
+        """The step of the model in `model/`."""
+        steps = (self.model.get("card") or {}).get("steps")
+        return steps if isinstance(steps, int) else None
+
+
+def read_run(folder: Path) -> Run:
+    """Read what there is; raises InputError for a folder that holds no part of a run."""
+    if not folder.is_dir():
+        raise InputError(f"there is no folder {folder}; give the directory of a run")
+    missing: list[str] = []
+
+    def part(name: str, read: Callable[[Path], Any], kind: type, writer: str) -> Any:
+        try:
+            found = read(folder / name)
+            if not isinstance(found, kind):
+                raise ValueError(f"holds a {type(found).__name__}")
+        except FileNotFoundError:
+            missing.append(f"no {name}; {writer} writes it")
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            missing.append(f"{name} cannot be read and is left out ({error}); write it again")
+        else:
+            return found
+        return None
+
+    trained = "voiceconv train"
+    model = part("model/config.yaml", _yaml, dict, trained) or {}
+    scores, unread = read_all_scores(folder / "scores")
+    run = Run(
+        folder=folder,
+        config=part("config.yaml", _yaml, dict, trained) or {},
+        model=model,
+        provenance=_dicts(part("provenance.json", _json, list, trained)),
+        validation=_dicts(part("validation.json", _json, list, f"{trained} with a val split")),
+        curves=part("tensorboard", _curves, dict, trained) or {},
+        warned=part("train.log", read_log, list, trained),
+        directions=directions(scores, [str(one) for one in model.get("domains") or []]),
+        missing=missing,
+    )
+    if not scores:
+        missing.append("no scores; voiceconv evaluate, stage evaluate of a recipe, writes them")
+    missing += unread
+    if not (run.config or run.model or run.directions or run.curves):
+        raise InputError(
+            f"{folder} holds no run: no configuration, curves, model or scores; give the folder "
+            "that voiceconv train or a recipe has written"
+        )
+    return run
+
+
+def read_all_scores(folder: Path) -> tuple[dict[str, Scores], list[str]]:
+    """`scores/*.json` by the name of the file, and a sentence for each that is none."""
+    found, unread = {}, []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            scores = read_scores(path)
+        except InputError as error:
+            unread.append(str(error))
+            continue
+        if _is_sound(scores):
+            found[path.name] = scores
+        else:
+            unread.append(f"{path} lacks figures that scores have; evaluate again")
+    return found, unread
+
+
+def directions(scores: dict[str, Scores], domains: list[str]) -> list[Direction]:
+    """`SOURCE-TARGET.json` and `SOURCE-TARGET.NAME.json`, grouped; other names part at a `-`."""
+    pairs = {f"{source}-{target}": (source, target) for source, target in permutations(domains, 2)}
+    found: dict[tuple[str, str], dict[str, Scores]] = {}
+    for file, content in scores.items():
+        stem = file.removesuffix(".json")
+        name = next((pair for pair in pairs if f"{stem}.".startswith(f"{pair}.")), None)
+        if name is None:
+            name = stem.split(".")[0]
+            source, _, target = name.partition("-")
+            pairs[name] = (source, target)
+        system = stem[len(name) + 1 :] or MODEL
+        found.setdefault(pairs[name], {})[system] = content
+    return [Direction(*pair, systems) for pair, systems in sorted(found.items())]
+
+
+def read_log(path: Path) -> list[Warned]:
+    """What the doctor found and other warnings of `train.log`, each text once, in order."""
+    found: dict[str, Warned] = {}
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        match = _LINE.fullmatch(line)
+        if not match or not _is_warning(match["level"], match["text"]):
+            continue
+        text = match["text"].removeprefix("doctor: ")
+        first = found.get(text, Warned(text, int(match["step"]) if match["step"] else None, 0))
+        found[text] = Warned(text, first.step, first.n_times + 1)
+    return list(found.values())
+
+
+def _is_warning(level: str, text: str) -> bool:
+    return level in ("WARNING", "ERROR", "CRITICAL") or text.startswith("doctor: ")
+
+
+def _curves(folder: Path) -> dict[str, Curve] | None:
+    if not folder.is_dir():
+        raise FileNotFoundError
+    return read_curves(folder)
+
+
+def _yaml(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _dicts(entries: list[Any] | None) -> list[dict[str, Any]]:
+    return [entry for entry in entries or [] if isinstance(entry, dict)]
+
+
+def _is_sound(scores: Scores) -> bool:
+    """Whether every mean has its interval, and every utterance its figures."""
+    return all(isinstance(row, dict) for row in scores["utterances"].values()) and all(
+        isinstance(row, dict) and all(is_number(row.get(key)) for key in ("mean", "low", "high"))
+        for row in scores["metrics"].values()
+    )
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether it is a finite one."""
+    return isinstance(value, int | float) and math.isfinite(value)
