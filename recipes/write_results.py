@@ -1,26 +1,52 @@
-"""Stage 6 of vc.sh: EXP/scores/*.json to the table EXP/RESULTS.md.
+"""Stage 6 of vc.sh: EXP/scores/*.json to the tables of EXP/RESULTS.md.
 
-python write_results.py EXP COMMIT COMMAND SOURCE-TARGET...
+python write_results.py EXP COMMIT COMMAND DIRECTION... where EXP/scores has DIRECTION.json for the
+model and DIRECTION.NAME.json for what it is compared with.
 """
 
+import json
+import os
+import platform
 import sys
 from pathlib import Path
 
 import yaml
 
-from voiceconv.evaluate import write_results
+from voiceconv.evaluation.results import MODEL, ROWS, Header, write_results
 
 
 def main(exp: Path, commit: str, command: str, directions: list[str]) -> None:
-    """Unconverted, by statistics alone, converted; a cell has the directions in their order."""
+    """A section for each direction."""
     config = yaml.safe_load((exp / "model" / "config.yaml").read_text(encoding="utf-8"))
-    rows = {
-        "source, unconverted": [exp / f"scores/{name}.unconverted.json" for name in directions],
-        "statistics alone": [exp / f"scores/{name}.statistics.json" for name in directions],
-        "converted": [exp / f"scores/{name}.json" for name in directions],
+    facts = {"scored at commit": commit, "scored on": hardware()}
+    if steps := config["card"].get("steps"):
+        facts["steps"] = f"{steps:,}"
+    if (exp / "provenance.json").exists():
+        started = json.loads((exp / "provenance.json").read_text(encoding="utf-8"))[-1]
+        facts["trained at commit"] = started.get("commit") or f"voiceconv {started['voiceconv']}"
+    sections = {
+        direction.replace("-", " to ", 1): {
+            name: path
+            for name in ROWS
+            if (path := exp / "scores" / f"{direction}{suffix(name)}.json").exists()
+        }
+        for direction in directions
     }
-    steps = config["card"].get("steps")
-    write_results(exp / "RESULTS.md", " / ".join(directions), rows, command, commit, steps)
+    header = Header(f"{config['card'].get('experiment', exp.name)}", command, facts)
+    write_results(exp / "RESULTS.md", header, sections)
+
+
+def suffix(name: str) -> str:
+    """What stands between a direction and .json."""
+    return "" if name == MODEL else f".{name}"
+
+
+def hardware() -> str:
+    """Cores and their model."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    model = next((line.partition(":")[2].strip() for line in lines if "model name" in line), "")
+    return f"{os.cpu_count()} cores, {model or platform.machine()}"
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ def provenance(seed: int) -> dict[str, object]:
     words = sys.argv[0].split() if sys.argv[0].startswith("voiceconv ") else []  # `voiceconv train`
     return {
         "voiceconv": __version__,
-        "commit": _commit(),
+        "commit": commit(),
         "command": shlex.join(["voiceconv", *words[1:], *sys.argv[1:]]),
         "seed": seed,
         "torch": torch.__version__,
@@ -33,7 +33,7 @@ def write_provenance(path: Path, seed: int) -> None:
     replace_text(path, json.dumps([*entries, provenance(seed)], indent=2) + "\n")
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
     """The source tree's commit, with a + when it has changes; None for an installed package."""
     root = Path(__file__).parent.parent
     if not (root / ".git").exists():

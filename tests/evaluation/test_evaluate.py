@@ -1,0 +1,274 @@
+"""What `voiceconv evaluate` writes: values, stamps, and that only the recordings decide them."""
+
+import json
+
+import pytest
+import torch
+
+from voiceconv import audio
+from voiceconv.errors import InputError
+from voiceconv.evaluation import voices
+from voiceconv.evaluation.evaluate import Given, evaluate_folder
+from voiceconv.evaluation.protocol import parse
+from voiceconv.evaluation.scores import as_lines
+from voiceconv.metrics import MEASURES
+
+MCD = ["mel_cepstral_distortion"]
+LEVEL = ["loudness", "peak", "clipped", "silence"]
+
+
+def write(path, pitch=120.0, seconds=0.3, level=0.2, rate=16000):
+    """A buzz of six harmonics over noise."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    t = torch.arange(int(rate * seconds)) / rate
+    wave = sum(0.7**k * torch.cos(2 * torch.pi * k * pitch * t) for k in range(1, 7))
+    noise = torch.randn(len(t), generator=torch.Generator().manual_seed(0))
+    audio.write(path, level * wave + 0.01 * noise, rate)
+
+
+def but_for_the_date(scores):
+    return {key: value for key, value in scores.items() if key != "date"}
+
+
+def test_identical_folders_score_zero(tmp_path):
+    for stem in ("1", "2"):
+        write(tmp_path / f"converted/{stem}.wav", 100 + 20 * int(stem))
+        write(tmp_path / f"reference/{stem}.flac", 100 + 20 * int(stem))
+    given = Given(tmp_path / "converted", tmp_path / "reference")
+    scores = evaluate_folder(given, [*MCD, "duration_ratio"])
+    assert scores["utterances"] == {
+        stem: {
+            "file": f"{stem}.wav",
+            "mel_cepstral_distortion": pytest.approx(0, abs=0.05),
+            "duration_ratio": 1.0,
+        }
+        for stem in ("1", "2")
+    }
+    assert scores["metrics"]["mel_cepstral_distortion"]["n"] == 2
+    assert scores["metrics"]["mel_cepstral_distortion"]["better"] == "lower"
+    assert set(scores["not_run"]) == set(MEASURES) - {*MCD, "duration_ratio"}
+    assert set(scores["not_run"].values()) == {"not asked for"}
+    assert scores["inputs"]["reference"] == str(tmp_path / "reference")
+    assert json.loads(json.dumps(scores, allow_nan=False)) == json.loads(json.dumps(scores))
+
+
+def test_data_directory_of_two_domains_with_segments(tmp_path):
+    """Either side may be a data directory, whose segments are cut: as the source's own row is."""
+    for name, pitch in (("a", 100), ("b", 150)):
+        write(tmp_path / f"wav/{name}.wav", pitch, seconds=0.6)
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "wav.scp").write_text(f"a {tmp_path}/wav/a.wav\nb {tmp_path}/wav/b.wav\n")
+    (data / "segments").write_text("a-x_1 a 0.1 0.4\nb-x_1 b 0.2 0.5\n")
+    (data / "utt2spk").write_text("a-x_1 a\nb-x_1 b\n")
+
+    def own(source, target):
+        scores = evaluate_folder(Given(data, data, source=source, target=target), MCD)
+        assert scores["utterances"]["x_1"]["file"].endswith(f"wav/{source}.wav")
+        return scores["utterances"]["x_1"]["mel_cepstral_distortion"]
+
+    assert own("b", "b") == 0.0
+    assert own("a", "b") > 1
+    write(tmp_path / "converted/a-x_1.wav", 150, seconds=0.3)
+    scores = evaluate_folder(Given(tmp_path / "converted", data, target="b"), ["duration_ratio"])
+    assert scores["utterances"]["x_1"]["duration_ratio"] == 1.0  # 0.3 s of 0.6
+    with pytest.raises(InputError, match="holds a, b; choose one with --target"):
+        evaluate_folder(Given(tmp_path / "converted", data))
+    with pytest.raises(InputError, match="holds a, b; choose one with --source"):
+        evaluate_folder(Given(data, data, target="a"))
+    with pytest.raises(InputError, match="no 'c' in .*, which holds a, b"):
+        evaluate_folder(Given(tmp_path / "converted", data, target="c"))
+
+
+def test_what_lacks_its_input_is_not_run(tmp_path):
+    write(tmp_path / "converted/1.wav")
+    scores = evaluate_folder(Given([tmp_path / "converted/1.wav"]), [*MEASURES][:16])
+    assert list(scores["metrics"]) == [n for n in scores["metrics"] if n.startswith("dnsmos")]
+    assert "--reference" in scores["not_run"]["mel_cepstral_distortion"]
+    assert "--target-train" in scores["not_run"]["speaker_similarity"]
+    assert "--source-train" in scores["not_run"]["source_similarity"]
+    assert "--text" in scores["not_run"]["word_error"]
+    said = as_lines(scores).splitlines()
+    assert "not run: character_error, word_error (no transcripts (--text))" in said
+
+
+def test_a_missing_package_is_a_reason_not_an_end(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "resemblyzer", None)
+    write(tmp_path / "1.wav")
+    files = [tmp_path / "1.wav"]
+    asked = [*MCD, "speaker_similarity", "f0_mean_difference"]
+    scores = evaluate_folder(Given(files, files, files), asked)
+    assert list(scores["metrics"]) == [*MCD, "f0_mean_difference"]
+    assert scores["utterances"]["1"]["f0_mean_difference"] == 0.0
+    assert "pip install" in scores["not_run"]["speaker_similarity"]
+    assert "speaker_similarity" not in scores["protocol"]
+
+
+def test_an_utterance_without_a_value_is_counted_out(tmp_path):
+    """A silent file has no loudness and no peak: the mean is of the other one."""
+    write(tmp_path / "converted/1.wav")
+    audio.write(tmp_path / "converted/2.wav", torch.zeros(8000), 16000)
+    with pytest.warns(UserWarning, match="digital silence"):
+        scores = evaluate_folder(Given(tmp_path / "converted"), LEVEL)
+    assert scores["metrics"]["peak"]["n"] == 1 and scores["metrics"]["clipped"]["n"] == 2
+    assert scores["metrics"]["peak"]["mean"] == scores["utterances"]["1"]["peak"]
+    assert "peak" not in scores["utterances"]["2"]
+    assert scores["utterances"]["2"]["silence"] == 100.0
+    with pytest.warns(UserWarning, match="digital silence"):
+        scores = evaluate_folder(Given([tmp_path / "converted/2.wav"]), ["peak"])
+    assert scores["metrics"] == {} and scores["not_run"]["peak"] == "no utterance has a value"
+
+
+def test_level_is_taken_at_the_files_own_rate(tmp_path):
+    """A square wave at 24 kHz whose every sample is clipped; resampled, none would be."""
+    wave = torch.ones(12000)
+    wave[::2] = -1
+    audio.write(tmp_path / "1.wav", wave, 24000)
+    scores = evaluate_folder(Given([tmp_path / "1.wav"]), ["clipped", "peak"])
+    assert scores["utterances"]["1"]["clipped"] == 100.0
+
+
+def test_error_rates_are_pooled(tmp_path):
+    """2 of 2 and 1 of 8 words wrong are 3 of 10, not the mean of 100% and 12.5%."""
+    for stem in ("1", "2"):
+        write(tmp_path / f"converted/{stem}.wav")
+    (tmp_path / "text").write_text("1 a b\n2 one two three four five six seven eight\n")
+    heard = tmp_path / "heard"
+    heard.write_text("#!/bin/sh\necho one two three four five six seven nine\n")
+    heard.chmod(0o755)
+    scores = evaluate_folder(
+        Given(tmp_path / "converted", text=tmp_path / "text"),
+        ["word_error"],
+        recogniser=f"{heard} {{}}",
+    )
+    assert scores["utterances"]["1"]["word_error"] == pytest.approx(400)  # 2 replaced, 6 inserted
+    assert scores["utterances"]["1"]["n_words"] == 2
+    assert scores["metrics"]["word_error"]["mean"] == pytest.approx(100 * (8 + 1) / 10)
+    assert scores["protocol"]["word_error"]["recogniser"] == f"{heard} '{{}}'"
+    with pytest.raises(InputError, match=r"write \{\} where its path belongs"):
+        evaluate_folder(
+            Given(tmp_path / "converted", text=tmp_path / "text"), ["word_error"], None, "echo"
+        )
+    (tmp_path / "text").write_text("1 a b\n")
+    with pytest.raises(
+        InputError, match=r"2\.wav has no counterpart in .*text; add its transcript"
+    ):
+        evaluate_folder(Given(tmp_path / "converted", text=tmp_path / "text"), ["word_error"])
+
+
+def test_a_copy_of_itself_has_no_distance(tmp_path):
+    write(tmp_path / "converted/a-1.wav", seconds=1)
+    write(tmp_path / "original/1.wav", seconds=1)
+    given = Given(tmp_path / "converted", copy_of=tmp_path / "original")
+    scores = evaluate_folder(given, ["stft_distance"])
+    assert scores["utterances"]["1"]["stft_distance"] == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.slow
+def test_neither_jobs_nor_order_nor_kept_voices_change_a_figure(tmp_path, monkeypatch):
+    monkeypatch.setattr("voiceconv.evaluation.protocol.commit", lambda: "abc")
+    for number in range(4):
+        write(tmp_path / f"converted/{number}.wav", 100 + 9 * number, 0.4, rate=24000)
+        write(tmp_path / f"reference/{number}.wav", 110 + 9 * number, 0.5, rate=24000)
+    folder, reference = tmp_path / "converted", tmp_path / "reference"
+    names = [*MCD, "log_f0_rmse", "speaker_similarity", "f0_spread_ratio", *LEVEL]
+    given = Given(folder, reference, reference)
+    first = evaluate_folder(given, names)
+    parallel = evaluate_folder(given, names[::-1], jobs=2, voices=tmp_path / "voices")
+    assert but_for_the_date(parallel) == but_for_the_date(first)
+    kept = evaluate_folder(given, names, voices=tmp_path / "voices")
+    assert but_for_the_date(kept) == but_for_the_date(first)
+    assert len(list((tmp_path / "voices").iterdir())) == 1
+    backwards = [sorted(one.iterdir())[::-1] for one in (folder, reference)]
+    shuffled = evaluate_folder(Given(backwards[0], backwards[1], backwards[1]), names)
+    for key in ("protocol", "metrics"):
+        assert shuffled[key] == first[key]
+
+
+def test_a_kept_voice_is_of_one_protocol_and_one_set_of_recordings(tmp_path, monkeypatch):
+    write(tmp_path / "1.wav", 100, rate=24000)
+    write(tmp_path / "train/2.wav", 120, rate=24000)
+    made = []
+    of_all = voices.voice_of
+    monkeypatch.setattr(
+        "voiceconv.evaluation.evaluate.voice_of", lambda found: made.append(1) or of_all(found)
+    )
+
+    def difference(*settings):
+        given = Given([tmp_path / "1.wav"], target_train=tmp_path / "train")
+        scores = evaluate_folder(
+            given, ["f0_mean_difference"], parse(settings), voices=tmp_path / "voices"
+        )
+        return scores["utterances"]["1"]["f0_mean_difference"]
+
+    first = difference()
+    assert first == pytest.approx(-1200 * 0.2630, abs=10)  # log2(100 / 120); dio on 0.3 s
+    assert difference() == first and len(made) == 1
+    difference("resampler=soxr_lq")
+    assert len(made) == 2
+    write(tmp_path / "train/2.wav", 150, rate=24000)
+    assert difference() == pytest.approx(-1200 * 0.5850, abs=10) and len(made) == 3
+
+
+def test_refusals(tmp_path):
+    write(tmp_path / "converted/9.wav")
+    write(tmp_path / "reference/1.wav")
+    with pytest.raises(InputError, match=r"9\.wav has no counterpart in .*reference"):
+        evaluate_folder(Given(tmp_path / "converted", tmp_path / "reference"))
+    with pytest.raises(InputError, match="there is no folder"):
+        evaluate_folder(Given(tmp_path / "nowhere"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="no sound file in"):
+        evaluate_folder(Given(tmp_path / "empty"))
+    with pytest.raises(InputError, match="no metric 'mos'; choose from mel_cepstral_distortion"):
+        evaluate_folder(Given(tmp_path / "converted"), ["mos"])
+    write(tmp_path / "short/1.wav", seconds=0.01)
+    with pytest.raises(InputError, match=r"1\.wav cannot be scored: the estimate has 160 samples"):
+        evaluate_folder(Given(tmp_path / "short", tmp_path / "reference"), MCD)
+    with pytest.raises(InputError, match="1.* cannot be scored: the reference has 160 samples"):
+        evaluate_folder(Given(tmp_path / "reference", tmp_path / "short"), MCD)
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad/1.wav").write_text("no sound")
+    with pytest.raises(InputError, match="is no sound file"):
+        evaluate_folder(Given(tmp_path / "bad"), LEVEL, jobs=2)
+    write(tmp_path / "reference/a/1.wav")
+    with pytest.raises(InputError, match="two recordings of '1'"):
+        evaluate_folder(Given(tmp_path / "converted", tmp_path / "reference"))
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("mcd.order=many", "--set mcd.order=many: give a whole number, not 'many'"),
+        ("mcd.order=0", "order 0 of the mel-cepstrum"),
+        ("mcd.with_c0=perhaps", "give true or false"),
+        ("mcd.silence=quiet", "silence 'quiet' of the protocol; give loud, voiced, none"),
+        ("resampler=sinc", "resampler 'sinc'; give soxr_vhq, soxr_hq"),
+        ("peak=1", "no such setting; known are resampler, mcd.order, mcd.alpha, mcd.with_c0"),
+        ("mcd.order", "give a whole number, not ''"),
+    ],
+)
+def test_a_wrong_setting_is_named(setting, sentence):
+    with pytest.raises(InputError) as raised:
+        parse([setting])
+    assert sentence in str(raised.value)
+
+
+def test_settings_become_a_protocol():
+    protocol = parse(["mcd.order=34", "mcd.with_c0=true", "resampler=soxr_lq", "mcd.f0=harvest"])
+    assert (protocol.mcd.order, protocol.mcd.with_c0, protocol.mcd.f0) == (34, True, "harvest")
+    assert protocol.quality == "LQ" and parse([]).quality == "VHQ"
+
+
+def test_the_resampler_reaches_the_samples(tmp_path):
+    """A tone of 7.6 kHz: the lowest quality lets less of it pass."""
+    t = torch.arange(24000) / 24000
+    audio.write(tmp_path / "1.wav", 0.5 * torch.sin(2 * torch.pi * 7600 * t), 24000)
+    write(tmp_path / "r/1.wav", seconds=1)
+
+    def mcd(quality):
+        given = Given([tmp_path / "1.wav"], tmp_path / "r")
+        scores = evaluate_folder(given, MCD, parse([f"resampler={quality}"]))
+        return scores["utterances"]["1"]["mel_cepstral_distortion"]
+
+    assert mcd("soxr_vhq") != mcd("soxr_qq")

@@ -1,0 +1,1 @@
+"""Scores of converted recordings that say how they were made, and comparisons that check it."""

@@ -1,0 +1,147 @@
+"""Several scores.json side by side, if and only if they were made alike."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from voiceconv.errors import InputError
+from voiceconv.evaluation.bootstrap import difference
+from voiceconv.evaluation.protocol import noted, unlike
+from voiceconv.evaluation.scores import read_scores
+from voiceconv.metrics import MEASURES, WEIGHTS
+
+Scores = dict[str, Any]
+
+
+def compare(paths: Sequence[Path | str], names: Sequence[str] = (), seed: int = 0) -> Scores:
+    """Compare files with the first by the measures `names` (all that they share).
+
+    Returns {"files": [...], "notes": [...], "measures": {name: {"unit", "better", "systems":
+    [{"mean", "low", "high", "n", "difference"}, ...]}}}; a difference is paired over utterances, in
+    the order second less first, with "verdict": "better", "worse" or "differs" where its interval
+    excludes 0. Raises InputError where protocols are unlike.
+    """
+    files = [str(path) for path in paths]
+    if len(files) < 2:
+        raise InputError("give two files or more to compare")
+    scores = [read_scores(path) for path in files]
+    shared = _shared(files, scores, names)
+    for file, other in zip(files[1:], scores[1:], strict=True):
+        reason = _stems_differ(scores[0], other) or unlike(
+            scores[0]["protocol"], other["protocol"], shared
+        )
+        if reason:
+            raise InputError(
+                f"{file} was not made as {files[0]} was: {reason}; evaluate both alike"
+            )
+    notes = [
+        f"{file}: {note}"
+        for file, other in zip(files[1:], scores[1:], strict=True)
+        for note in noted(scores[0]["protocol"], other["protocol"])
+    ]
+    return {
+        "files": files,
+        "notes": notes,
+        "measures": {name: _measure(name, scores, seed) for name in shared},
+    }
+
+
+def table(compared: Scores) -> Table:
+    """What `compare` returns, for the terminal: a block of lines for each measure."""
+    shown = Table("measure", "scores", "mean [95% interval]", "less the first", "", "n")
+    labels = _labels(compared["files"])
+    for name, measure in compared["measures"].items():
+        title = MEASURES[name].title + (f", {measure['unit']}" if measure["unit"] else "")
+        for label, system in zip(labels, measure["systems"], strict=True):
+            change = system.get("difference")
+            shown.add_row(
+                title,
+                label,
+                _interval(system),
+                _interval(change, "+") if change else "",
+                (change or {}).get("verdict") or "",
+                str(system["n"]),
+            )
+            title = ""
+        shown.add_section()
+    return shown
+
+
+def paired(name: str, first: Scores, second: Scores, seed: int = 0) -> dict[str, Any] | None:
+    """Second less first over the utterances that have a value in both; None where none has."""
+    rows = [
+        (row, second["utterances"][stem])
+        for stem, row in first["utterances"].items()
+        if name in row and name in second["utterances"][stem]
+    ]
+    if not rows:
+        return None
+    weights = [row[WEIGHTS[name]] for row, _ in rows] if name in WEIGHTS else None
+    found: dict[str, Any] = difference(
+        [row[name] for row, _ in rows], [row[name] for _, row in rows], seed, weights
+    )
+    found["verdict"] = _verdict(found, MEASURES[name].better)
+    return found
+
+
+def _verdict(change: dict[str, Any], better: str) -> str | None:
+    """What an interval that excludes 0 says."""
+    if change["low"] <= 0 <= change["high"]:
+        return None
+    if better == "none":
+        return "differs"
+    return "better" if (change["mean"] > 0) == (better == "higher") else "worse"
+
+
+def _measure(name: str, scores: Sequence[Scores], seed: int) -> Scores:
+    systems = [
+        {key: one["metrics"][name][key] for key in ("mean", "low", "high", "n")} for one in scores
+    ]
+    for system, other in zip(systems[1:], scores[1:], strict=True):
+        system["difference"] = paired(name, scores[0], other, seed)
+    return {"unit": MEASURES[name].unit, "better": MEASURES[name].better, "systems": systems}
+
+
+def _shared(files: Sequence[str], scores: Sequence[Scores], names: Sequence[str]) -> list[str]:
+    """The measures that all files have; where some are asked for, all of these."""
+    for name in names:
+        if name not in MEASURES:
+            raise InputError(f"no metric {name!r}; choose from {', '.join(MEASURES)}")
+        for file, one in zip(files, scores, strict=True):
+            if name not in one["metrics"]:
+                reason = one["not_run"].get(name, "not run")
+                raise InputError(f"{file} has no {name} ({reason}); leave it out")
+    shared = [
+        name
+        for name in MEASURES
+        if name in (names or MEASURES) and all(name in one["metrics"] for one in scores)
+    ]
+    if not shared:
+        raise InputError(f"{' and '.join(files)} have no measure in common; evaluate both alike")
+    return shared
+
+
+def _stems_differ(first: Scores, second: Scores) -> str | None:
+    here, there = first["utterances"].keys(), second["utterances"].keys()
+    missing, extra = sorted(here - there), sorted(there - here)
+    if missing:
+        return f"it lacks {_some(missing)}"
+    return f"it also has {_some(extra)}" if extra else None
+
+
+def _some(stems: Sequence[str]) -> str:
+    """The first of some utterances, and how many more there are."""
+    more = f" and {len(stems) - 1} more" if len(stems) > 1 else ""
+    return f"the utterance {stems[0]!r}{more}"
+
+
+def _labels(files: Sequence[str]) -> list[str]:
+    """Short names where these tell the files apart."""
+    stems = [Path(file).stem for file in files]
+    return stems if len(set(stems)) == len(stems) else list(files)
+
+
+def _interval(value: dict[str, Any], sign: str = "") -> str:
+    return f"{value['mean']:{sign}.3f} [{value['low']:{sign}.3f}, {value['high']:{sign}.3f}]"

@@ -1,0 +1,199 @@
+"""Score a folder of converted recordings: what `scores.json` holds."""
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from voiceconv import __version__
+from voiceconv.data.manifest import Utterance
+from voiceconv.errors import InputError
+from voiceconv.evaluation import inputs
+from voiceconv.evaluation.bootstrap import summary
+from voiceconv.evaluation.inputs import Case, Location, contents, digest
+from voiceconv.evaluation.measuring import ERRORS, Job, Progress, measure_all, recogniser_of, tools
+from voiceconv.evaluation.protocol import Protocol, Stamp, stamp
+from voiceconv.evaluation.scores import FORMAT
+from voiceconv.evaluation.voices import Shelf, Voice, nearness, voice_of
+from voiceconv.metrics import MEASURES, WEIGHTS
+
+_OPTIONS = {
+    "reference": "no reference recordings (--reference)",
+    "target_train": "no training recordings of the target (--target-train)",
+    "source_train": "no training recordings of the source (--source-train)",
+    "text": "no transcripts (--text)",
+    "copy_of": "no originals that they are copies of (--copy-of)",
+}
+
+
+class Given(NamedTuple):
+    """What a user names; a location is a folder, a list of files or a Kaldi data directory."""
+
+    converted: Location
+    reference: Location | None = None
+    target_train: Location | None = None
+    source_train: Location | None = None
+    text: Path | str | None = None  # a data directory with transcripts, or a file of `id text`
+    copy_of: Location | None = None
+    target: str | None = None  # domain of reference and target_train
+    source: str | None = None  # domain of all others
+
+
+def evaluate_folder(
+    given: Given,
+    names: Sequence[str] = (),
+    protocol: Protocol | None = None,
+    recogniser: str | None = None,
+    jobs: int | None = 1,
+    voices: Path | str | None = None,
+    seed: int = 0,
+    on_progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Score converted recordings by the measures `names` (all); what `scores.json` holds.
+
+    recogniser: a command with {} for the file; PocketSphinx, for English. jobs: processes (None:
+    one per core), which change no figure. voices: a folder that keeps the training recordings'
+    voices for the next evaluation. A measure that lacks an input or a package is listed under
+    `not_run` with the reason. Raises InputError where nothing can be paired, and for a recording
+    that cannot be scored.
+    """
+    protocol = protocol or Protocol()
+    run, not_run = _runnable(given, names or tuple(MEASURES), recogniser)
+    cases = inputs.cases(
+        given.converted, given.reference, given.copy_of, given.text, given.source, given.target
+    )
+    trains = _trains(given, run)
+    spoken = recogniser_of(recogniser) if set(ERRORS) & set(run) else None
+    digests = _digests(cases, trains, run)
+    made = stamp(protocol, run, [case.stem for case in cases], digests, spoken, seed)
+    job = Job(tuple(run), protocol, recogniser)
+    rows = _measured(job, cases, trains, made, Shelf(voices), jobs, on_progress)
+    means = _means(run, rows, seed)
+    not_run |= {name: "no utterance has a value" for name in run if name not in means}
+    return {
+        "format": FORMAT,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "voiceconv": __version__,
+        "protocol": made,
+        "metrics": means,
+        "not_run": {name: not_run[name] for name in MEASURES if name in not_run},
+        "inputs": {key: _as_given(value) for key, value in given._asdict().items() if value},
+        "utterances": {
+            case.stem: {"file": _relative(case.converted.path, given.converted), **row}
+            for case, row in zip(cases, rows, strict=True)
+        },
+    }
+
+
+def _runnable(
+    given: Given, names: Sequence[str], recogniser: str | None
+) -> tuple[list[str], dict[str, str]]:
+    """The measures that can be run, in the table's order, and why the others cannot."""
+    unknown = sorted(set(names) - set(MEASURES))
+    if unknown:
+        raise InputError(f"no metric {unknown[0]!r}; choose from {', '.join(MEASURES)}")
+    run, not_run = [], {}
+    for name, measure in MEASURES.items():
+        missing = [need for need in measure.needs if getattr(given, need) is None]
+        if name not in names:
+            not_run[name] = "not asked for"
+        elif missing:
+            not_run[name] = _OPTIONS[missing[0]]
+        else:
+            try:
+                tools([name], recogniser)
+                run.append(name)
+            except InputError as error:
+                if recogniser is not None and name in ERRORS:
+                    raise  # a command that cannot be understood is no missing package
+                not_run[name] = str(error)
+    return run, not_run
+
+
+def _trains(given: Given, run: Sequence[str]) -> dict[str, list[Utterance]]:
+    """The training recordings that the measures need, sorted, by the name of the input."""
+    trains = {}
+    for need, domain in (("target_train", given.target), ("source_train", given.source)):
+        if any(need in MEASURES[name].needs for name in run):
+            found = inputs.recordings(getattr(given, need), domain, f"--{need[:6]}")
+            trains[need] = sorted(found, key=lambda one: (one.id, str(one.path)))
+    return trains
+
+
+def _digests(
+    cases: Sequence[Case], trains: Mapping[str, Sequence[Utterance]], run: Sequence[str]
+) -> dict[str, str]:
+    """A digest of each input that a measure was taken against, by content."""
+    used = {need for name in run for need in MEASURES[name].needs}
+    parallel = {
+        "reference": {case.stem: case.reference for case in cases if case.reference},
+        "copy_of": {case.stem: case.original for case in cases if case.original},
+    }
+    digests = {need: digest([one] for one in contents(trains[need])) for need in trains}
+    for need, of in parallel.items():
+        if need in used:
+            digests[need] = digest(zip(of, contents(of.values()), strict=True))
+    if "text" in used:
+        digests["text"] = digest((case.stem, case.text) for case in cases if case.text)
+    return digests
+
+
+def _measured(
+    job: Job,
+    cases: Sequence[Case],
+    trains: Mapping[str, Sequence[Utterance]],
+    made: Stamp,
+    shelf: Shelf,
+    jobs: int | None,
+    on_progress: Progress | None,
+) -> list[dict[str, float]]:
+    """The values of each case, in their order."""
+    voices: dict[str, Voice | None] = {need: shelf.find(made, need) for need in trains}
+    lacking = [need for need, voice in voices.items() if voice is None]
+    tasks: list[Case | Utterance] = [one for need in lacking for one in trains[need]]
+    found = measure_all([*tasks, *cases], job, jobs, on_progress)
+    start = 0
+    for need in lacking:
+        end = start + len(trains[need])
+        voices[need] = voice = voice_of(found[start:end])
+        shelf.keep(made, need, voice)
+        start = end
+    target, source = voices.get("target_train"), voices.get("source_train")
+    return [_row(one.scores | nearness(one, target, source), job.names) for one in found[start:]]
+
+
+def _row(values: Mapping[str, float], names: Sequence[str]) -> dict[str, float]:
+    """What was asked for, in the table's order, then its weights; no NaN, no infinity."""
+    kept = [name for name in names if math.isfinite(values.get(name, math.nan))]
+    weights = [WEIGHTS[name] for name in kept if name in WEIGHTS]
+    return {name: values[name] for name in (*kept, *weights)}
+
+
+def _means(
+    run: Sequence[str], rows: Sequence[Mapping[str, float]], seed: int
+) -> dict[str, dict[str, Any]]:
+    """Mean and interval of each measure over the utterances that have a value."""
+    means: dict[str, dict[str, Any]] = {}
+    for name in run:
+        having = [row for row in rows if name in row]
+        if having:
+            weights = [row[WEIGHTS[name]] for row in having] if name in WEIGHTS else None
+            measure = MEASURES[name]
+            means[name] = {
+                "unit": measure.unit,
+                "better": measure.better,
+                **summary([row[name] for row in having], seed, weights),
+            }
+    return means
+
+
+def _as_given(value: Location) -> str | list[str]:
+    return str(value) if isinstance(value, (str, Path)) else [str(one) for one in value]
+
+
+def _relative(path: Path, folder: Location) -> str:
+    """A file by its path in the folder that was given; elsewhere, as it was given."""
+    if isinstance(folder, (str, Path)) and path.is_relative_to(folder):
+        return str(path.relative_to(folder))
+    return str(path)

@@ -1,0 +1,156 @@
+"""What is scored and what it is scored against: recordings and transcripts, paired by name."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from voiceconv import audio
+from voiceconv.data.manifest import Utterance, is_data_dir, read_data_dir, read_table
+from voiceconv.errors import InputError
+
+T = TypeVar("T")
+Location = Path | str | Sequence[Path | str]
+
+
+class Case(NamedTuple):
+    """A converted recording, and what belongs to it where that was given."""
+
+    stem: str
+    converted: Utterance
+    reference: Utterance | None = None  # the target's own recording of the sentence
+    original: Utterance | None = None  # what it is a copy of, sample on sample
+    text: str | None = None
+
+
+def recordings(location: Location, domain: str | None, option: str) -> list[Utterance]:
+    """Utterances of a folder, a list of files or a Kaldi data directory (there: of one domain).
+
+    `option` is what errors name for choosing the domain: `--target` or `--source`.
+    """
+    if not isinstance(location, (str, Path)):
+        return [Utterance(Path(file).stem, domain or "", Path(file)) for file in location]
+    folder = Path(location)
+    if not folder.is_dir():
+        raise InputError(f"there is no folder {folder}; check the path")
+    if is_data_dir(folder):
+        return _of_domain(folder, domain, option)
+    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in audio.EXTENSIONS)
+    if not files:
+        raise InputError(f"no sound file in {folder}; give a folder that holds some")
+    return [Utterance(file.stem, domain or "", file) for file in files]
+
+
+def cases(
+    converted: Location,
+    reference: Location | None,
+    copy_of: Location | None,
+    text: Path | str | None,
+    source: str | None,
+    target: str | None,
+) -> list[Case]:
+    """Pair each converted recording with what is given of it; sorted by stem.
+
+    The stem is that of the reference (without one, the original's, the text's, its own): the
+    longest end of the name, cut at hyphens, that is known there. Raises InputError where one has
+    no counterpart.
+    """
+    references = _recordings_by_stem(reference, target, "--target")
+    originals = _recordings_by_stem(copy_of, source, "--source")
+    texts = None if text is None else _texts(Path(text), source)
+    found: dict[str, Case] = {}
+    for one in recordings(converted, source, "--source"):
+        name = _stem(one)
+        of_reference, of = _counterpart(
+            one, references, f"{reference}; add the target's recording of it under the same name"
+        )
+        of_original, original = _counterpart(
+            one, originals, f"{copy_of}; add what it is a copy of under the same name"
+        )
+        of_text, said = _counterpart(one, texts, f"{text}; add its transcript")
+        stem = of_reference or of_original or of_text or name
+        if stem in found:
+            raise InputError(f"two conversions of {stem!r} in {converted}; keep one")
+        found[stem] = Case(stem, one, of, original, said)
+    return [found[stem] for stem in sorted(found)]
+
+
+def digest(parts: Iterable[Sequence[str]]) -> str:
+    """The SHA-256 of rows of words, whatever their order."""
+    lines = sorted("\0".join(part) for part in parts)
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def contents(utterances: Iterable[Utterance]) -> list[str]:
+    """What tells each recording, or part of one, from another, wherever the file lies."""
+    known: dict[Path, str] = {}
+    found = []
+    for one in utterances:
+        if one.path not in known:
+            known[one.path] = _file_digest(one.path)
+        found.append(f"{known[one.path]} {one.start or 0.0!r} {one.end!r}")
+    return found
+
+
+def _file_digest(path: Path) -> str:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}; check the path") from None
+
+
+def _of_domain(folder: Path, domain: str | None, option: str) -> list[Utterance]:
+    utterances = read_data_dir(folder)
+    domains = sorted({utterance.domain for utterance in utterances})
+    if domain is None and len(domains) > 1:
+        raise InputError(f"{folder} holds {', '.join(domains)}; choose one with {option}")
+    utterances = [u for u in utterances if domain in (None, u.domain)]
+    if not utterances:
+        raise InputError(f"no {domain!r} in {folder}, which holds {', '.join(domains)}")
+    return utterances
+
+
+def _stem(utterance: Utterance) -> str:
+    """The id less the domain's prefix."""
+    return utterance.id.removeprefix(f"{utterance.domain}-") or utterance.id
+
+
+def _recordings_by_stem(
+    location: Location | None, domain: str | None, option: str
+) -> dict[str, Utterance] | None:
+    if location is None:
+        return None
+    table: dict[str, Utterance] = {}
+    for utterance in recordings(location, domain, option):
+        stem = _stem(utterance)
+        if stem in table:
+            raise InputError(f"two recordings of {stem!r} in {location}; keep one")
+        table[stem] = utterance
+    return table
+
+
+def _texts(place: Path, source: str | None) -> dict[str, str]:
+    """Stem -> transcript, of a data directory (there: of the source) or lines of `id text`."""
+    if not is_data_dir(place):
+        if place.is_dir():
+            raise InputError(f"{place} is no data directory; give one, or a file of `id text`")
+        return {name: text for name, text in read_table(place).items() if text}
+    spoken = [u for u in _of_domain(place, source, "--source") if u.text]
+    if not spoken:
+        raise InputError(f"no transcripts in {place}; add a file `text` of `utterance transcript`")
+    return {_stem(u): u.text or "" for u in spoken}
+
+
+def _counterpart(
+    utterance: Utterance, table: Mapping[str, T] | None, remedy: str
+) -> tuple[str | None, T | None]:
+    """The longest end of a name, from a hyphen on, that the table knows, and what it has there."""
+    if table is None:
+        return None, None
+    parts = _stem(utterance).split("-")
+    ends = ("-".join(parts[first:]) for first in range(len(parts)))  # the longest first
+    stem = next((end for end in ends if end in table), None)
+    if stem is None:
+        raise InputError(f"{utterance.path} has no counterpart in {remedy}, or leave the file out")
+    return stem, table[stem]

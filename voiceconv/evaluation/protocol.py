@@ -1,0 +1,174 @@
+"""How figures were made: what can be chosen, what is stamped on them, and whether two stamps agree.
+
+A stamp has three parts: `common`, what all measures share; `inputs`, a SHA-256 of each kind of
+input; and one part for each measure, by its name.
+"""
+
+import platform
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import Any
+
+from voiceconv import __version__
+from voiceconv.errors import InputError
+from voiceconv.evaluation.bootstrap import N_RESAMPLES
+from voiceconv.evaluation.inputs import digest
+from voiceconv.metrics import (
+    MEASURES,
+    analysis,
+    copy_synthesis,
+    intelligibility,
+    level,
+    modulation_spectrum,
+    naturalness,
+    prosody,
+    speaker_similarity,
+    waves,
+)
+from voiceconv.metrics.analysis import DEFAULT, MelCepstralProtocol
+from voiceconv.metrics.intelligibility import Recogniser
+from voiceconv.provenance import commit
+
+RESAMPLERS = ("soxr_vhq", "soxr_hq", "soxr_mq", "soxr_lq", "soxr_qq")  # as librosa names them
+# What moves figures in their last digits at most, or only says where the code came from.
+NOTED = ("commit", "python", "numpy", "torch", "soxr")
+Stamp = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What a user may choose of how figures are made.
+
+    Args:
+        resampler: soxr's quality, for recordings that are not at 16 kHz.
+        mcd: of the mel-cepstral distortion and all that follows its path.
+    """
+
+    resampler: str = "soxr_vhq"
+    mcd: MelCepstralProtocol = DEFAULT
+
+    def __post_init__(self) -> None:
+        if self.resampler not in RESAMPLERS:
+            raise ValueError(f"resampler {self.resampler!r}; give {', '.join(RESAMPLERS)}")
+
+    @property
+    def quality(self) -> str:
+        """The resampler in soxr's words."""
+        return self.resampler.removeprefix("soxr_").upper()
+
+
+def parse(settings: Sequence[str]) -> Protocol:
+    """`KEY=VALUE` words -> a protocol; InputError for a key or value that is none."""
+    types: dict[str, type] = {"resampler": str}
+    types |= {f"mcd.{name}": type(value) for name, value in asdict(DEFAULT).items()}
+    chosen: dict[str, Any] = {}
+    for setting in settings:
+        key, _, value = setting.partition("=")
+        if key not in types:
+            raise InputError(f"--set {setting}: no such setting; known are {', '.join(types)}")
+        chosen[key] = _value(setting, value, types[key])
+    mcd = {key.removeprefix("mcd."): value for key, value in chosen.items() if "." in key}
+    common = {key: value for key, value in chosen.items() if "." not in key}
+    try:
+        return Protocol(**common, mcd=MelCepstralProtocol(**mcd))
+    except ValueError as error:
+        raise InputError(f"--set: {error}") from None
+
+
+def stamp(
+    protocol: Protocol,
+    names: Iterable[str],
+    stems: Collection[str],
+    inputs: dict[str, str],
+    recogniser: Recogniser | None,
+    seed: int,
+) -> Stamp:
+    """The stamp of the measures `names` over utterances of these stems and inputs' digests."""
+    return {
+        "common": {
+            "voiceconv": __version__,
+            "commit": commit(),
+            "python": platform.python_version(),
+            **{package: version(package) for package in ("numpy", "torch", "soxr")},
+            "sample_rate": waves.SAMPLE_RATE,
+            "resampler": protocol.resampler,
+            "peak": waves.PEAK,
+            "utterances": digest([stem] for stem in stems),
+            "n_utterances": len(stems),
+            "seed": seed,
+            "n_resamples": N_RESAMPLES,
+        },
+        "inputs": inputs,
+        **{name: measure_stamp(name, protocol, recogniser) for name in names},
+    }
+
+
+def measure_stamp(
+    name: str, protocol: Protocol, recogniser: Recogniser | None = None
+) -> dict[str, object]:
+    """How one measure is made."""
+    if name == "modulation_spectrum_distance":
+        return {**analysis.protocol(protocol.mcd), **modulation_spectrum.protocol()}
+    if "reference" in MEASURES[name].needs:
+        return analysis.protocol(protocol.mcd)
+    if name in ("speaker_similarity", "source_similarity", "nearer_target"):
+        return speaker_similarity.protocol()
+    if name in ("f0_mean_difference", "f0_spread_ratio"):
+        return prosody.protocol(protocol.mcd.f0)
+    if name.startswith("dnsmos"):
+        return naturalness.protocol()
+    if "text" in MEASURES[name].needs:
+        assert recogniser is not None
+        return intelligibility.protocol(recogniser)
+    if "copy_of" in MEASURES[name].needs:
+        return copy_synthesis.protocol({"pesq": "pesq", "stoi": "pystoi"}.get(name))
+    return level.protocol()
+
+
+def unlike(first: Stamp, second: Stamp, names: Iterable[str]) -> str | None:
+    """What differs between two stamps that the measures `names` depend on; None: nothing."""
+    for key in _keys(first["common"], second["common"]):
+        if key not in NOTED and first["common"].get(key) != second["common"].get(key):
+            return _differs(key, first["common"], second["common"])
+    for name in names:
+        for key in _keys(first[name], second[name]):
+            if first[name].get(key) != second[name].get(key):
+                return f"{name}: {_differs(key, first[name], second[name])}"
+        for need in MEASURES[name].needs:
+            if first["inputs"].get(need) != second["inputs"].get(need):
+                return f"the {_INPUTS[need]} differ"
+    return None
+
+
+def noted(first: Stamp, second: Stamp) -> list[str]:
+    """What differs and hardly matters, a sentence each."""
+    one, other = first["common"], second["common"]
+    return [_differs(key, one, other) for key in NOTED if one.get(key) != other.get(key)]
+
+
+_INPUTS = {
+    "reference": "reference recordings",
+    "target_train": "target's training recordings",
+    "source_train": "source's training recordings",
+    "text": "transcripts",
+    "copy_of": "recordings they are copies of",
+}
+
+
+def _keys(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
+    return list(dict.fromkeys([*first, *second]))
+
+
+def _differs(key: str, first: dict[str, Any], second: dict[str, Any]) -> str:
+    return f"{key} is {second.get(key, 'not given')}, not {first.get(key, 'not given')}"
+
+
+def _value(setting: str, text: str, kind: type) -> Any:
+    try:
+        if kind is bool:
+            return {"true": True, "false": False}[text.lower()]
+        return kind(text)
+    except (KeyError, ValueError):
+        what = {bool: "true or false", int: "a whole number", float: "a number"}[kind]
+        raise InputError(f"--set {setting}: give {what}, not {text!r}") from None

@@ -1,0 +1,222 @@
+"""RESULTS.md: the ladder and the model under one protocol, and where the model is not the best."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from voiceconv.errors import InputError
+from voiceconv.evaluation.compare import paired
+from voiceconv.evaluation.protocol import unlike
+from voiceconv.evaluation.scores import read_scores
+from voiceconv.files import replace_text
+from voiceconv.metrics import MEASURES
+
+Scores = dict[str, Any]
+MODEL = "model"
+# In the order of rows: what converts nothing comes first and last and is no rival.
+ROWS = {
+    "unconverted": "source, unconverted",
+    "identity": "copy-synthesis",
+    "statistics": "statistics",
+    "f0shift": "F0 shift",
+    "gmm": "GMM",
+    "knn": "kNN",
+    MODEL: "**model**",
+    "target": "target's own recordings",
+}
+ANCHORS = ("unconverted", "identity", "target")
+TABLES = {  # a table of 23 columns can't be read
+    "Against the target's recording of the sentence": ("reference",),
+    "The voice": ("target_train", "source_train"),
+    "Intelligibility": ("text",),
+    "Naturalness and level": (),
+    "As a copy of the source": ("copy_of",),
+}
+REACH = 10  # points of character error above copy-synthesis that a conversion may cost
+
+
+class Header(NamedTuple):
+    """What stands above the tables."""
+
+    title: str
+    command: str
+    facts: Mapping[str, object]  # commit, steps, hardware ...
+
+
+def write_results(
+    path: Path | str, header: Header, sections: Mapping[str, Mapping[str, Path | str]]
+) -> None:
+    """Write the table of scores.json files as markdown: section -> system -> file.
+
+    Systems are those of ROWS. Raises InputError where the files of a section are of unlike
+    protocols.
+    """
+    read = {title: _section(files) for title, files in sections.items()}
+    lines = [f"# {header.title}", "", f"    {header.command}", ""]
+    lines += [f"- {key}: {value}" for key, value in header.facts.items()]
+    lines += [
+        "- cells: mean [95% bootstrap interval over utterances]; in bold the best of what converts",
+        "",
+    ]
+    for title, systems in read.items():
+        lines += [f"## {title}", "", *_tables(systems), *_notes(systems), ""]
+    lines += ["## Protocol", "", *_protocol(read)]
+    replace_text(path, "\n".join(lines).rstrip() + "\n")
+
+
+def _section(files: Mapping[str, Path | str]) -> dict[str, Scores]:
+    """The scores of a section, in the order of rows, all made alike."""
+    systems = {name: read_scores(files[name]) for name in ROWS if name in files}
+    first = next(iter(systems))
+    for name, scores in systems.items():
+        shared = [measure for measure in scores["metrics"] if measure in systems[first]["metrics"]]
+        reason = unlike(systems[first]["protocol"], scores["protocol"], shared)
+        if reason:
+            raise InputError(
+                f"{files[name]} was not made as {files[first]} was: {reason}; evaluate both alike"
+            )
+    return systems
+
+
+def _tables(systems: Mapping[str, Scores]) -> list[str]:
+    lines = []
+    ran = {name for scores in systems.values() for name in scores["metrics"]}
+    for title, needs in TABLES.items():
+        columns = [
+            name
+            for name, measure in MEASURES.items()
+            if name in ran
+            and set(measure.needs) <= set(needs)
+            and bool(measure.needs) == bool(needs)
+        ]
+        rows = [
+            system for system in systems if any(c in systems[system]["metrics"] for c in columns)
+        ]
+        if not rows:
+            continue
+        lines += [
+            f"### {title}",
+            "",
+            f"| | {' | '.join(map(_heading, columns))} |",
+            f"| --- |{' --- |' * len(columns)}",
+        ]
+        best = {column: _best(systems, column) for column in columns}
+        for system in rows:
+            cells = [_cell(systems[system], c, best[c] == system) for c in columns]
+            lines.append(f"| {ROWS[system]} | {' | '.join(cells)} |")
+        lines.append("")
+    return lines
+
+
+def _notes(systems: Mapping[str, Scores]) -> list[str]:
+    """Where the model is not the best, and what was not run."""
+    notes = []
+    for name in MEASURES:
+        best = _best(systems, name)
+        if best in (None, MODEL) or name not in systems.get(MODEL, {"metrics": {}})["metrics"]:
+            continue
+        change = paired(name, systems[best], systems[MODEL])
+        if change:
+            sure = "" if change["verdict"] else ", which the interval doesn't tell from none"
+            notes.append(
+                f"- The model is not the best in {MEASURES[name].title}: {_figures(name, change)} "
+                f"from {ROWS[best]}{sure}."
+            )
+    notes += _within_reach(systems)
+    missing: dict[str, list[str]] = {}
+    for scores in systems.values():
+        for name, reason in scores["not_run"].items():
+            if not any(name in other["metrics"] for other in systems.values()):
+                missing.setdefault(reason, []).append(MEASURES[name].title)
+    return notes + [
+        f"- Not run: {', '.join(dict.fromkeys(titles))} ({reason})."
+        for reason, titles in missing.items()
+    ]
+
+
+def _within_reach(systems: Mapping[str, Scores]) -> list[str]:
+    """The most similar of those that cost little intelligibility: the promise of a converter."""
+    error = {name: _mean(scores, "character_error") for name, scores in systems.items()}
+    limit = error.get("identity")
+    if limit is None:
+        return []
+    reach = {
+        name: similarity
+        for name, scores in systems.items()
+        if name not in ANCHORS
+        and (similarity := _mean(scores, "speaker_similarity")) is not None
+        and (error[name] is not None and error[name] <= limit + REACH)  # type: ignore[operator]
+    }
+    if not reach:
+        return [f"- Nothing that converts keeps its CER within {REACH} points of copy-synthesis."]
+    best = max(reach, key=lambda name: reach[name])
+    names = ", ".join(ROWS[name] for name in reach)
+    return [
+        f"- Within {REACH} points of copy-synthesis's CER: {names}; most similar: {ROWS[best]}, "
+        f"{reach[best]:.3f}."
+    ]
+
+
+def _best(systems: Mapping[str, Scores], name: str) -> str | None:
+    """Which of what converts is best; None where no way is better."""
+    better = MEASURES[name].better
+    means = {
+        system: mean
+        for system, scores in systems.items()
+        if system not in ANCHORS and (mean := _mean(scores, name)) is not None
+    }
+    if better == "none" or not means:
+        return None
+    return (max if better == "higher" else min)(means, key=lambda system: means[system])
+
+
+def _mean(scores: Scores, name: str) -> float | None:
+    found = scores["metrics"].get(name)
+    return found["mean"] if found else None
+
+
+def _heading(name: str) -> str:
+    measure = MEASURES[name]
+    arrow = {"lower": " ↓", "higher": " ↑", "none": ""}[measure.better]
+    return measure.title + (f", {measure.unit}" if measure.unit else "") + arrow
+
+
+def _cell(scores: Scores, name: str, best: bool) -> str:
+    found = scores["metrics"].get(name)
+    if not found:
+        return "-"
+    few = f", n={found['n']}" if found["n"] < len(scores["utterances"]) else ""
+    mean, _, interval = _figures(name, found).partition(" ")
+    return f"{f'**{mean}**' if best else mean} {interval}{few}"
+
+
+def _figures(name: str, found: Mapping[str, float]) -> str:
+    """`mean [low, high]`, with as many decimals as the unit bears."""
+    digits = {"cents": 0, "%": 1, "LUFS": 1, "dBFS": 1, "cosine": 3, "": 3}.get(
+        MEASURES[name].unit, 2
+    )
+    mean, low, high = (f"{found[key]:.{digits}f}" for key in ("mean", "low", "high"))
+    return f"{mean} [{low}, {high}]"
+
+
+def _protocol(sections: Mapping[str, Mapping[str, Scores]]) -> list[str]:
+    """A line for what all measures share, and one for each group made the same way."""
+    lines = []
+    groups: dict[str, list[str]] = {}
+    for title, systems in sections.items():
+        common = next(iter(systems.values()))["protocol"]["common"]
+        lines.append(f"- {title}: {_words(common)}")
+        for scores in systems.values():
+            for name in scores["metrics"]:
+                groups.setdefault(_words(scores["protocol"][name]), []).append(MEASURES[name].title)
+    return lines + [f"- {', '.join(dict.fromkeys(groups[how]))}: {how}" for how in groups]
+
+
+def _words(part: Mapping[str, object]) -> str:
+    return ", ".join(f"{key} {_short(value)}" for key, value in part.items())
+
+
+def _short(value: object) -> str:
+    """A digest by its beginning."""
+    text = str(value)
+    return text[:12] if len(text) >= 40 and text.rstrip("+").isalnum() else text

@@ -1,0 +1,51 @@
+"""scores.json: written whole or not at all, and checked when read."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from voiceconv.errors import InputError
+from voiceconv.files import replace_text
+
+FORMAT = 2
+
+
+def write_scores(path: Path | str, scores: dict[str, Any]) -> None:
+    """Write scores as JSON."""
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_text(path, json.dumps(scores, indent=2, allow_nan=False) + "\n")
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}; choose another output") from None
+
+
+def read_scores(path: Path | str) -> dict[str, Any]:
+    """Read scores; InputError for what is no scores.json, or one of another format."""
+    try:
+        scores = json.loads(Path(path).read_text(encoding="utf-8"))
+        form = scores.get("format", 1)
+        parts = [scores[key] for key in ("protocol", "metrics", "not_run", "utterances")]
+    except FileNotFoundError:
+        raise InputError(f"there is no {path}; make it with `voiceconv evaluate`") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise InputError(f"{path} holds no scores; make it with `voiceconv evaluate`") from None
+    if form != FORMAT or not all(isinstance(part, dict) for part in parts):
+        raise InputError(
+            f"{path} has scores of format {form}, without a protocol that this voiceconv reads; "
+            "evaluate again"
+        )
+    return scores
+
+
+def as_lines(scores: dict[str, Any]) -> str:
+    """What `voiceconv evaluate` prints: a line for each measure."""
+    lines = [
+        f"{name}: {found['mean']:.3f} {found['unit']}".rstrip()
+        + f" [{found['low']:.3f}, {found['high']:.3f}], n={found['n']}"
+        for name, found in scores["metrics"].items()
+    ]
+    why: dict[str, list[str]] = {}
+    for name, reason in scores["not_run"].items():
+        why.setdefault(reason, []).append(name)
+    return "\n".join(lines + [f"not run: {', '.join(why[r])} ({r})" for r in why])

@@ -1,0 +1,98 @@
+"""A voice, from somebody's training recordings, and how near an utterance comes to it."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceconv import metrics
+from voiceconv.evaluation.measuring import EMBEDDING, F0_STATISTICS, Measured
+from voiceconv.evaluation.protocol import Stamp
+from voiceconv.files import replace_text
+from voiceconv.metrics import prosody, speaker_similarity
+from voiceconv.metrics.prosody import F0Statistics
+
+
+@dataclass(frozen=True)
+class Voice:
+    """What is compared with: each part only where a measure needs it."""
+
+    embedding: NDArray[np.float64] | None  # (D,)
+    f0: F0Statistics | None
+
+
+def voice_of(utterances: Sequence[Measured]) -> Voice:
+    """The utterances of a voice, in a fixed order -> the voice."""
+    embeddings = [one.embedding for one in utterances if one.embedding is not None]
+    contours = [one.contour for one in utterances if one.contour is not None]
+    return Voice(
+        speaker_similarity.mean_embedding(embeddings) if embeddings else None,
+        prosody.f0_statistics(contours) if contours else None,
+    )
+
+
+def nearness(measured: Measured, target: Voice | None, source: Voice | None) -> dict[str, float]:
+    """An utterance -> the measures of it against the target's and the source's voice."""
+    scores: dict[str, float] = {}
+    if measured.contour is not None and target and target.f0:
+        scores |= prosody.evaluate(target.f0, measured.contour)
+    if measured.embedding is not None:
+        embeddings = [voice.embedding if voice else None for voice in (target, source)]
+        scores |= speaker_similarity.evaluate(embeddings[0], measured.embedding, embeddings[1])
+    return scores
+
+
+class Shelf:
+    """Voices of earlier evaluations, a file each; its name is all that the voice depends on.
+
+    Args:
+        folder: where they lie; None: none is kept.
+    """
+
+    def __init__(self, folder: Path | str | None) -> None:
+        self.folder = None if folder is None else Path(folder)
+
+    def find(self, stamp: Stamp, need: str) -> Voice | None:
+        """The voice of the input `need` ("target_train" or "source_train") under a stamp."""
+        path = self._path(stamp, need)
+        if path is None or not path.exists():
+            return None
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        embedding, f0 = kept["embedding"], kept["f0"]
+        return Voice(None if embedding is None else np.array(embedding), f0 and F0Statistics(**f0))
+
+    def keep(self, stamp: Stamp, need: str, voice: Voice) -> None:
+        """Write a voice; floats come back bit for bit."""
+        path = self._path(stamp, need)
+        if path is None:
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        kept = {
+            "embedding": None if voice.embedding is None else voice.embedding.tolist(),
+            "f0": voice.f0 and asdict(voice.f0),
+        }
+        replace_text(path, json.dumps(kept) + "\n")
+
+    def _path(self, stamp: Stamp, need: str) -> Path | None:
+        if self.folder is None:
+            return None
+        common = {k: v for k, v in stamp["common"].items() if k not in _OF_THE_CONVERTED}
+        measures = {n: stamp[n] for n in (*EMBEDDING, *F0_STATISTICS) if n in stamp}
+        of = [common, stamp["inputs"][need], measures, _code()]
+        key = hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()
+        return self.folder / f"voice-{key[:32]}.json"
+
+
+_OF_THE_CONVERTED = ("commit", "utterances", "n_utterances", "seed", "n_resamples")
+
+
+@cache
+def _code() -> str:
+    """A digest of the measures' source: in a source tree it changes without a new version."""
+    files = sorted(Path(metrics.__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
