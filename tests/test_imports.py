@@ -26,6 +26,7 @@ ALLOWED = {
     "objectives": {"data", "models", "losses"},
     "training": {"objectives", "models.base"},  # the type of what ships, and no network
     "metrics": {"features", "data.alignment", "loudness"},
+    "check": {"audio", "build", "data", "features", "metrics"},
     "build": set(),
     "converter": {"audio", "build", "features", "models", "vocoders"},
     "report": {"audio", "evaluation", "features", "metrics"},

@@ -191,6 +191,32 @@ def prepare(
 
 
 @app.command()
+def check(
+    data: Annotated[
+        Path, typer.Argument(help="A data directory, a folder of splits, or a folder per speaker.")
+    ],
+    fix: Annotated[
+        Path | None,
+        typer.Option(help="Gets a mended copy and mended.json, what was done; new or empty."),
+    ] = None,
+    experiment: Annotated[
+        str | None, typer.Option(help="What the data are for: its crops and rate are asked of them.")
+    ] = None,
+    jobs: Jobs = None,
+    as_json: AsJson = False,
+) -> None:
+    """Examine a corpus: noise, level, clipping, pitch, copies, leaks, wrong speakers ...
+
+    Exit code 0: nothing found; 1: findings, an unreadable recording among them; 2: DATA can't be
+    read as a corpus, or an option is wrong.
+    """
+    from voiceconv.check.command import check
+
+    if check(data, fix, experiment, jobs, as_json):
+        raise typer.Exit(1)
+
+
+@app.command()
 def extract(
     data: Annotated[Path, typer.Argument(help="A data directory, or a folder of splits.")],
     dump: Annotated[Path, typer.Argument(help="Gets the archives.")],

@@ -116,9 +116,9 @@ def _folders(source: Path, domains: Sequence[str] | None, lists: Path | None) ->
         raise InputError(f"cannot read {source}: {error.strerror}; check the path") from None
     if lists is not None:
         folders = [p for p in folders if p.resolve() != lists.resolve()]
-    named = {_word(p.name): p for p in folders}
+    named = {word(p.name): p for p in folders}
     if domains is not None:
-        named = {d: p for d, p in named.items() if d in {_word(domain) for domain in domains}}
+        named = {d: p for d, p in named.items() if d in {word(domain) for domain in domains}}
     elif not named:
         raise InputError(
             f"{source} has no folder per domain in it; put the recordings of each speaker, "
@@ -135,8 +135,8 @@ def _from_folders(source: Path, folders: Mapping[str, Path], notes: list[str]) -
             notes.append(f"the folder {folder.name!r} is domain {domain!r}: names have no spaces")
         transcripts = read_table(folder / "text") if (folder / "text").exists() else {}
         items: dict[str, _Item] = {}
-        for path in _sound_files(folder):
-            stem = _word(path.relative_to(folder).with_suffix("").as_posix().replace("/", "_"))
+        for path in sound_files(folder):
+            stem = word(path.relative_to(folder).with_suffix("").as_posix().replace("/", "_"))
             if stem in items:
                 raise InputError(
                     f"{path} and {items[stem].utterance.path} would both be utterance "
@@ -191,7 +191,7 @@ def _given_splits(
 
 def _chosen(corpus: _Corpus, domains: Sequence[str] | None, source: Path) -> _Corpus:
     """Keep the domains asked for; each must be there with enough to split."""
-    wanted = sorted(corpus) if domains is None else list(dict.fromkeys(map(_word, domains)))
+    wanted = sorted(corpus) if domains is None else list(dict.fromkeys(map(word, domains)))
     for domain in wanted:
         if domain not in corpus:
             known = " ".join(sorted(corpus)) or "none"
@@ -310,7 +310,7 @@ def _look(utterance: Utterance, notes: list[str]) -> _Item | None:
     return _Item(utterance, end - (utterance.start or 0.0), info.sample_rate)
 
 
-def _sound_files(folder: Path) -> Iterator[Path]:
+def sound_files(folder: Path) -> Iterator[Path]:
     """Walk a folder, links included, in sorted order; hidden files are none of ours."""
     visited: set[str] = set()
     for parent, folders, files in os.walk(folder, followlinks=True):
@@ -331,6 +331,6 @@ def _absolute(utterance: Utterance) -> Utterance:
     return Utterance(u.id, u.domain, path, u.start, u.end, u.text)
 
 
-def _word(name: str) -> str:
+def word(name: str) -> str:
     """Return a name that can be a field of a Kaldi file."""
     return "_".join(name.split())

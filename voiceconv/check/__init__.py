@@ -1,0 +1,1 @@
+"""The data doctor, `voiceconv check`: what is wrong with a corpus, and a mended copy of it."""

@@ -1,0 +1,92 @@
+"""What `voiceconv check DATA` looks at: a corpus in any layout, and its splits.
+
+DATA is a Kaldi data directory, a folder of such (train, val or dev, test), or a folder with a
+folder of sound files per speaker, as `prepare` takes them. A folder `splits` beside the speakers',
+with lists `SPEAKER.train`, `.val` and `.test`, says which utterance is for what.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from voiceconv.data.manifest import Utterance, is_data_dir, read_data_dir, read_table
+from voiceconv.data.prepare import sound_files, word
+from voiceconv.data.splits import SPLITS, split_by_lists
+from voiceconv.errors import InputError
+
+UNLISTED = "unlisted"  # the split of what no list names
+
+
+@dataclass(frozen=True)
+class Item:
+    """An utterance and the split that it is in; "" where the corpus has none."""
+
+    utterance: Utterance
+    split: str = ""
+
+    @property
+    def name(self) -> str:
+        """As findings name it: `train/kerstin-de_0019`."""
+        return f"{self.split}/{self.utterance.id}" if self.split else self.utterance.id
+
+
+def read_corpus(data: Path | str) -> list[Item]:
+    """Read the utterances of DATA, sorted by split and name. Raises InputError."""
+    data = Path(data)
+    if not data.is_dir():
+        kind = "is a file, not a folder" if data.exists() else "is not there"
+        raise InputError(f"{data} {kind}; give a data directory or a folder of recordings")
+    if is_data_dir(data):
+        return [Item(utterance) for utterance in read_data_dir(data)]
+    found = {split: folder for split in SPLITS for folder in _split_folders(data, split)}
+    if found:
+        return [Item(u, split) for split, folder in found.items() for u in read_data_dir(folder)]
+    return _from_folders(data)
+
+
+def _split_folders(data: Path, split: str) -> list[Path]:
+    """Return the data directory of a split, if there is one; `dev` is another name of val."""
+    names = [split, "dev"] if split == "val" else [split]
+    return [data / name for name in names if is_data_dir(data / name)][:1]
+
+
+def _from_folders(data: Path) -> list[Item]:
+    """Take a folder of sound files for each speaker."""
+    speakers: dict[str, dict[str, Utterance]] = {}
+    try:
+        folders = sorted(p for p in data.iterdir() if p.is_dir() and not p.name.startswith("."))
+    except OSError as error:
+        raise InputError(f"cannot read {data}: {error.strerror}; check the path") from None
+    for folder in folders:
+        if utterances := _of_speaker(folder):
+            speakers[word(folder.name)] = utterances
+    if not speakers:
+        raise InputError(
+            f"{data} holds no wav.scp, no train, val or test that does, and no folder of sound "
+            "files; give a data directory, or a folder with a folder of recordings per speaker"
+        )
+    lists = data / "splits"
+    splits = split_by_lists(speakers, lists) if lists.is_dir() else {}
+    default = UNLISTED if splits else ""
+    items = [
+        Item(utterance, splits.get(speaker, {}).get(stem, default))
+        for speaker, utterances in speakers.items()
+        for stem, utterance in utterances.items()
+    ]
+    order = {split: number for number, split in enumerate((*SPLITS, default))}
+    return sorted(items, key=lambda item: (order[item.split], item.utterance.id))
+
+
+def _of_speaker(folder: Path) -> dict[str, Utterance]:
+    """Stem -> utterance, named as `prepare` would."""
+    speaker = word(folder.name)
+    transcripts = read_table(folder / "text") if (folder / "text").exists() else {}
+    utterances: dict[str, Utterance] = {}
+    for path in sound_files(folder):
+        relative = path.relative_to(folder)
+        stem = word(relative.with_suffix("").as_posix().replace("/", "_"))
+        if stem in utterances:  # `prepare` will refuse it; here both are looked at
+            stem = word(relative.as_posix().replace("/", "_"))
+        name = f"{speaker}-{stem}"
+        text = transcripts.get(stem, transcripts.get(name))
+        utterances[stem] = Utterance(name, speaker, path, text=text)
+    return utterances

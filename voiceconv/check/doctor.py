@@ -1,0 +1,162 @@
+"""The whole examination: measure every recording in worker processes, then apply the rules."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from voiceconv import audio
+from voiceconv.build import build, compose_config
+from voiceconv.check.corpus import Item, read_corpus
+from voiceconv.check.fingerprint import find_matches
+from voiceconv.check.measure import F0_FLOOR, Embed, Measurements, measure
+from voiceconv.check.rules import Evidence, Finding, Needs, apply_rules
+from voiceconv.data.workers import run_tasks
+from voiceconv.errors import InputError
+from voiceconv.features import FeatureExtractor
+from voiceconv.metrics.speaker_similarity import SpeakerEncoder
+
+ProgressCallback = Callable[[int, int], None]  # utterances done, and in all
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """What was measured of a speaker, medians over the utterances; F0 in Hz, nan without any."""
+
+    name: str
+    n_utterances: int
+    minutes: float
+    sample_rates: tuple[int, ...]  # Hz, ascending
+    loudness: float  # LUFS
+    snr: float  # dB
+    f0_median: float
+    f0_floor: float  # the recommended search range
+    f0_ceil: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the doctor has to say; `not_run` is a rule -> why."""
+
+    items: list[Item]
+    evidence: Evidence
+    findings: list[Finding]
+    speakers: list[Speaker]
+    not_run: dict[str, str]
+
+
+def examine(
+    data: Path | str,
+    experiment: str | None = None,
+    jobs: int | None = None,
+    progress: ProgressCallback | None = None,
+) -> Report:
+    """Examine DATA (see `corpus.py`) in `jobs` processes (all cores). Raises InputError.
+
+    experiment: what the data are for; its crops and its sample rate are asked of them.
+    """
+    needs = experiment_needs(experiment)
+    items = read_corpus(data)
+    not_run = {}
+    if reason := _why_no_voices(items):
+        not_run["mislabelled"] = reason
+    measured, unreadable = _measure_all(items, jobs, not reason, progress)
+    readable = list(measured)
+    matches = [
+        (readable[match.first], readable[match.second], match.bit_error)
+        for match in find_matches([m.fingerprint for m in measured.values()])
+    ]
+    evidence = Evidence(measured, unreadable, matches, needs)
+    speakers = [_speaker(name, list(own.values())) for name, own in evidence.by_speaker().items()]
+    return Report(items, evidence, apply_rules(evidence), speakers, not_run)
+
+
+def experiment_needs(experiment: str | None) -> Needs:
+    """What an experiment asks of the data."""
+    if experiment is None:
+        return Needs()
+    config = compose_config(
+        [f"experiment={experiment}", "name=check", "run_dir=check", "data.dump=none"]
+    )
+    extractor = build(config.features, FeatureExtractor)
+    crop = config.data.n_frames / extractor.frames_per_second
+    return Needs(float(crop), extractor.sample_rate)
+
+
+def search_range(f0: np.ndarray) -> tuple[float, float]:
+    """F0 (T,) of a speaker -> the range in Hz to search in, in steps of 5 Hz.
+
+    De Looze and Hirst 2008, Speech Prosody: 0.83 times the 15th percentile to 1.92 times the 65th,
+    of a first pass over a wide range: its octave errors lie outside of both.
+    """
+    if f0.size == 0:
+        return float("nan"), float("nan")
+    low, high = np.percentile(f0, [15, 65])
+    return max(F0_FLOOR, 5 * float(np.floor(0.83 * low / 5))), 5 * float(np.ceil(1.92 * high / 5))
+
+
+def _speaker(name: str, own: Sequence[Measurements]) -> Speaker:
+    f0 = np.concatenate([m.f0 for m in own])
+    floor, ceil = search_range(f0)
+    return Speaker(
+        name,
+        len(own),
+        sum(m.seconds for m in own) / 60,
+        tuple(sorted({m.sample_rate for m in own})),
+        float(np.median([m.loudness for m in own])),
+        float(np.median([m.snr for m in own])),
+        float(np.median(f0)) if f0.size else float("nan"),
+        floor,
+        ceil,
+    )
+
+
+def _why_no_voices(items: Sequence[Item]) -> str | None:
+    """Why voices cannot be compared; None where they can."""
+    if len({item.utterance.domain for item in items}) < 2:
+        return "there is one speaker only, and nobody to compare with"
+    try:
+        SpeakerEncoder()
+    except InputError as error:
+        return str(error)
+    return None
+
+
+def _measure_all(
+    items: Sequence[Item], jobs: int | None, voices: bool, progress: ProgressCallback | None
+) -> tuple[dict[Item, Measurements], dict[Item, str]]:
+    """Measurements of what can be read, and why the rest cannot, each in the order of `items`."""
+    measured: dict[Item, Measurements] = {}
+    unreadable: dict[Item, str] = {}
+    jobs = jobs or os.cpu_count() or 1
+    outcomes = run_tasks(items, _setup, lambda worker: (voices,), jobs, retries=0)
+    with closing(outcomes):
+        for number, (item, _, error, result) in enumerate(outcomes, 1):
+            if error is None:
+                measured[item] = result
+            else:
+                unreadable[item] = error
+            if progress:
+                progress(number, len(items))
+    return (
+        {item: measured[item] for item in items if item in measured},
+        {item: unreadable[item] for item in items if item in unreadable},
+    )
+
+
+@contextmanager
+def _setup(worker: int, voices: bool) -> Iterator[Callable[[Item], Measurements]]:
+    """In a worker: give what measures an utterance."""
+    torch.set_num_threads(1)  # the processes share the cores
+    embed: Embed | None = SpeakerEncoder().embed if voices else None
+
+    def handle(item: Item) -> Measurements:
+        u = item.utterance
+        wave, sample_rate = audio.read(u.path, start=u.start or 0.0, end=u.end)
+        return measure(wave, sample_rate, embed)
+
+    yield handle

@@ -1,0 +1,394 @@
+"""Measurements to findings: one small function per rule, each limit with its reason.
+
+A fault that has its cause in the speaker's room or equipment (noise, level) is one finding for the
+speaker; one that befell single recordings is one finding for each speaker that has such, naming
+them.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceconv.check.corpus import UNLISTED, Item
+from voiceconv.check.fingerprint import HIGHEST_BIT_ERROR
+from voiceconv.check.measure import Measurements
+from voiceconv.metrics.speaker_similarity import mean_embedding
+
+# One sample in ten thousand. Clean recordings of cc0_speech have none, at most one lone top.
+HIGHEST_CLIPPED = 1e-4
+# DC 20 dB under the signal. cc0_speech's worst (kathleen) lies at 31 dB.
+HIGHEST_DC = 0.1
+# 6 LU below the -23 to which recordings are brought: a bit of resolution less, and more.
+LOWEST_LOUDNESS = -29.0  # LUFS
+# Within a speaker of cc0_speech no utterance lies more than 9 LU below the median.
+MOST_BELOW_SPEAKER = 12.0  # LU
+# Silence is what lies 40 dB below the loudest block, about 35 dB below the mean of speech: a noise
+# above that is taken for speech by the trimming, and learnt as part of the voice.
+LOWEST_SNR = 35.0  # dB, of a speaker's median utterance
+# A single utterance has fewer pauses to show its floor in: clean ones are measured down to 26 dB.
+LOWEST_SNR_OF_ONE = 20.0  # dB
+# cc0_speech's utterances reach 0.5; more silence than speech makes crops that hold nothing.
+HIGHEST_SILENCE = 0.6
+# DTW, of which the measures are made, needs 8 bytes for each pair of frames: 0.3 GB at 30 s, 1.2 at
+# 60. And a sentence is not so long (here 12 s at most): most likely nobody has cut it.
+LONGEST = 30.0  # s
+# Leaps of an octave: utterances of cc0_speech have 2 at most.
+MOST_JUMPS, HIGHEST_JUMP_RATE = 2, 1.5  # and for each voiced second
+# Frames an octave from the speaker's median, give or take a quarter of one: at most 0.37 in
+# cc0_speech, where its liveliest voice rises by as much.
+HIGHEST_OCTAVE_SHARE, _OCTAVE_WIDTH = 0.5, 0.25
+_LEAST_VOICED = 0.5  # s, from which shares of voiced frames mean something
+# The papers of the family train on 81 sentences of each speaker, about 5 minutes (VCC 2018).
+LEAST_MINUTES = 5.0
+# Cosines to the own speaker's mean and to the nearest other's: in cc0_speech (5 s at most of each
+# utterance) no utterance is nearer to another; the closest is 0.04 on its own side.
+VOICE_MARGIN = 0.05
+_LEAST_VOICES = 5  # utterances with an embedding that make a speaker's mean
+# 128 frames of 5 ms: `data.n_frames` of the default experiment.
+CROP_SECONDS = 0.64
+
+
+@dataclass(frozen=True)
+class Case:
+    """One utterance of a finding: how bad it is there, and with whom, where that matters."""
+
+    item: Item
+    figure: float
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong, where, how bad and what to do.
+
+    cases: the utterances that it is about, worst first; of a finding about the speaker as a whole
+        (not is_of_utterances), the worst few as examples, or none.
+    """
+
+    rule: str
+    speaker: str
+    figure: float  # the worst one
+    unit: str
+    limit: float
+    remedy: str
+    is_mendable: bool
+    cases: tuple[Case, ...] = ()
+    is_of_utterances: bool = True
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What the experiment asks of the data; sample_rate None: any."""
+
+    crop_seconds: float = CROP_SECONDS
+    sample_rate: int | None = None
+    minutes: float = LEAST_MINUTES
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that rules look at."""
+
+    measured: Mapping[Item, Measurements]
+    unreadable: Mapping[Item, str]
+    matches: Sequence[tuple[Item, Item, float]]  # recordings that are one; share of differing bits
+    needs: Needs = Needs()
+
+    def by_speaker(self) -> dict[str, dict[Item, Measurements]]:
+        """Speaker -> what was measured of each utterance."""
+        speakers: dict[str, dict[Item, Measurements]] = {}
+        for item, measured in self.measured.items():
+            speakers.setdefault(item.utterance.domain, {})[item] = measured
+        return dict(sorted(speakers.items()))
+
+
+Rule = Callable[[Evidence], Iterator[Finding]]
+
+
+def unreadable(evidence: Evidence) -> Iterator[Finding]:
+    """Files that cannot be decoded to their end."""
+    for speaker in sorted({item.utterance.domain for item in evidence.unreadable}):
+        cases = tuple(
+            Case(item, 1, why)
+            for item, why in evidence.unreadable.items()
+            if item.utterance.domain == speaker
+        )
+        remedy = "fetch or export it again; --fix leaves it out"
+        yield Finding("unreadable", speaker, len(cases), "files", 0, remedy, True, cases)
+
+
+def mixed_rates(evidence: Evidence) -> Iterator[Finding]:
+    """Files of another rate than most of the corpus' sound has."""
+    usual = usual_rate(evidence)
+    yield from _by_utterance(
+        evidence, "mixed rates", "Hz", float(usual),
+        "--fix resamples to one rate; what a low rate has lost stays lost",
+        lambda m: float(m.sample_rate), lambda rate: rate != usual,
+    )  # fmt: skip
+
+
+def low_rate(evidence: Evidence) -> Iterator[Finding]:
+    """Speakers whose sound ends below what the experiment analyses."""
+    wanted = evidence.needs.sample_rate
+    for speaker, own in evidence.by_speaker().items():
+        rate = float(np.median([m.sample_rate for m in own.values()]))
+        if wanted is not None and rate < wanted:
+            remedy = f"train with features.sample_rate={rate:.0f}, or record at {wanted} Hz"
+            yield Finding("rate too low", speaker, rate, "Hz", wanted, remedy, False, (), False)
+
+
+def clipping(evidence: Evidence) -> Iterator[Finding]:
+    """Tops cut flat."""
+    yield from _by_utterance(
+        evidence, "clipping", "% of samples", 100 * HIGHEST_CLIPPED,
+        "record again with less gain, or leave it out: what was cut off cannot be mended",
+        lambda m: 100 * m.clipped, lambda share: share > 100 * HIGHEST_CLIPPED, False,
+    )  # fmt: skip
+
+
+def direct_current(evidence: Evidence) -> Iterator[Finding]:
+    """A mean that is not 0."""
+    yield from _by_utterance(
+        evidence, "DC", "of the signal's RMS", HIGHEST_DC, "--fix subtracts it",
+        lambda m: m.dc_ratio, lambda ratio: ratio > HIGHEST_DC,
+    )  # fmt: skip
+
+
+def low_level(evidence: Evidence) -> Iterator[Finding]:
+    """Speakers recorded too quietly, and utterances far quieter than their speaker's others."""
+    remedy = "record with more gain; --fix brings the level up, and the noise with it"
+    for speaker, own in evidence.by_speaker().items():
+        median = _median([m.loudness for m in own.values()])
+        if median < LOWEST_LOUDNESS:
+            worst = _worst({item: m.loudness for item, m in own.items()})
+            yield Finding(
+                "low level", speaker, median, "LUFS at the median", LOWEST_LOUDNESS, remedy, True,
+                worst, False,
+            )  # fmt: skip
+        limit = min(median - MOST_BELOW_SPEAKER, LOWEST_LOUDNESS)
+        loudness = {item: m.loudness for item, m in own.items()}
+        quiet = {item: level for item, level in loudness.items() if -math.inf < level < limit}
+        yield from _listed(
+            "quiet utterances", speaker, quiet, "LUFS", limit, remedy, True, low=True
+        )
+
+
+def noise(evidence: Evidence) -> Iterator[Finding]:
+    """Speakers recorded in noise, and noisy utterances of others."""
+    remedy = "use a quieter place or denoise before training; the model learns it as voice"
+    for speaker, own in evidence.by_speaker().items():
+        snr = {item: m.snr for item, m in own.items()}
+        median = _median(list(snr.values()))
+        if median < LOWEST_SNR:
+            yield Finding(
+                "noise", speaker, median, "dB SNR at the median", LOWEST_SNR, remedy, False,
+                _worst(snr), False,
+            )  # fmt: skip
+            continue
+        noisy = {item: ratio for item, ratio in snr.items() if ratio < LOWEST_SNR_OF_ONE}
+        yield from _listed(
+            "noisy utterances", speaker, noisy, "dB SNR", LOWEST_SNR_OF_ONE, remedy, False, low=True
+        )
+
+
+def silence(evidence: Evidence) -> Iterator[Finding]:
+    """Utterances that are mostly silence; what lies at the ends can be cut."""
+    for speaker, own in evidence.by_speaker().items():
+        silent = {i: 100 * m.silence for i, m in own.items() if m.silence > HIGHEST_SILENCE}
+        remedy = "--fix cuts it at both ends; cut what lies between by hand, or leave it out"
+        is_mendable = all(own[item].inner_silence <= HIGHEST_SILENCE for item in silent)
+        limit = 100 * HIGHEST_SILENCE
+        yield from _listed("silence", speaker, silent, "% of the time", limit, remedy, is_mendable)
+
+
+def too_short(evidence: Evidence) -> Iterator[Finding]:
+    """Utterances with less sound than a training crop: training passes them over."""
+    limit = evidence.needs.crop_seconds
+    yield from _by_utterance(
+        evidence, "too short", "s of sound", limit,
+        "join it with its neighbour; training passes it over, --fix leaves it out",
+        lambda m: m.sounding, lambda seconds: seconds < limit, low=True,
+    )  # fmt: skip
+
+
+def too_long(evidence: Evidence) -> Iterator[Finding]:
+    """Recordings that nobody has cut into sentences."""
+    yield from _by_utterance(
+        evidence, "too long", "s", LONGEST, "cut it into sentences",
+        lambda m: m.sounding, lambda seconds: seconds > LONGEST, False,
+    )  # fmt: skip
+
+
+def octave_errors(evidence: Evidence) -> Iterator[Finding]:
+    """Utterances whose F0 leaps by octaves, or lies an octave off where the speaker never is."""
+    remedy = "listen (creak, two voices, hum?); narrow f0_floor and f0_ceil, or leave it out"
+    for speaker, own in evidence.by_speaker().items():
+        voiced = [m.f0 for m in own.values() if len(m.f0)]
+        if not voiced:
+            continue
+        median = float(np.median(np.concatenate(voiced)))
+        cases = []
+        for item, m in own.items():
+            share = octave_share(m.f0, median) if m.voiced >= _LEAST_VOICED else 0.0
+            rate = m.octave_jumps / m.voiced if m.voiced else 0.0
+            leaps = m.octave_jumps > MOST_JUMPS and rate > HIGHEST_JUMP_RATE
+            if leaps or share > HIGHEST_OCTAVE_SHARE:
+                note = f"{m.octave_jumps} leaps, {share:.0%} of it an octave off"
+                cases.append(Case(item, rate, note))
+        if cases:
+            cases.sort(key=lambda case: -case.figure)
+            yield Finding(
+                "octave errors", speaker, cases[0].figure, "leaps per voiced s",
+                HIGHEST_JUMP_RATE, remedy, False, tuple(cases),
+            )  # fmt: skip
+
+
+def octave_share(f0: NDArray[np.float32], median: float) -> float:
+    """(T,) -> share of it that lies about an octave below or above a median."""
+    octaves = np.abs(np.log2(f0 / median))
+    return float((np.abs(octaves - 1) < _OCTAVE_WIDTH).mean())
+
+
+def same_recording(evidence: Evidence) -> Iterator[Finding]:
+    """Recordings that are there twice: leaks where in two splits, else duplicates."""
+    groups: dict[tuple[str, str], list[Case]] = {}
+    for first, second, error in evidence.matches:
+        spare, kept = sorted((first, second), key=_keep_order, reverse=True)
+        rule = "leak" if is_leak(first, second) else "duplicate"
+        case = Case(spare, 100 * error, f"is {kept.name}")
+        groups.setdefault((rule, spare.utterance.domain), []).append(case)
+    remedies = {
+        "leak": "take it out of training, or scores are of what was learnt; --fix does",
+        "duplicate": "keep one; --fix does",
+    }
+    for (rule, speaker), cases in sorted(groups.items()):
+        cases.sort(key=lambda case: case.figure)
+        yield Finding(
+            rule, speaker, cases[0].figure, "% of bits differ", 100 * HIGHEST_BIT_ERROR,
+            remedies[rule], True, tuple(cases),
+        )  # fmt: skip
+
+
+def is_leak(first: Item, second: Item) -> bool:
+    """Whether one recording in these two places is trained on and judged by."""
+    splits = {first.split, second.split}
+    return len(splits) == 2 and not splits & {"", UNLISTED}
+
+
+def mislabelled(evidence: Evidence) -> Iterator[Finding]:
+    """Utterances whose voice is nearer to another speaker's mean than to their own's."""
+    voices = {
+        speaker: {item: m.embedding for item, m in own.items() if m.embedding is not None}
+        for speaker, own in evidence.by_speaker().items()
+    }
+    means = {
+        speaker: mean_embedding(list(own.values()))
+        for speaker, own in voices.items()
+        if len(own) >= _LEAST_VOICES
+    }
+    for speaker in means:
+        others = {other: mean for other, mean in means.items() if other != speaker}
+        cases = []
+        for item, embedding in voices[speaker].items():
+            cosines = {other: float(embedding @ mean) for other, mean in others.items()}
+            nearest = max(cosines, key=lambda other: cosines[other], default=None)
+            if nearest is None:
+                continue
+            margin = cosines[nearest] - float(embedding @ means[speaker])
+            if margin > VOICE_MARGIN:
+                cases.append(Case(item, margin, f"sounds like {nearest}"))
+        if cases:
+            cases.sort(key=lambda case: -case.figure)
+            yield Finding(
+                "mislabelled", speaker, cases[0].figure, "cosine nearer to another", VOICE_MARGIN,
+                "listen; move it to the speaker that it is of, or leave it out", False,
+                tuple(cases),
+            )  # fmt: skip
+
+
+def too_little(evidence: Evidence) -> Iterator[Finding]:
+    """Speakers with less to train on than the experiment asks for."""
+    for speaker, own in evidence.by_speaker().items():
+        is_split = any(item.split not in ("", UNLISTED) for item in own)
+        trained = [m for item, m in own.items() if not is_split or item.split == "train"]
+        usable = [m for m in trained if m.sounding >= evidence.needs.crop_seconds]
+        minutes = sum(m.sounding for m in usable) / 60
+        if minutes < evidence.needs.minutes:
+            yield Finding(
+                "too little data", speaker, minutes, "minutes to train on", evidence.needs.minutes,
+                "record more; the papers have 5 minutes of each speaker", False, (), False,
+            )  # fmt: skip
+
+
+RULES: tuple[Rule, ...] = (
+    unreadable, mixed_rates, low_rate, clipping, direct_current, low_level, noise, silence,
+    too_short, too_long, octave_errors, same_recording, mislabelled, too_little,
+)  # fmt: skip
+
+
+def apply_rules(evidence: Evidence) -> list[Finding]:
+    """Every finding, in the order of the rules."""
+    return [finding for rule in RULES for finding in rule(evidence)]
+
+
+def usual_rate(evidence: Evidence) -> int:
+    """The sample rate in Hz that most of the sound has; of equals the higher."""
+    seconds: dict[int, float] = {}
+    for m in evidence.measured.values():
+        seconds[m.sample_rate] = seconds.get(m.sample_rate, 0.0) + m.seconds
+    return max(seconds, key=lambda rate: (seconds[rate], rate), default=0)
+
+
+def _keep_order(item: Item) -> tuple[int, str]:
+    """Of two copies the first in this order is kept: results on test and val stay comparable."""
+    order = {"test": 0, "val": 1, "train": 2, "": 2, UNLISTED: 3}
+    return order[item.split], item.utterance.id
+
+
+def _median(values: Sequence[float]) -> float:
+    """Median; -inf (silence) and inf (no noise) are values like others."""
+    return float(sorted(values)[len(values) // 2])
+
+
+def _worst(figures: Mapping[Item, float], count: int = 3) -> tuple[Case, ...]:
+    """The lowest, as examples."""
+    items = sorted(figures, key=lambda item: figures[item])[:count]
+    return tuple(Case(item, figures[item]) for item in items)
+
+
+def _by_utterance(
+    evidence: Evidence,
+    rule: str,
+    unit: str,
+    limit: float,
+    remedy: str,
+    value: Callable[[Measurements], float],
+    is_bad: Callable[[float], bool],
+    is_mendable: bool = True,
+    low: bool = False,
+) -> Iterator[Finding]:
+    """One finding for each speaker with utterances whose value is bad."""
+    for speaker, own in evidence.by_speaker().items():
+        values = {item: value(m) for item, m in own.items()}
+        bad = {item: figure for item, figure in values.items() if is_bad(figure)}
+        yield from _listed(rule, speaker, bad, unit, limit, remedy, is_mendable, low)
+
+
+def _listed(
+    rule: str,
+    speaker: str,
+    figures: Mapping[Item, float],
+    unit: str,
+    limit: float,
+    remedy: str,
+    is_mendable: bool,
+    low: bool = False,
+) -> Iterator[Finding]:
+    """A finding of these utterances, worst first; none of none. low: the lowest is the worst."""
+    if figures:
+        items = sorted(figures, key=lambda item: figures[item], reverse=not low)
+        cases = tuple(Case(item, figures[item]) for item in items)
+        yield Finding(rule, speaker, cases[0].figure, unit, limit, remedy, is_mendable, cases)
