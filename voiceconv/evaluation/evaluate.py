@@ -123,20 +123,24 @@ def _trains(given: Given, run: Sequence[str]) -> dict[str, list[Utterance]]:
 
 def _digests(
     cases: Sequence[Case], trains: Mapping[str, Sequence[Utterance]], run: Sequence[str]
-) -> dict[str, str]:
-    """A digest of each input that a measure was taken against, by content."""
+) -> dict[str, str | dict[str, str]]:
+    """What measures are taken against, by content: a digest of each utterance, one of a voice."""
     used = {need for name in run for need in MEASURES[name].needs}
     parallel = {
         "reference": {case.stem: case.reference for case in cases if case.reference},
         "copy_of": {case.stem: case.original for case in cases if case.original},
     }
-    digests = {need: digest([one] for one in contents(trains[need])) for need in trains}
-    for need, of in parallel.items():
-        if need in used:
-            digests[need] = digest(zip(of, contents(of.values()), strict=True))
-    if "text" in used:
-        digests["text"] = digest((case.stem, case.text) for case in cases if case.text)
-    return digests
+    found = {need: contents(of.values()) for need, of in parallel.items()}
+    words = {need: dict(zip(of, found[need], strict=True)) for need, of in parallel.items()}
+    words["text"] = {case.stem: case.text for case in cases if case.text}
+    return {
+        **{need: digest(contents(utterances)) for need, utterances in trains.items()},
+        **{
+            need: {stem: digest([word])[:16] for stem, word in of.items()}
+            for need, of in words.items()
+            if need in used
+        },
+    }
 
 
 def _measured(

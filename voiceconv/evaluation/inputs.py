@@ -75,10 +75,9 @@ def cases(
     return [found[stem] for stem in sorted(found)]
 
 
-def digest(parts: Iterable[Sequence[str]]) -> str:
-    """The SHA-256 of rows of words, whatever their order."""
-    lines = sorted("\0".join(part) for part in parts)
-    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+def digest(parts: Iterable[str]) -> str:
+    """The SHA-256 of some words, whatever their order."""
+    return hashlib.sha256("\n".join(sorted(parts)).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def contents(utterances: Iterable[Utterance]) -> list[str]:

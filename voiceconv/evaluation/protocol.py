@@ -1,11 +1,11 @@
 """How figures were made: what can be chosen, what is stamped on them, and whether two stamps agree.
 
-A stamp has three parts: `common`, what all measures share; `inputs`, a SHA-256 of each kind of
-input; and one part for each measure, by its name.
+A stamp has three parts: `common`, what all measures share; `inputs`, a SHA-256 of what measures are
+taken against (of each utterance, its beginning); and one part for each measure, by its name.
 """
 
 import platform
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
@@ -80,7 +80,7 @@ def stamp(
     protocol: Protocol,
     names: Iterable[str],
     stems: Collection[str],
-    inputs: dict[str, str],
+    inputs: Mapping[str, str | dict[str, str]],
     recogniser: Recogniser | None,
     seed: int,
 ) -> Stamp:
@@ -94,12 +94,12 @@ def stamp(
             "sample_rate": waves.SAMPLE_RATE,
             "resampler": protocol.resampler,
             "peak": waves.PEAK,
-            "utterances": digest([stem] for stem in stems),
+            "utterances": digest(stems),
             "n_utterances": len(stems),
             "seed": seed,
             "n_resamples": N_RESAMPLES,
         },
-        "inputs": inputs,
+        "inputs": dict(inputs),
         **{name: measure_stamp(name, protocol, recogniser) for name in names},
     }
 
@@ -136,8 +136,9 @@ def unlike(first: Stamp, second: Stamp, names: Iterable[str]) -> str | None:
             if first[name].get(key) != second[name].get(key):
                 return f"{name}: {_differs(key, first[name], second[name])}"
         for need in MEASURES[name].needs:
-            if first["inputs"].get(need) != second["inputs"].get(need):
-                return f"the {_INPUTS[need]} differ"
+            one, other = first["inputs"].get(need), second["inputs"].get(need)
+            if one != other:
+                return f"the {_INPUTS[need]} differ{_where(one, other)}"
     return None
 
 
@@ -154,6 +155,14 @@ _INPUTS = {
     "text": "transcripts",
     "copy_of": "recordings they are copies of",
 }
+
+
+def _where(one: Any, other: Any) -> str:
+    """Of digests by utterance: the first that differs, and how many more do."""
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        return ""
+    stems = [stem for stem in sorted({*one, *other}) if one.get(stem) != other.get(stem)]
+    return f" (that of {stems[0]!r}" + (f" and {len(stems) - 1} more)" if stems[1:] else ")")
 
 
 def _keys(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
