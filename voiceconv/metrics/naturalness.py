@@ -4,7 +4,8 @@ Conventions
 -----------
 Waves are (N,) floating point at 16 kHz, scaled to a peak of 0.8 (see waves.py); DNSMOS hears level:
 the same recordings at a peak of 0.1 score 0.1 higher. Waves shorter than 9.01 s are repeated until
-they are longer, as speechmos does.
+they are longer, as speechmos does, and windows of 9.01 s are scored every second: 0.4 s of work
+each, so that an utterance of 2 s, repeated to 16, takes seven times as long as one of 9 s.
 
 Metrics
 -------
