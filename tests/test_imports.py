@@ -64,7 +64,7 @@ def imported(path: Path, package: Path) -> Iterator[tuple[int, str]]:
         else:
             continue
         for target in dict.fromkeys(targets):
-            if target.startswith("voiceconv."):
+            if target.startswith("voiceconv.") and not target.startswith("voiceconv.__"):
                 yield node.lineno, target.removeprefix("voiceconv.")
 
 

@@ -30,6 +30,7 @@ MOST_BELOW_SPEAKER = 12.0  # LU
 LOWEST_SNR = 35.0  # dB, of a speaker's median utterance
 # A single utterance has fewer pauses to show its floor in: clean ones are measured down to 26 dB.
 LOWEST_SNR_OF_ONE = 20.0  # dB
+_LEAST_SOUND = 0.5  # s, of which a noise floor says something
 # cc0_speech's utterances reach 0.5; more silence than speech makes crops that hold nothing.
 HIGHEST_SILENCE = 0.6
 # DTW, of which the measures are made, needs 8 bytes for each pair of frames: 0.3 GB at 30 s, 1.2 at
@@ -188,7 +189,11 @@ def noise(evidence: Evidence) -> Iterator[Finding]:
                 _worst(snr), False,
             )  # fmt: skip
             continue
-        noisy = {item: ratio for item, ratio in snr.items() if ratio < LOWEST_SNR_OF_ONE}
+        noisy = {
+            item: ratio
+            for item, ratio in snr.items()
+            if ratio < LOWEST_SNR_OF_ONE and own[item].sounding >= _LEAST_SOUND
+        }
         yield from _listed(
             "noisy utterances", speaker, noisy, "dB SNR", LOWEST_SNR_OF_ONE, remedy, False, low=True
         )
