@@ -19,6 +19,10 @@ data=""
 dump=""
 exp=""
 train_options=""
+ladder="identity statistics f0shift gmm knn"
+transcripts=false
+recogniser=pocketsphinx
+stranger=""
 metrics=""
 help_message="usage: run.sh [options]
 
@@ -27,10 +31,10 @@ Trains a voice converter and scores it. Everything is written beside run.sh, unl
   2 extract   voiceconv extract writes the features to DUMP
   3 stats     voiceconv stats writes DUMP/train/stats.safetensors
   4 train     voiceconv train writes EXP/checkpoints and EXP/model; called again, it goes on where it stopped
-  5 convert   voiceconv convert: DATA/test in every direction, to EXP/converted/SOURCE-TARGET, and to
-              EXP/statistics with the statistics alone, which the network has to beat
-  6 evaluate  voiceconv evaluate writes EXP/scores/SOURCE-TARGET.json, and the unconverted source's beside it for
-              comparison; EXP/RESULTS.md has the table
+  5 convert   voiceconv convert: DATA/test in every direction, to EXP/converted/SOURCE-TARGET, and by each baseline, which
+              the network has to beat, to EXP/baselines/NAME/SOURCE-TARGET
+  6 evaluate  voiceconv evaluate writes EXP/scores/SOURCE-TARGET.json for the network and SOURCE-TARGET.NAME.json for each
+              baseline, the unconverted source and the target's own recordings; EXP/RESULTS.md has the tables
 
   --stage N              first stage to run ($stage)
   --stop-stage N         last stage to run ($stop_stage)
@@ -43,6 +47,11 @@ Trains a voice converter and scores it. Everything is written beside run.sh, unl
   --dump DIR             features (dump)
   --exp DIR              the run: checkpoints, model, results, logs (exp/EXPERIMENT)
   --train-options STR    overrides for voiceconv train, such as \"trainer.n_steps=50000 seed=1\"
+  --ladder STR           baselines to convert and score beside the network ($ladder)
+  --transcripts BOOL     score how well DATA/test is understood; it has transcripts in the recogniser's language ($transcripts)
+  --recogniser STR       what hears it: pocketsphinx (English), or a command that prints a transcript of {} ($recogniser)
+  --stranger DIR         prepared data, with transcripts, of a speaker who was not trained on: DIR/test is converted to every
+                         domain too (not by gmm, which must know the source), and scored for how well it is understood
   --metrics STR          further options for voiceconv evaluate, such as \"--metric mel_cepstral_distortion\"
   --help                 this text
 
@@ -57,7 +66,7 @@ fail() {
   exit 1
 }
 
-for name in corpus data dump exp; do # as the caller wrote them: relative to where the caller is
+for name in corpus data dump exp stranger; do # as the caller wrote them: relative to where the caller is
   [[ -z ${!name} || ${!name} = /* ]] || printf -v "$name" '%s/%s' "$PWD" "${!name}"
 done
 cd "$recipe"
@@ -95,21 +104,41 @@ wanted() {
   echo "$(date '+%T') stage $1: $2"
 }
 
-# list_directions: sets the array directions to every ordered pair of the prepared domains, "SOURCE TARGET" each.
-list_directions() {
-  local source target names
-  names=$(cut -d' ' -f2- "$data/train/utt2spk" | LC_ALL=C sort -u)
-  directions=()
-  for source in $names; do
-    for target in $names; do
-      [ "$source" = "$target" ] || directions+=("$source $target")
-    done
-  done
+# domains_of SPLIT: its domains, sorted.
+domains_of() {
+  cut -d' ' -f2- "$1/utt2spk" | LC_ALL=C sort -u
 }
 
-# link_unconverted: EXP/unconverted/DOMAIN has the test recordings under their utterances' names.
+# list_directions: sets the array directions to "SOURCE TARGET DIR" for every ordered pair of the prepared domains and from
+# the stranger to each; DIR has the source's splits.
+list_directions() {
+  local source target
+  directions=()
+  for source in $(domains_of "$data/train"); do
+    for target in $(domains_of "$data/train"); do
+      [ "$source" = "$target" ] || directions+=("$source $target $data")
+    done
+  done
+  [ -n "$stranger" ] || return 0
+  source=$(domains_of "$stranger/test")
+  for target in $(domains_of "$data/train"); do directions+=("$source $target $stranger"); done
+}
+
+# list_systems DIR: sets the array systems to what converts the recordings of DIR.
+list_systems() {
+  read -r -a systems <<< "model $ladder"
+  [ "$1" = "$data" ] || read -r -a systems <<< "model ${ladder/gmm/}"
+}
+
+# folder_of SYSTEM DIRECTION
+folder_of() {
+  if [ "$1" = model ]; then echo "$exp/converted/$2"; else echo "$exp/baselines/$1/$2"; fi
+}
+
+# link_unconverted: EXP/unconverted/DOMAIN has the test recordings under their utterances' names, for voiceconv report.
 link_unconverted() {
   local utterance path domain
+  [ ! -e "$data/test/segments" ] || return 0 # utterances are parts of files
   declare -A domain_of=()
   while read -r utterance domain; do domain_of[$utterance]=$domain; done < "$data/test/utt2spk"
   while read -r utterance path; do
@@ -118,12 +147,18 @@ link_unconverted() {
   done < "$data/test/wav.scp"
 }
 
-# score FOLDER TARGET NAME: EXP/scores/NAME.json
+# list_against SOURCE TARGET DIR: sets the array against to the options that every evaluation of a direction shares.
+list_against() {
+  read -r -a against <<< "$metrics"
+  against+=(--source "$1" --target "$2" --target-train "$data/train" --voices "$exp/scores/voices")
+  [ ! -d "$3/train" ] || against+=(--source-train "$3/train")
+  if [ "$3" = "$data" ]; then against+=(--reference "$data/test"); fi
+  if [ "$3" != "$data" ] || [ "$transcripts" = true ]; then against+=(--text "$3/test" --recogniser "$recogniser"); fi
+}
+
+# score NAME CONVERTED [OPTION...]: EXP/scores/NAME.json
 score() {
-  local options
-  read -r -a options <<< "$metrics"
-  run "evaluate.$3" voiceconv evaluate "$1" --reference "$data/test" --target-train "$data/train" --target "$2" \
-    -o "$exp/scores/$3.json" ${options[@]+"${options[@]}"}
+  run "evaluate.$1" voiceconv evaluate "$2" "${against[@]}" "${@:3}" -o "$exp/scores/$1.json"
 }
 
 if wanted 1 "data"; then
@@ -149,10 +184,15 @@ fi
 if wanted 5 "convert"; then
   list_directions
   for direction in "${directions[@]}"; do
-    read -r source target <<< "$direction"
-    convert=(voiceconv convert "$data/test" --source "$source" --target "$target")
-    run "convert.$source-$target" "${convert[@]}" --model "$exp" -o "$exp/converted/$source-$target"
-    run "statistics.$source-$target" "${convert[@]}" --model baseline:statistics --dump "$dump" -o "$exp/statistics/$source-$target"
+    read -r source target place <<< "$direction"
+    list_systems "$place"
+    for system in "${systems[@]}"; do
+      options=(--model "baseline:$system" --dump "$dump")
+      [ "$system" != model ] || options=(--model "$exp")
+      [ "$place" != "$data" ] || options+=(--source "$source")
+      run "convert.$source-$target.$system" voiceconv convert "$place/test" --target "$target" "${options[@]}" \
+        -o "$(folder_of "$system" "$source-$target")"
+    done
   done
 fi
 
@@ -161,13 +201,21 @@ if wanted 6 "evaluate"; then
   link_unconverted
   mkdir -p "$exp/scores"
   for direction in "${directions[@]}"; do
-    read -r source target <<< "$direction"
-    score "$exp/unconverted/$source" "$target" "$source-$target.unconverted"
-    score "$exp/statistics/$source-$target" "$target" "$source-$target.statistics"
-    score "$exp/converted/$source-$target" "$target" "$source-$target"
+    read -r source target place <<< "$direction"
+    list_systems "$place"
+    list_against "$source" "$target" "$place"
+    score "$source-$target.unconverted" "$place/test"
+    [ "$place" != "$data" ] || score "$source-$target.target" "$place/test" --domain "$target"
+    for system in "${systems[@]}"; do
+      options=()
+      name=$source-$target.$system
+      [ "$system" != identity ] || options=(--copy-of "$place/test")
+      [ "$system" != model ] || name=$source-$target
+      score "$name" "$(folder_of "$system" "$source-$target")" ${options[@]+"${options[@]}"}
+    done
   done
+  mapfile -t names < <(printf '%s\n' "${directions[@]}" | cut -d' ' -f1,2 --output-delimiter=-)
   run results "$(dirname "$(command -v voiceconv)")/python" "$recipes/write_results.py" "$exp" \
-    "$(git -C "$recipes" describe --always --dirty 2>/dev/null || echo unknown)" "$command_line" \
-    "${directions[@]/ /-}"
+    "$(git -C "$recipes" describe --always --dirty 2>/dev/null || echo unknown)" "$command_line" "${names[@]}"
   echo "results: $exp/RESULTS.md"
 fi

@@ -310,6 +310,9 @@ def evaluate(
     source: Annotated[
         str | None, typer.Option(help="Domain of all other data directories, of several.")
     ] = None,
+    domain: Annotated[
+        str | None, typer.Option(help="Domain of CONVERTED, if that is not the source's.")
+    ] = None,
     recogniser: Annotated[
         str | None, typer.Option(help="Command that prints a transcript of {}. [PocketSphinx]")
     ] = None,
@@ -331,7 +334,9 @@ def evaluate(
     from voiceconv.evaluation.protocol import parse
     from voiceconv.evaluation.scores import as_lines, write_scores
 
-    given = Given(converted, reference, target_train, source_train, text, copy_of, target, source)
+    given = Given(
+        converted, reference, target_train, source_train, text, copy_of, target, source, domain
+    )
     protocol = parse(setting or [])
     with progress_bar("evaluate") as progress:
         scores = evaluate_folder(

@@ -74,7 +74,7 @@ def test_data_directory_of_two_domains_with_segments(tmp_path):
     assert scores["utterances"]["x_1"]["duration_ratio"] == 1.0  # 0.3 s of 0.6
     with pytest.raises(InputError, match="holds a, b; choose one with --target"):
         evaluate_folder(Given(tmp_path / "converted", data))
-    with pytest.raises(InputError, match="holds a, b; choose one with --source"):
+    with pytest.raises(InputError, match="holds a, b; choose one with --domain"):
         evaluate_folder(Given(data, data, target="a"))
     with pytest.raises(InputError, match="no 'c' in .*, which holds a, b"):
         evaluate_folder(Given(tmp_path / "converted", data, target="c"))

@@ -38,6 +38,7 @@ class Given(NamedTuple):
     copy_of: Location | None = None
     target: str | None = None  # domain of reference and target_train
     source: str | None = None  # domain of all others
+    domain: str | None = None  # domain of converted, where that is not the source
 
 
 def evaluate_folder(
@@ -60,8 +61,9 @@ def evaluate_folder(
     """
     protocol = protocol or Protocol()
     run, not_run = _runnable(given, names or tuple(MEASURES), recogniser)
+    converted = inputs.recordings(given.converted, given.domain or given.source, "--domain")
     cases = inputs.cases(
-        given.converted, given.reference, given.copy_of, given.text, given.source, given.target
+        converted, given.reference, given.copy_of, given.text, given.source, given.target
     )
     trains = _trains(given, run)
     spoken = recogniser_of(recogniser) if set(ERRORS) & set(run) else None

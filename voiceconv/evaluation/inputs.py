@@ -26,7 +26,7 @@ class Case(NamedTuple):
 def recordings(location: Location, domain: str | None, option: str) -> list[Utterance]:
     """Utterances of a folder, a list of files or a Kaldi data directory (there: of one domain).
 
-    `option` is what errors name for choosing the domain: `--target` or `--source`.
+    `option` is what errors name for choosing the domain: `--target`, `--source` or `--domain`.
     """
     if not isinstance(location, (str, Path)):
         return [Utterance(Path(file).stem, domain or "", Path(file)) for file in location]
@@ -42,7 +42,7 @@ def recordings(location: Location, domain: str | None, option: str) -> list[Utte
 
 
 def cases(
-    converted: Location,
+    converted: Sequence[Utterance],
     reference: Location | None,
     copy_of: Location | None,
     text: Path | str | None,
@@ -59,7 +59,7 @@ def cases(
     originals = _recordings_by_stem(copy_of, source, "--source")
     texts = None if text is None else _texts(Path(text), source)
     found: dict[str, Case] = {}
-    for one in recordings(converted, source, "--source"):
+    for one in converted:
         name = _stem(one)
         of_reference, of = _counterpart(
             one, references, f"{reference}; add the target's recording of it under the same name"
@@ -70,7 +70,9 @@ def cases(
         of_text, said = _counterpart(one, texts, f"{text}; add its transcript")
         stem = of_reference or of_original or of_text or name
         if stem in found:
-            raise InputError(f"two conversions of {stem!r} in {converted}; keep one")
+            raise InputError(
+                f"{found[stem].converted.path} and {one.path} are both of {stem!r}; keep one"
+            )
         found[stem] = Case(stem, one, of, original, said)
     return [found[stem] for stem in sorted(found)]
 

@@ -37,6 +37,7 @@ from voiceconv.metrics.waves import SAMPLE_RATE
 
 Wave = NDArray[np.float32]
 Progress = Callable[[int, int], None]  # recordings done, and in all
+POCKETSPHINX = "pocketsphinx"
 RETRIES = 1  # of a recording whose worker was killed
 
 REFERENCE = [name for name, measure in MEASURES.items() if "reference" in measure.needs]
@@ -68,7 +69,7 @@ class Measured:
 
 def recogniser_of(command: str | None) -> Recogniser:
     """PocketSphinx, or a command that prints a transcript."""
-    return PocketSphinx() if command is None else CommandRecogniser(command)
+    return PocketSphinx() if command in (None, POCKETSPHINX) else CommandRecogniser(command)
 
 
 def tools(names: Collection[str], recogniser: str | None) -> dict[str, Any]:
