@@ -1,6 +1,6 @@
 """Twelve faults planted in a copy of real recordings: which of them does `voiceconv check` find?
 
-python benchmarks/planted_faults.py [--data ../shared/data/cc0_speech] [--per-speaker 40]
+python benchmarks/planted_faults.py [--data ../shared/data/cc0_speech] [--per-speaker 50]
 
 DATA: a folder of recordings per speaker with `splits/SPEAKER.train`, `.val` and `.test`. Every
 fault befalls another utterance of the two cleanest speakers, the first two that are named. What the
@@ -30,7 +30,8 @@ with warnings.catch_warnings():  # pyworld 0.3.5 asks pkg_resources for its own 
     warnings.simplefilter("ignore")
     import pyworld
 
-N_LISTED = {"train": None, "val": 5, "test": 5}  # None: what --per-speaker leaves
+N_LISTED = {"train": None, "val": 20, "test": 40}  # None: --per-speaker
+N_SPARE = 20  # of each speaker, to be planted elsewhere
 
 
 class Fault(NamedTuple):
@@ -55,7 +56,7 @@ class Corpus:
             (folder / speaker).mkdir(parents=True)
             listed = {s: source / "splits" / f"{speaker}.{s}" for s in N_LISTED}
             lists = {split: path.read_text().split() for split, path in listed.items()}
-            n_train = per_speaker - sum(n or 0 for n in N_LISTED.values())
+            n_train = min(per_speaker, len(lists["train"]) - N_SPARE)
             chosen = {s: lists[s][: n_train if n is None else n] for s, n in N_LISTED.items()}
             self.splits[speaker] = chosen
             for stem in [stem for stems in chosen.values() for stem in stems]:
@@ -212,7 +213,7 @@ def main() -> None:
     root = Path(__file__).parents[1]
     options.add_argument("--data", type=Path, default=root / "../shared/data/cc0_speech")
     options.add_argument("--speakers", nargs="+", help="the cleanest two first")
-    options.add_argument("--per-speaker", type=int, default=10**6, help="utterances; all of them")
+    options.add_argument("--per-speaker", type=int, default=10**6, help="in train; most")
     options.add_argument("--jobs", type=int)
     options.add_argument("--json", type=Path, help="write the figures here too")
     chosen = options.parse_args()

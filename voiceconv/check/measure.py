@@ -177,9 +177,10 @@ def noise_floor(samples: Wave, sample_rate: int) -> tuple[float, float]:
     floor = float(np.percentile(power, _FLOOR_PERCENTILE, axis=0).sum())
     noise = floor * 10 ** (_FLOOR_BIAS / 10)
     total = power.sum(1)
-    loud = float(total[total > total.max() * 10 ** (-_SPEECH_RANGE / 10)].mean())
-    # Where nothing but noise is there, its own level counts as the speech's.
-    return _decibels(noise), max(_decibels(max(loud - noise, 0.0)) - _decibels(noise), 0.0)
+    loud = total[(total > total.max() * 10 ** (-_SPEECH_RANGE / 10)) & (total > 2 * noise)]
+    # Where nothing rises above the noise by 3 dB, nothing but noise is there.
+    snr = _decibels(float(loud.mean()) - noise) - _decibels(noise) if loud.size else 0.0
+    return _decibels(noise), snr
 
 
 def sounding_blocks(samples: Wave, sample_rate: int, noise: float) -> NDArray[np.bool_]:
