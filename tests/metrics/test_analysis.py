@@ -11,7 +11,9 @@ from voiceconv.metrics.analysis import (
     find_f0,
     loud,
     pair,
+    pyworld,
 )
+from voiceconv.metrics.waves import scale_to_peak
 
 
 def analysis(power, f0, c1, **protocol) -> Analysis:
@@ -39,6 +41,12 @@ def test_the_rule_of_silence(silence, counted, span):
     assert one.counted.tolist() == counted
     assert one.span == span
     assert one.frames.tolist() == [[0], [1], [2], [3], [4]]
+
+
+def test_how_loud_is_loud_is_the_protocols_to_say():
+    levels = [1, 1e-3, 1e-5, 1e-7]
+    assert analysis(levels, [0] * 4, [0] * 4, dynamic_range=20.0).counted.sum() == 1
+    assert analysis(levels, [0] * 4, [0] * 4, dynamic_range=60.0).counted.sum() == 3
 
 
 def test_c0_counts_where_the_protocol_says_so():
@@ -78,6 +86,17 @@ def test_analysis_has_a_frame_every_five_milliseconds_and_the_order_asked_for():
     assert one.cepstra.shape == (4800 // 80 + 1, 14) and one.f0.shape == one.power.shape == (61,)
     # Level is c0's alone, and is scaled away.
     np.testing.assert_allclose(analyse(0.25 * wave, one.protocol).cepstra, one.cepstra, atol=1e-6)
+
+
+def test_analysis_is_of_the_order_alpha_and_f0_asked_for():
+    # Without a warp the mel-cepstrum is the cepstrum: of the log magnitude, twice all but c0.
+    x = scale_to_peak(vowel(120.0))
+    f0, times = pyworld.harvest(x, 16000, frame_period=5.0)
+    cepstrum = np.fft.irfft(np.log(pyworld.cheaptrick(x, f0, times, 16000)) / 2, axis=1)
+    one = analyse(vowel(120.0), MelCepstralProtocol(order=9, alpha=0.0, f0="harvest"))
+    np.testing.assert_array_equal(one.f0, f0)
+    assert (analyse(vowel(120.0)).f0 != f0).any()
+    np.testing.assert_allclose(one.cepstra, cepstrum[:, :10] * [1, *[2] * 9], atol=1e-9)
 
 
 @pytest.mark.parametrize(
