@@ -47,7 +47,9 @@ Trains a voice converter and scores it. Everything is written beside run.sh, unl
   --dump DIR             features (dump)
   --exp DIR              the run: checkpoints, model, results, logs (exp/EXPERIMENT)
   --train-options STR    overrides for voiceconv train, such as \"trainer.n_steps=50000 seed=1\"
-  --ladder STR           baselines to convert and score beside the network ($ladder)
+  --ladder STR           baselines to convert and score beside the network ($ladder); gmm
+                         learns from sentences that both speakers say, in DUMP/paired or in DUMP/train and val; the last
+                         three take WORLD's features only
   --transcripts BOOL     score how well DATA/test is understood; it has transcripts in the recogniser's language ($transcripts)
   --recogniser STR       what hears it: pocketsphinx (English), or a command that prints a transcript of {} ($recogniser)
   --stranger DIR         prepared data, with transcripts, of a speaker who was not trained on: DIR/test is converted to every
@@ -124,10 +126,17 @@ list_directions() {
   for target in $(domains_of "$data/train"); do directions+=("$source $target $stranger"); done
 }
 
-# list_systems DIR: sets the array systems to what converts the recordings of DIR.
+# list_systems DIR: sets the array systems to what can convert the recordings of DIR: the network, then the baselines.
 list_systems() {
-  read -r -a systems <<< "model $ladder"
-  [ "$1" = "$data" ] || read -r -a systems <<< "model ${ladder/gmm/}"
+  local system
+  systems=(model)
+  for system in $ladder; do
+    case $system in
+      f0shift | gmm | knn) [ -e "$dump/train/f0.scp" ] || continue ;; # they take WORLD's features
+    esac
+    [ "$system" != gmm ] || [ "$1" = "$data" ] || continue
+    systems+=("$system")
+  done
 }
 
 # folder_of SYSTEM DIRECTION

@@ -14,7 +14,7 @@ from tiny_model import RATE, Cli, make_cli, make_converter, record, speech
 
 from voiceconv.converter import Converter
 
-COMMANDS = "convert evaluate extract fit info models prepare resynth stats train".split()
+COMMANDS = "compare convert evaluate extract fit info models prepare resynth stats train".split()
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 
 
@@ -357,6 +357,18 @@ def test_from_recordings_to_scores(voiceconv, corpus, work):
     assert said.out.startswith("mel_cepstral_distortion: ")
     scores = json.loads(Path("scores.json").read_text())
     assert scores["metrics"]["mel_cepstral_distortion"]["n"] == 1
+    said = voiceconv("compare", "scores.json", "scores.json", "--json")
+    change = json.loads(said.out)["measures"]["mel_cepstral_distortion"]["systems"][1]["difference"]
+    assert change == {"mean": 0.0, "low": 0.0, "high": 0.0, "n": 1, "verdict": None}
+    said = voiceconv("evaluate", "out", "--reference", "data/test", "--target", "high", "-o",
+                     "34.json", "--metric", "mel_cepstral_distortion",
+                     "--set", "mcd.order=34")  # fmt: skip
+    said = voiceconv("compare", "scores.json", "34.json")
+    assert said.code == 2 and said.out == ""
+    assert said.err == (
+        "voiceconv: error: 34.json was not made as scores.json was: mel_cepstral_distortion: "
+        "order is 34, not 24; evaluate both alike\n"
+    )
 
 
 def test_train_says_in_a_sentence_what_is_wrong(voiceconv, work):

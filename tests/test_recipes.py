@@ -297,7 +297,8 @@ def test_toy_recipe_from_nothing_to_scores(tmp_path):
     """All six stages; conversion brings the voices closer; stages can be run again."""
     script = ROOT / "egs/toy/vc1/run.sh"
     options = ["--data", "data", "--dump", "dump", "--exp", "exp", "--jobs", "2"]
-    result = run(script, *options, "--metrics", "--metric mel_cepstral_distortion", cwd=tmp_path)
+    scoring = ["--ladder", "statistics", "--metrics", "--metric mel_cepstral_distortion --jobs 1"]
+    result = run(script, *options, *scoring, cwd=tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr
     exp = tmp_path / "exp"
     for source, target in (("high", "low"), ("low", "high")):
@@ -311,10 +312,15 @@ def test_toy_recipe_from_nothing_to_scores(tmp_path):
             json.loads((exp / f"scores/{source}-{target}{kind}.json").read_text())["metrics"][
                 "mel_cepstral_distortion"
             ]["mean"]
-            for kind in ("", ".unconverted")
+            for kind in ("", ".unconverted", ".statistics", ".target")
         ]
         assert distortion[0] < 0.95 * distortion[1]  # 0.85 when this was written
-    assert "| converted |" in (exp / "RESULTS.md").read_text()
+        assert distortion[2] < distortion[1] and distortion[3] == 0
+    rows = [line.split(" | ")[0] for line in (exp / "RESULTS.md").read_text().splitlines()]
+    assert [row for row in rows if row.startswith("| ")] == 2 * [
+        "|", "| ---", "| source, unconverted", "| statistics", "| **model**",
+        "| target's own recordings",
+    ]  # fmt: skip
     assert "steps: 200" in (exp / "RESULTS.md").read_text()
 
     before = (exp / "model/translator.safetensors").read_bytes()

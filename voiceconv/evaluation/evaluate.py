@@ -14,7 +14,7 @@ from voiceconv.evaluation.bootstrap import summary
 from voiceconv.evaluation.inputs import Case, Location, contents, digest
 from voiceconv.evaluation.measuring import ERRORS, Job, Progress, measure_all, recogniser_of, tools
 from voiceconv.evaluation.protocol import Protocol, Stamp, stamp
-from voiceconv.evaluation.scores import FORMAT
+from voiceconv.evaluation.scores import FORMAT, NOT_ASKED
 from voiceconv.evaluation.voices import Shelf, Voice, nearness, voice_of
 from voiceconv.metrics import MEASURES, WEIGHTS
 
@@ -99,7 +99,7 @@ def _runnable(
     for name, measure in MEASURES.items():
         missing = [need for need in measure.needs if getattr(given, need) is None]
         if name not in names:
-            not_run[name] = "not asked for"
+            not_run[name] = NOT_ASKED
         elif missing:
             not_run[name] = _OPTIONS[missing[0]]
         else:

@@ -8,6 +8,7 @@ from voiceconv.errors import InputError
 from voiceconv.files import replace_text
 
 FORMAT = 2
+NOT_ASKED = "not asked for"  # the reason of a measure that others were chosen over
 
 
 def write_scores(path: Path | str, scores: dict[str, Any]) -> None:
@@ -39,7 +40,9 @@ def read_scores(path: Path | str) -> dict[str, Any]:
 
 
 def as_lines(scores: dict[str, Any]) -> str:
-    """What `voiceconv evaluate` prints: a line for each measure."""
+    """What `voiceconv evaluate` prints: a line for each measure, and why others that are asked for
+    have none.
+    """
     lines = [
         f"{name}: {found['mean']:.3f} {found['unit']}".rstrip()
         + f" [{found['low']:.3f}, {found['high']:.3f}], n={found['n']}"
@@ -48,4 +51,5 @@ def as_lines(scores: dict[str, Any]) -> str:
     why: dict[str, list[str]] = {}
     for name, reason in scores["not_run"].items():
         why.setdefault(reason, []).append(name)
+    why.pop(NOT_ASKED, None)
     return "\n".join(lines + [f"not run: {', '.join(why[r])} ({r})" for r in why])

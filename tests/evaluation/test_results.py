@@ -1,0 +1,110 @@
+"""The tables of RESULTS.md, and what is said below them."""
+
+import pytest
+
+from voiceconv.errors import InputError
+from voiceconv.evaluation.bootstrap import summary
+from voiceconv.evaluation.results import Header, write_results
+from voiceconv.evaluation.scores import write_scores
+from voiceconv.metrics import MEASURES
+
+HEADER = Header("nl", "./run.sh --stage 6", {"commit": "abc123", "steps": "15,000"})
+
+
+def scores(path, order=24, not_run=None, **values):
+    """Write scores of measures given as lists, a value for each utterance."""
+    n = len(next(iter(values.values())))
+    found = {
+        "format": 2,
+        "protocol": {
+            "common": {"sample_rate": 16000, "n_utterances": n, "utterances": "0" * 64},
+            "inputs": {},
+            **{name: {"order": order} for name in values},
+        },
+        "metrics": {name: summary(one) for name, one in values.items()},
+        "not_run": not_run or {},
+        "utterances": {
+            str(i): {name: one[i] for name, one in values.items()} | {"n_characters": 10}
+            for i in range(n)
+        },
+    }
+    write_scores(path, found)
+    return path
+
+
+def test_tables_by_what_is_measured(tmp_path):
+    systems = {
+        "model": dict(mel_cepstral_distortion=[7.0, 7.0], loudness=[-23.04, -23.04]),
+        "unconverted": dict(mel_cepstral_distortion=[8.0, 9.0], loudness=[-20.0, -20.0]),
+        "knn": dict(mel_cepstral_distortion=[7.5, 7.25], loudness=[-22.0, -24.0]),
+        "target": dict(mel_cepstral_distortion=[0.0, 0.0], loudness=[-30.0, -30.0]),
+    }
+    files = {name: scores(tmp_path / f"{name}.json", **values) for name, values in systems.items()}
+    write_results(tmp_path / "RESULTS.md", HEADER, {"a to b": files})
+    text = (tmp_path / "RESULTS.md").read_text()
+    assert text.startswith("# nl\n\n    ./run.sh --stage 6\n\n- commit: abc123\n- steps: 15,000\n")
+    assert (
+        "## a to b\n\n### Against the target's recording of the sentence\n\n"
+        "| | MCD, dB ↓ |\n| --- | --- |\n"
+        "| source, unconverted | 8.50 [8.00, 9.00] |\n"
+        "| kNN | 7.38 [7.25, 7.50] |\n"
+        "| **model** | **7.00** [7.00, 7.00] |\n"
+        "| target's own recordings | 0.00 [0.00, 0.00] |\n"
+    ) in text
+    assert "### Naturalness and level\n\n| | loudness, LUFS |\n| --- | --- |\n" in text
+    assert "| **model** | -23.0 [-23.0, -23.0] |\n" in text  # no way of loudness is better
+    assert "not the best" not in text
+    assert "- a to b: sample_rate 16000, n_utterances 2, utterances 000000000000\n" in text
+    assert text.rstrip().endswith("- MCD, loudness: order 24")
+
+
+def test_where_the_model_is_not_the_best(tmp_path):
+    identity = scores(tmp_path / "i.json", character_error=[40.0] * 4, speaker_similarity=[0.5] * 4)
+    model = scores(tmp_path / "m.json", character_error=[48.0] * 4, speaker_similarity=[0.8] * 4)
+    knn = scores(
+        tmp_path / "k.json", character_error=[55.0] * 4, speaker_similarity=[0.85, 0.9, 0.85, 0.9]
+    )
+    statistics = scores(
+        tmp_path / "s.json", character_error=[41.0] * 4, speaker_similarity=[0.6] * 4
+    )
+    files = {"identity": identity, "model": model, "knn": knn, "statistics": statistics}
+    write_results(tmp_path / "RESULTS.md", HEADER, {"a to b": files})
+    text = (tmp_path / "RESULTS.md").read_text()
+    assert (
+        "- The model is not the best in similarity: -0.075 [-0.100, -0.050] from kNN.\n"
+        "- The model is not the best in CER: 7.0 [7.0, 7.0] from statistics.\n"
+        "- Within 10 points of copy-synthesis's CER: statistics, **model**; "
+        "most similar: **model**, 0.800.\n"
+    ) in text
+    assert "| **model** | 0.800 [0.800, 0.800] |" in text
+    assert "| kNN | **0.875** [0.850, 0.900] |" in text
+    dearer = scores(tmp_path / "m.json", character_error=[51.0] * 4, speaker_similarity=[0.8] * 4)
+    write_results(
+        tmp_path / "RESULTS.md", HEADER, {"a to b": {"identity": identity, "model": dearer}}
+    )
+    assert "- Nothing that converts keeps its CER within 10 points of copy-synthesis.\n" in (
+        (tmp_path / "RESULTS.md").read_text()
+    )
+
+
+def test_what_was_not_run_is_said_once(tmp_path):
+    reason = {"dnsmos": "no speechmos", "pesq": "no originals"}
+    files = {
+        "model": scores(tmp_path / "m.json", not_run=reason, peak=[-1.0]),
+        "identity": scores(tmp_path / "i.json", not_run={"dnsmos": "no speechmos"}, pesq=[3.0]),
+    }
+    write_results(tmp_path / "RESULTS.md", HEADER, {"a to b": files})
+    text = (tmp_path / "RESULTS.md").read_text()
+    assert text.count("- Not run: ") == 1 and "- Not run: DNSMOS (no speechmos).\n" in text
+    assert f"### As a copy of the source\n\n| | {MEASURES['pesq'].title}, MOS-LQO ↑ |\n" in text
+    assert "| copy-synthesis | 3.00 [3.00, 3.00] |\n" in text
+
+
+def test_unlike_protocols_share_no_table(tmp_path):
+    files = {
+        "model": scores(tmp_path / "m.json", mel_cepstral_distortion=[7.0]),
+        "knn": scores(tmp_path / "k.json", order=34, mel_cepstral_distortion=[7.0]),
+    }
+    with pytest.raises(InputError, match=r"m\.json was not made as .*k\.json was: .*order is 24"):
+        write_results(tmp_path / "RESULTS.md", HEADER, {"a to b": files})
+    assert not (tmp_path / "RESULTS.md").exists()
