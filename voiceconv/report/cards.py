@@ -73,23 +73,32 @@ def make_cards(
 
 
 def find_files(folder: Path, direction: Direction, stem: str) -> dict[str, Path | None]:
-    """Kind -> recording in a run directory: converted/, and unconverted/ under the same name.
+    """Kind -> recording: of the run directory where it has it, else as the scores name it.
 
     A conversion is called as its source is: DOMAIN-STEM, of which a target has its own domain's.
     """
-    scores = direction.systems[MODEL]
-    file = PurePath(str(direction.utterances[stem].get("file") or stem))
-    here, there = folder / "converted" / direction.name, scores.get("inputs", {}).get("converted")
-    candidates = [here / file, *([Path(there) / file] if isinstance(there, str) else [])]
-    bare = file.stem.removeprefix(f"{direction.source}-")
+    name = PurePath(str(direction.utterances[stem].get("file") or stem))
+    bare = name.stem.removeprefix(f"{direction.source}-")
     sources, targets = (
-        _by_stem(folder / "unconverted" / name) for name in (direction.source, direction.target)
+        _by_stem(folder / "unconverted" / domain) for domain in (direction.source, direction.target)
     )
+    converted = folder / "converted" / direction.name / name
     return {
-        "source": sources.get(file.stem) or sources.get(bare),
-        "converted": next(filter(Path.is_file, candidates), None),
-        "target": targets.get(f"{direction.target}-{bare}") or targets.get(bare),
+        "source": sources.get(name.stem) or _scored(direction, "unconverted", stem),
+        "converted": converted if converted.is_file() else _scored(direction, MODEL, stem),
+        "target": targets.get(f"{direction.target}-{bare}") or _scored(direction, "target", stem),
     }
+
+
+def _scored(direction: Direction, system: str, stem: str) -> Path | None:
+    """The recording that a system's scores are of; None where it is a part of a file."""
+    scores = direction.systems.get(system, {})
+    folder = scores.get("inputs", {}).get("converted")
+    file = scores.get("utterances", {}).get(stem, {}).get("file")
+    if not isinstance(folder, str) or not isinstance(file, str):
+        return None
+    path = Path(folder) / file
+    return path if path.is_file() and not (Path(folder) / "segments").exists() else None
 
 
 def load(files: Mapping[str, Path | None]) -> Sounds:

@@ -37,7 +37,9 @@ def write_report(
     try:
         replace_text(output, render(run, cards, n_left_out))
     except OSError as error:
-        raise InputError(f"cannot write {output}: {error.strerror}; choose another") from None
+        raise InputError(
+            f"cannot write {output}: {error.strerror}; choose another output"
+        ) from None
 
 
 def render(run: Run, cards: Mapping[str, list[Card]], n_left_out: int = 0) -> str:

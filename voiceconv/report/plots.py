@@ -4,11 +4,11 @@ Matplotlib draws with stand-in colours, which become CSS variables; text stays t
 font. Only figure objects are used: nothing is changed at import, and no pyplot state is touched.
 """
 
+import hashlib
 import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import Any
 
 import matplotlib
@@ -64,7 +64,6 @@ MOST_LINES = 3  # of a chart: there are as many colours
 N_POINTS = 48  # of a curve: losses of single steps are noise, their means are not
 DYNAMIC_RANGE = 80.0  # dB of a spectrogram, below the loudest of the three
 DPI = 72  # of SVG
-_numbers = count(1)
 
 
 @dataclass(frozen=True)
@@ -218,7 +217,7 @@ def _short(value: float) -> str:
 
 
 def _svg(figure: Figure, description: str) -> Markup:
-    """Only what a page needs of it: no prologue, no metadata, names that are unique in the page."""
+    """Only what a page needs of it: no prologue, no metadata, names that no other picture has."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", dpi=DPI, metadata={"Date": None})
     text = buffer.getvalue()
@@ -226,16 +225,11 @@ def _svg(figure: Figure, description: str) -> Markup:
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     head, _, body = text.partition(">")
     box = re.search(r'viewBox="[^"]*"', head)
-    number = f"p{next(_numbers)}-"
-    body = re.sub(r'\bid="', f'id="{number}', body)
-    body = re.sub(r'(xlink:href="#|url\(#)', rf"\g<1>{number}", body)
-    body = re.sub(r"font: [^;\"]*?(\d+(?:\.\d+)?px)[^;\"]*", _font, body)
+    prefix = f"p{hashlib.sha256((description + body).encode()).hexdigest()[:8]}-"
+    body = re.sub(r'\bid="', f'id="{prefix}', body)
+    body = re.sub(r'(xlink:href="#|url\(#)', rf"\g<1>{prefix}", body)
+    body = re.sub(r"font-family: [^;\"]*;? ?", "", body)  # the page has its own
     for stand_in, variable in _COLOURS.items():
         body = body.replace(stand_in, f"var({variable})")
     label = escape(description)
     return Markup(f'<svg role="img" aria-label="{label}" {box and box.group()}>{body}')
-
-
-def _font(match: re.Match[str]) -> str:
-    weight = "font-weight: 600; " if re.search(r"font: (bold|[67]00)", match.group()) else ""
-    return f"{weight}font-size: {match.group(1)}"

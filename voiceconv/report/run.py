@@ -131,19 +131,25 @@ def read_all_scores(folder: Path) -> tuple[dict[str, Scores], list[str]]:
 
 
 def directions(scores: dict[str, Scores], domains: list[str]) -> list[Direction]:
-    """`SOURCE-TARGET.json` and `SOURCE-TARGET.NAME.json`, grouped; other names part at a `-`."""
-    pairs = {f"{source}-{target}": (source, target) for source, target in permutations(domains, 2)}
+    """`SOURCE-TARGET.json` and `SOURCE-TARGET.NAME.json`, grouped; those of the model come first."""
+    own = {f"{source}-{target}": (source, target) for source, target in permutations(domains, 2)}
     found: dict[tuple[str, str], dict[str, Scores]] = {}
     for file, content in scores.items():
         stem = file.removesuffix(".json")
-        name = next((pair for pair in pairs if f"{stem}.".startswith(f"{pair}.")), None)
-        if name is None:
-            name = stem.split(".")[0]
-            source, _, target = name.partition("-")
-            pairs[name] = (source, target)
-        system = stem[len(name) + 1 :] or MODEL
-        found.setdefault(pairs[name], {})[system] = content
-    return [Direction(*pair, systems) for pair, systems in sorted(found.items())]
+        name = next((name for name in own if f"{stem}.".startswith(f"{name}.")), stem.split(".")[0])
+        pair = own.get(name) or _strangers(name, domains)
+        found.setdefault(pair, {})[stem[len(name) + 1 :] or MODEL] = content
+    ranked = sorted(found, key=lambda pair: (f"{pair[0]}-{pair[1]}" not in own, pair))
+    return [Direction(*pair, found[pair]) for pair in ranked]
+
+
+def _strangers(name: str, domains: list[str]) -> tuple[str, str]:
+    """SOURCE-TARGET, where the source, or both, are none of the model's domains."""
+    target = next((domain for domain in domains if name.endswith(f"-{domain}")), None)
+    if target is not None:
+        return name.removesuffix(f"-{target}"), target
+    source, _, target = name.partition("-")
+    return source, target
 
 
 def read_log(path: Path) -> list[Warned]:
