@@ -6,13 +6,28 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+import yaml
 from dumps import write_dump
 from tiny import vowel
-from tiny_model import MEL, PITCH, RATE, Cli, make_cli, make_converter, normalized, record, speech
+from tiny_model import (
+    MEL,
+    PITCH,
+    RATE,
+    WORLD,
+    Cli,
+    make_cli,
+    make_converter,
+    normalized,
+    record,
+    speech,
+)
 
 from voiceconv.audio import loudness_gain
 from voiceconv.baselines import BASELINES, open_converter
+from voiceconv.baselines.corpus import Corpus
+from voiceconv.baselines.knn import NearestFrames
 from voiceconv.converter import Converter, through_features
+from voiceconv.data.archive import Archive
 from voiceconv.data.statistics import read_stats
 from voiceconv.errors import InputError
 from voiceconv.models.identity import IdentityTranslator
@@ -46,7 +61,7 @@ def mean_log_f0(f0: torch.Tensor) -> float:
 
 
 def test_the_rungs():
-    assert list(BASELINES) == ["identity", "statistics", "f0shift"]
+    assert list(BASELINES) == ["identity", "statistics", "f0shift", "gmm", "knn"]
 
 
 @pytest.mark.parametrize("folder", ["dump", "mel_dump"])
@@ -106,6 +121,48 @@ def test_f0shift_of_a_stranger_goes_by_its_own_pitch(dump):
     assert mean_log_f0(spoken.f0) == pytest.approx(np.log(PITCH["high"]), abs=0.02)
 
 
+def test_knn_gives_frames_of_the_targets_training_part(dump):
+    """With k = 1, c1 and above of each converted frame are a frame of high's, as it was dumped."""
+    converter = open_converter("baseline:knn", dump)
+    corpus = Corpus(dump, converter.stats)
+    converter.translator = NearestFrames(lambda domain: corpus.train(["high", "low"][domain]), 1)
+    heard = converter.extractor.extract(normalized(speech("low", 0.5, seed=8)))
+    moved = converter.translate(heard, converter.stats["low"], "low", "high").frames
+    archive = Archive(dump / "train/feats.scp")
+    bank = torch.from_numpy(np.concatenate([archive["high-01"], archive["high-02"]]))
+    assert torch.cdist(moved.T[:, 1:], bank[:, 1:]).min(1).values.max() < 1e-3
+
+
+@pytest.mark.parametrize("name", ["gmm", "knn"])
+@pytest.mark.parametrize("source", ["low", None])
+def test_what_learns_is_the_same_to_the_bit_when_made_again(dump, name, source):
+    wave = speech("low", 0.7, seed=8) if source else stranger(0.7)
+    one, other = (
+        open_converter(f"baseline:{name}", dump).convert(wave, "high", source) for _ in range(2)
+    )
+    assert torch.equal(one, other)
+    assert one.shape == wave.shape
+    assert one.isfinite().all()
+
+
+def test_pairs_are_of_train_and_val_and_where_there_is_one_of_paired_alone(tmp_path):
+    splits = {"train": ("01", "02"), "val": ("11",), "test": ("21",)}
+    folder = write_dump(tmp_path / "dump", splits=splits, seconds=0.3)
+    stats = read_stats(folder / "train")
+    pairs = Corpus(folder, stats).pairs("low", "high")
+    archive = Archive(folder / "train/feats.scp")
+    assert len(pairs) == 3
+    expected = stats["low"].normalize(torch.from_numpy(np.array(archive["low-01"]).T)).T
+    assert torch.equal(pairs[0][0], expected)
+    write_dump(tmp_path / "more", splits={"train": ("31", "32")}, seconds=0.3)
+    (tmp_path / "more/train").rename(folder / "paired")
+    pairs = Corpus(folder, stats).pairs("low", "high")
+    archive = Archive(folder / "paired/feats.scp")
+    expected = stats["high"].normalize(torch.from_numpy(np.array(archive["high-32"]).T)).T
+    assert len(pairs) == 2
+    assert torch.equal(pairs[1][1], expected)
+
+
 def test_without_a_dump_the_bundled_models_statistics_are_taken(tmp_path, monkeypatch):
     bundled = make_converter()
     bundled.save_pretrained(tmp_path / "tiny", {"steps": 0})
@@ -154,6 +211,36 @@ def test_what_is_refused(dump, mel_dump, tmp_path):
         "baseline:f0shift moves F0, which MelSpectrogram features have not; extract with "
         "--features world"
     )
+
+
+@pytest.mark.parametrize("name", ["gmm", "knn"])
+def test_what_learns_says_what_it_needs(dump, mel_dump, name):
+    assert refusal(f"baseline:{name}", None) == (
+        f"baseline:{name} learns from an extracted corpus; give the folder that `voiceconv "
+        "extract` has written with --dump"
+    )
+    assert refusal(f"baseline:{name}", mel_dump) == (
+        f"baseline:{name} maps mel-cepstra, which MelSpectrogram features have not; extract with "
+        "--features world"
+    )
+
+
+def test_gmm_without_pairs_is_refused_and_says_where_they_go(tmp_path):
+    folder = write_dump(tmp_path, splits={"train": ("01", "02")}, seconds=0.3)
+    lines = (folder / "train/utt2spk").read_text().splitlines()
+    kept = [line for line in lines if line.split()[0] in ("low-01", "high-02")]
+    (folder / "train/utt2spk").write_text("\n".join(kept) + "\n")
+    assert refusal("baseline:gmm", folder) == (
+        f"{folder}: no sentence that two domains say in train or val, and baseline:gmm learns from "
+        f"such pairs; extract some to {folder}/paired, or take baseline:knn"
+    )
+
+
+def test_pairs_of_other_features_are_refused(tmp_path):
+    folder = write_dump(tmp_path, splits={"train": ("01",), "val": ("11",)}, seconds=0.3)
+    (folder / "val/features.yaml").write_text(yaml.safe_dump(WORLD | {"alpha": 0.4}))
+    with pytest.raises(InputError, match="val was extracted with other features than .*train"):
+        Corpus(folder, read_stats(folder / "train")).pairs("low", "high")
 
 
 def test_a_dump_without_statistics_is_refused(tmp_path):

@@ -4,6 +4,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from voiceconv.baselines.corpus import Corpus
+from voiceconv.baselines.gmm import MixtureTranslator
+from voiceconv.baselines.knn import NearestFrames
 from voiceconv.baselines.untouched import CopySynthesis, PitchShift
 from voiceconv.build import build
 from voiceconv.converter import Converter
@@ -50,10 +53,28 @@ def _f0shift(dump: Path | None) -> Converter:
     return _of_world(PitchShift(*_parts(dump)), "f0shift moves F0")
 
 
+def _gmm(dump: Path | None) -> Converter:
+    converter, corpus = _learning(dump, "gmm")
+    corpus.require_pairs()
+    domains = converter.domains
+    converter.translator = MixtureTranslator(
+        lambda source, target: corpus.pairs(domains[source], domains[target])
+    )
+    return converter
+
+
+def _knn(dump: Path | None) -> Converter:
+    converter, corpus = _learning(dump, "knn")
+    converter.translator = NearestFrames(lambda domain: corpus.train(converter.domains[domain]))
+    return converter
+
+
 BASELINES: Mapping[str, Callable[[Path | None], Converter]] = {
     "identity": _identity,
     "statistics": _statistics,
     "f0shift": _f0shift,
+    "gmm": _gmm,
+    "knn": _knn,
 }
 
 
@@ -80,6 +101,17 @@ def _config(train: Path) -> dict[str, Any]:
         "vocoder": {"_target_": f"{fitting[0].__module__}.{fitting[0].__name__}"},
         "loudness": read_yaml(train / "processing.yaml").get("loudness"),
     }
+
+
+def _learning(dump: Path | None, name: str) -> tuple[Converter, Corpus]:
+    """A converter whose translator is still to come, and what that learns from."""
+    if dump is None:
+        raise InputError(
+            f"baseline:{name} learns from an extracted corpus; give the folder that "
+            "`voiceconv extract` has written with --dump"
+        )
+    converter = _of_world(Converter(*_parts(dump)), f"{name} maps mel-cepstra")
+    return converter, Corpus(dump, converter.stats)
 
 
 def _of_world(converter: Converter, what: str) -> Converter:
