@@ -29,6 +29,7 @@ ALLOWED = {
     "check": {"audio", "build", "data", "features", "metrics"},
     "build": set(),
     "converter": {"audio", "build", "features", "models", "vocoders"},
+    "evaluation": {"audio", "data", "metrics", "provenance"},
     "report": {"audio", "evaluation", "features", "metrics"},
     "baselines": {"build", "converter", "data", "features", "models", "vocoders"},
 }
