@@ -13,14 +13,14 @@ def utterances(*lengths: int, seed: int = 0) -> list[torch.Tensor]:
 
 
 def key(frames: np.ndarray, t: int) -> np.ndarray:
-    """c1 to c24 of the frames 4 and 2 before and after t and of t itself, the ends repeated."""
+    """c0 to c24 of the frames 4 and 2 before and after t and of t itself, the ends repeated."""
     places = [min(max(t + step, 0), len(frames) - 1) for step in (-4, -2, 0, 2, 4)]
-    return np.concatenate([frames[place, 1:25] for place in places])
+    return np.concatenate([frames[place, :25] for place in places])
 
 
 @pytest.mark.parametrize("n_nearest", [1, 4])
 def test_it_is_brute_force(n_nearest):
-    assert (COMPARED, CONTEXT) == (slice(1, 25), (-4, -2, 0, 2, 4))
+    assert (COMPARED, CONTEXT) == (slice(0, 25), (-4, -2, 0, 2, 4))
     bank, query = utterances(30, 3, 50), utterances(300, seed=1)[0]
     translator = NearestFrames(lambda domain: bank, n_nearest)
     got = translator(query.T[None], 0, 1)[0].T.numpy()
