@@ -43,6 +43,7 @@ def test_a_run_leaves_what_the_design_says(tmp_path, arguments):
             ".lock",
             "checkpoints",
             "config.yaml",
+            "last",
             "model",
             "provenance.json",
             "tensorboard",

@@ -40,7 +40,8 @@ def test_a_trainers_checkpoint_loads_with_weights_only(tmp_path):
     run.run()
     state = torch.load(run.checkpoint_path, weights_only=True)
     assert sorted(state) == [
-        *("average", "objective", "optimizers", "replay", "scaler", "step", "torch_rng")
+        *("average", "best", "objective", "optimizers", "replay", "scaler", "step", "torch_rng"),
+        "validated",
     ]
 
 

@@ -288,23 +288,87 @@ def test_without_an_average_the_translator_ships(tmp_path):
 # ------------------------------------------------------------------------------------- how it ends
 
 
+class Scores:
+    """A validator that has its scores ready, by step."""
+
+    def __init__(self, scores=()):
+        self.scores = dict(scores)
+        self.measured: list[int] = []
+        self.shipped: list[int] = []
+
+    def measure(self, step, translator, tracker):
+        assert not (translator.training or torch.is_grad_enabled())
+        self.measured.append(step)
+        return self.scores.get(step)
+
+    def ship(self, step, translator):
+        self.shipped.append(step)
+
+
 def test_a_finished_run_has_saved_validated_and_does_nothing_more(tmp_path):
-    shown: list[tuple[int, bool, bool]] = []
-
-    def validate(step, translator, tracker):
-        shown.append((step, translator.training, torch.is_grad_enabled()))
-
-    run = trainer(tmp_path, 5, validate_every=2, validate=validate, checkpoint_every=100)
+    validator = Scores()
+    run = trainer(tmp_path, 5, validate_every=2, validator=validator, checkpoint_every=100)
     assert run.run() is True
-    assert shown == [(2, False, False), (4, False, False), (5, False, False)]
+    assert validator.measured == validator.shipped == [2, 4, 5]
     assert run.translator.training
     before = run.checkpoint_path.read_bytes()
-    again = trainer(tmp_path, 5, validate_every=2, validate=validate)
+    again = trainer(tmp_path, 5, validate_every=2, validator=validator)
     assert again.run() is True
     assert again.step == 5
-    assert len(shown) == 3
+    assert len(validator.measured) == 3
     assert run.checkpoint_path.read_bytes() == before
     assert [p.name for p in run.checkpoint_path.parent.iterdir()] == ["last.pt"]
+
+
+SCORES = {1: 3.0, 2: 2.0, 3: float("nan"), 4: 2.5, 5: 1.0, 6: 1.0}
+
+
+@pytest.mark.parametrize(
+    ("ship", "scores", "shipped"),
+    [
+        ("best", SCORES, [1, 2, 5]),
+        ("last", SCORES, [1, 2, 3, 4, 5, 6]),
+        ("best", {}, [1, 2, 3, 4, 5, 6]),  # without scores the newest is as good as any
+    ],
+)
+def test_what_ships(tmp_path, ship, scores, shipped):
+    validator = Scores(scores)
+    trainer(tmp_path, 6, validate_every=1, validator=validator, ship=ship).run()
+    assert validator.shipped == shipped
+
+
+def test_patience_ends_a_run_for_good(tmp_path):
+    validator = Scores(SCORES | {3: 2.1})
+    run = trainer(tmp_path, 6, validate_every=1, validator=validator, ship="best", patience=2)
+    assert run.run() is True
+    assert (run.step, run.best.step, run.best.score) == (4, 2, 2.0)
+    again = trainer(tmp_path, 6, validate_every=1, validator=validator, ship="best", patience=2)
+    assert again.run() is True
+    assert (again.step, validator.measured) == (4, [1, 2, 3, 4])
+    longer = trainer(tmp_path, 6, validate_every=1, validator=validator, ship="best", patience=3)
+    assert longer.run() is True
+    assert (longer.step, longer.best.step, validator.shipped) == (6, 5, [1, 2, 5])
+
+
+def test_a_run_stopped_where_validation_was_due_makes_up_for_it(tmp_path):
+    class Stopping(NoiseBatches):
+        def batch(self, step):
+            if step == 3:
+                signal.raise_signal(signal.SIGTERM)
+            return super().batch(step)
+
+    validator = Scores(SCORES)
+    settings = {"validate_every": 2, "validator": validator, "ship": "best", "log_every": 10**6}
+    stopped = trainer(tmp_path, 6, batches=Stopping(), **settings)
+    assert stopped.run() is False
+    assert (stopped.step, validator.measured) == (4, [2])
+    assert trainer(tmp_path, 6, **settings).run() is True
+    assert validator.measured == [2, 4, 6]
+
+
+def test_ship_takes_best_or_last(tmp_path):
+    with pytest.raises(InputError, match="trainer.ship is 'newest'; it takes one of"):
+        trainer(tmp_path, ship="newest")
 
 
 def test_everything_is_logged(tmp_path):
@@ -315,6 +379,8 @@ def test_everything_is_logged(tmp_path):
     names = [f"generator/{name}" for name in weights()["generator"]]
     names += [f"discriminator/{name}" for name in weights()["discriminator"]]
     names += [f"{group}/{player}" for group in ("gradient_norm", "rate") for player in PLAYERS]
+    names += [f"doctor/{player}_growth" for player in PLAYERS]
+    names += [f"doctor/{what}" for what in ("change", "variety", "largest_output")]
     assert sorted(events.Tags()["scalars"]) == sorted([*names, "speed/steps_per_second"])
     assert [event.step for event in events.Scalars("generator/cycle")] == [2, 4]
     assert events.Scalars("rate/generator")[0].value == pytest.approx(2e-4)
@@ -377,7 +443,7 @@ def test_a_signal_saves_and_the_same_call_goes_on(tmp_path, number):
 def test_a_second_signal_acts_at_once(tmp_path):
     def send_twice(batch):
         signal.raise_signal(signal.SIGINT)
-        while run._stop_signal is None:  # two that come at once are one
+        while not run._signals.received:  # two that come at once are one
             time.sleep(0.001)
         signal.raise_signal(signal.SIGINT)
         time.sleep(1)

@@ -53,7 +53,7 @@ class Doctor:
         self._ill: set[str] = set()
 
     def examine(self, values: Mapping[str, float]) -> tuple[dict[str, float], list[Finding]]:
-        """A check's losses and norms -> further figures, `doctor/name`, and what is newly wrong."""
+        """A check's `player/loss` and `gradient_norm/player` -> what it measured, what is new."""
         figures = self._measure()
         for name, value in {**values, **figures}.items():
             self._history.setdefault(name, deque(maxlen=10 * WINDOW)).append(value)
@@ -112,7 +112,7 @@ class Doctor:
         undecided = self._objective.undecided
         for name in sorted(name for name in self._history if name.startswith("discriminator/")):
             share = [value / undecided for value in self._last(name)]
-            kind = name.removeprefix("discriminator/")
+            kind = name.removeprefix("discriminator/").removeprefix("adversarial_")
             if share and max(share) < WON:
                 yield Finding(
                     f"won {kind}",
@@ -120,26 +120,29 @@ class Doctor:
                     "tell): the generator learns nothing from it; lower "
                     "optimizer.discriminator.lr, or raise optimizer.generator.lr",
                 )
-            if share and min(share) > LOST:
+            if share and min(share) > LOST and not _falls(share):
                 yield Finding(
                     f"dead {kind}",
-                    f"the discriminator is dead ({kind}: for {len(share)} checks its loss is that "
-                    f"of one that cannot tell, {share[-1]:.0%}): outputs are not drawn to the "
-                    "target; raise optimizer.discriminator.lr, or start again with another seed",
+                    f"the discriminator is dead ({kind}: for {len(share)} checks its loss has been "
+                    f"no better than that of one that cannot tell, now {share[-1]:.0%} of it): "
+                    "outputs are not drawn to the target; raise optimizer.discriminator.lr, or "
+                    "start again with another seed",
                 )
 
     def _norms(self) -> Iterator[Finding]:
         for player in PLAYERS:
             growth = self._last_value(f"doctor/{player}_growth")
-            gradients = list(self._history.get(f"gradient_norm/{player}", ()))
-            sudden, before = gradients[-N_SUDDEN:], gradients[:-N_SUDDEN]
-            usual = median(before) if len(before) >= N_KNOWN else float("inf")
-            if growth > NORM_GROWTH or min(sudden, default=0.0) > NORM_GROWTH * usual:
+            gradients = list(self._history[f"gradient_norm/{player}"])
+            usual = median(gradients[:-N_SUDDEN] or gradients)
+            jumped = len(gradients) >= N_KNOWN + N_SUDDEN
+            jumped = jumped and min(gradients[-N_SUDDEN:]) > NORM_GROWTH * usual
+            if growth > NORM_GROWTH or jumped:
                 yield Finding(
                     f"exploding {player}",
                     f"the {player}'s norms explode: its parameters are {growth:.1f} times as large "
-                    f"as at the start, its gradient {gradients[-1]:.3g}; lower "
-                    f"optimizer.{player}.lr, or set trainer.gradient_clip",
+                    f"as at the start, its gradient's norm was {usual:.3g} and is "
+                    f"{gradients[-1]:.3g}; lower optimizer.{player}.lr, or set "
+                    "trainer.gradient_clip",
                 )
 
     def _runaway(self) -> Iterator[Finding]:
@@ -167,6 +170,12 @@ class Doctor:
 
     def _last_value(self, name: str) -> float:
         return self._history[name][-1]
+
+
+def _falls(values: Sequence[float]) -> bool:
+    """Whether the later half is lower by a twentieth: it still learns."""
+    half = len(values) // 2
+    return sum(values[half:]) < 0.95 * sum(values[:half])
 
 
 def _spread(frames: Tensor) -> Tensor:

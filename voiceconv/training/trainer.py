@@ -292,7 +292,8 @@ class Trainer:
             )
 
     def _probe(self) -> list[Tensor]:
-        batches = [self.batches.batch(step) for step in range(N_PROBED)]
+        end = self.schedule.n_steps
+        batches = [self.batches.batch(step) for step in range(end, end + N_PROBED)]
         return [torch.cat(crops).to(self.device) for crops in zip(*batches, strict=True)]
 
     def _see(
