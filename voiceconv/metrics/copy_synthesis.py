@@ -88,7 +88,7 @@ class Pesq:
         except ImportError as error:
             raise InputError(
                 f"PESQ needs pesq, which cannot be imported ({error}); "
-                "install it, which takes a C compiler, with: pip install pesq"
+                "install it, which takes a C compiler, with: pip install 'voiceconv[pesq]'"
             ) from error
         self._pesq = pesq
 
