@@ -1,6 +1,8 @@
 """Pictures that follow the page: its colours, its fonts, names that nothing else has."""
 
+import base64
 import re
+import struct
 import subprocess
 import sys
 
@@ -69,13 +71,24 @@ def test_a_logarithmic_axis_has_plain_numbers():
 
 def test_curves_that_reach_zero_are_drawn_on_a_plain_axis():
     labels = re.findall(">([^<>]+)</text>", str(curve_chart({"": curve(0.0, 2.0)}, "", log=True)))
-    assert {"0", "1", "2"} <= set(labels)
+    assert {"0.0", "1.0", "2.0"} <= set(labels)
 
 
 def test_the_pixels_of_a_spectrogram_are_kept_as_they_are():
-    size = re.search(r'<image [^>]*width="(\d+)"[^>]*height="(\d+)"', picture())
-    assert "data:image/png;base64" in picture()
-    assert size is not None
+    content = re.search(r"data:image/png;base64,([\w+/=\s]+)", picture())
+    assert content is not None
+    header = base64.b64decode(content.group(1))[16:24]
+    assert struct.unpack(">II", header) == (50, 80)  # frames, channels
+
+
+def test_a_step_is_written_where_there_is_room():
+    def anchor(step: int) -> str:
+        text = str(curve_chart({"": curve(1, 2, 3, 4)}, "", mark=step))
+        found = re.search(rf"<text style=\"([^\"]*)\"[^>]*>{step}</text>", text)
+        return found.group(1) if found else ""
+
+    assert "text-anchor: end" in anchor(395)
+    assert "text-anchor: start" in anchor(105)
 
 
 def test_no_state_of_matplotlib_is_touched_at_import_or_after():

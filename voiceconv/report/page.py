@@ -68,7 +68,7 @@ def render(run: Run, cards: Mapping[str, list[Card]], n_left_out: int = 0) -> st
 def facts(run: Run) -> dict[str, str]:
     """The head of the page: name -> value."""
     card = run.model.get("card") or {}
-    starts = [*run.provenance, {}]
+    first, last = (run.provenance or [{}])[0], (run.provenance or [{}])[-1]
     generator = (run.model.get("translator") or {}).get("generator") or {}
     scores = [scores for direction in run.directions for scores in direction.systems.values()]
     stated = {
@@ -78,8 +78,8 @@ def facts(run: Run) -> dict[str, str]:
         "steps": None if run.shipped_step is None else f"{run.shipped_step:,}",
         "data": card.get("data"),
         "licence": card.get("licence"),
-        "commit": str(starts[-2].get("commit") or "")[:12] if run.provenance else None,
-        "trained": _date(starts[0].get("started")),
+        "commit": str(last.get("commit") or "")[:12],
+        "trained": _date(first.get("started")),
         "scored": _date(max((str(one.get("date", "")) for one in scores), default=None)),
     }
     return {name: str(value or NOT_STATED) for name, value in stated.items()}

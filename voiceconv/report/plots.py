@@ -16,7 +16,7 @@ import numpy as np
 from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, ScalarFormatter
 from numpy.typing import NDArray
 
 from voiceconv.report.scalars import Curve, thinned
@@ -91,18 +91,14 @@ def curve_chart(
             axes.fill_between(mean.steps, low.values, high.values, color=colour, alpha=0.18, lw=0)
             dots = "o" if len(mean.steps) < 25 else ""
             axes.plot(*mean, color=colour, lw=1.6, marker=dots, ms=3.5, label=label)
+        axes.yaxis.set_major_formatter(_plain())
         if log and all((curve.values > 0).all() for curve in lines.values()):
             _log_axis(axes)
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
         if mark is not None:
-            axes.axvline(mark, color=INK, lw=1, ls=(0, (3, 3)))
-            axes.annotate(
-                f"{mark:,}", (mark, 1), (-3, 0), ("data", "axes fraction"), "offset points",
-                ha="right", va="top", size=10.5,
-            )  # fmt: skip
+            _mark(axes, mark, max(int(curve.steps[-1]) for curve in lines.values()))
         axes.grid(axis="y")
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _thousands(value)))
         axes.margins(x=0.01)
         if len(lines) > 1:
             _legend_above(axes, list(lines))
@@ -174,7 +170,6 @@ def utterance_picture(
         axes.set_title("F0 in Hz", loc="left", size=11, pad=3)
         if any((f0 > 0).any() for _, f0 in contours.values()):
             _log_axis(axes)
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
             axes.legend(
                 loc="lower right", bbox_to_anchor=(1, 0.98), ncols=3, handlelength=1.2,
                 borderpad=0, columnspacing=1,
@@ -189,6 +184,7 @@ def _frequency_axis(axes: Axes, frequencies: NDArray[np.float64]) -> None:
     places = np.interp(shown, frequencies, np.arange(len(frequencies)))
     axes.set_yticks(places, [f"{f / 1000:g}k" for f in shown])
     axes.spines[:].set_visible(False)
+    axes.tick_params(axis="x", length=0)
 
 
 def _legend_above(axes: Axes, labels: Sequence[str]) -> None:
@@ -204,16 +200,30 @@ def _log_axis(axes: Axes) -> None:
     """Logarithmic, with about four round ticks, wherever it begins."""
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_formatter(_plain())
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.tick_params(which="minor", length=0)
 
 
-def _short(value: float) -> str:
-    """20000 -> "20k", 0.0002 -> "2e-4"."""
-    if abs(value) >= 1000:
-        return f"{value / 1000:g}k"
-    text = f"{value:.4g}" if value == 0 or abs(value) >= 1e-3 else f"{value:.3g}"
-    return text.replace("e-0", "e-").replace("-", "\u2212")
+def _plain() -> ScalarFormatter:
+    """Numbers as they are, all with the decimals that tell them apart."""
+    formatter = ScalarFormatter(useOffset=False)
+    formatter.set_scientific(False)
+    return formatter
+
+
+def _mark(axes: Axes, step: int, last: int) -> None:
+    """A dashed line, its step written on the side where there is room."""
+    axes.axvline(step, color=INK, lw=1, ls=(0, (3, 3)))
+    is_left = step < last / 2
+    axes.annotate(
+        f"{step:,}", (step, 1), (4 if is_left else -4, 0), ("data", "axes fraction"),
+        "offset points", ha="left" if is_left else "right", va="top", size=10.5,
+    )  # fmt: skip
+
+
+def _thousands(value: float) -> str:
+    return f"{value / 1000:g}k" if value >= 1000 else f"{value:g}"
 
 
 def _svg(figure: Figure, description: str) -> Markup:

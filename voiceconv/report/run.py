@@ -131,7 +131,7 @@ def read_all_scores(folder: Path) -> tuple[dict[str, Scores], list[str]]:
 
 
 def directions(scores: dict[str, Scores], domains: list[str]) -> list[Direction]:
-    """`SOURCE-TARGET.json` and `SOURCE-TARGET.NAME.json`, grouped; those of the model come first."""
+    """`SOURCE-TARGET.json` and `SOURCE-TARGET.NAME.json`, grouped; the model's own come first."""
     own = {f"{source}-{target}": (source, target) for source, target in permutations(domains, 2)}
     found: dict[tuple[str, str], dict[str, Scores]] = {}
     for file, content in scores.items():
