@@ -38,6 +38,12 @@ def test_silence_is_forty_decibels_down():
     assert level.silence(np.append(wave, np.zeros(319)), 16000) == pytest.approx(20)
 
 
+def test_a_frame_is_of_20_ms_at_any_rate():
+    blinks = np.repeat([1.0, 0.001] * 10, 160)  # 160 samples are a frame at 8 kHz, half at 16
+    assert level.silence(blinks, 8000) == pytest.approx(50)
+    assert level.silence(blinks, 16000) == 0.0
+
+
 def test_digital_silence_has_no_level():
     with pytest.warns(UserWarning, match="digital silence"):
         assert level.evaluate(np.zeros(4000), 16000) == {"clipped": 0.0, "silence": 100.0}
