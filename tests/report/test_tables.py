@@ -130,3 +130,22 @@ def test_what_was_not_run_is_grouped_by_reason():
         ("PESQ, STOI", "no originals"),
         ("DNSMOS for model", "x"),
     ]
+
+
+def test_a_protocol_is_shown_once_for_measures_that_share_it():
+    stamp = {
+        "common": {"seed": 0},
+        "inputs": {"reference": {"a": "1f", "b": "2e"}, "target_train": "3d"},
+        "log_f0_rmse": {"f0": "dio"},
+        "dnsmos": {},
+        "voicing_error": {"f0": "dio"},
+    }
+    assert tables.protocol(scores({}, stamp)) == {
+        "common": {"seed": 0},
+        "inputs": {
+            "reference": "2 recordings, a digest of each in the scores",
+            "target_train": "3d",
+        },
+        "log F0 RMSE, voicing error": {"f0": "dio"},
+        "DNSMOS": {},
+    }

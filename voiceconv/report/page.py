@@ -143,7 +143,7 @@ def _direction(direction: Direction, cards: list[Card]) -> dict[str, Any]:
         "verdicts": tables.verdicts(direction),
         "counts": sorted({row["n"] for row in metrics if isinstance(row.get("n"), int)}),
         "not_run": tables.not_run(direction),
-        "protocol": first["protocol"],
+        "protocol": tables.protocol(first),
         "has_model": MODEL in direction.systems,
         "judged": [MEASURES[name].title for name in utterances.judged(direction)],
         "scatter": utterances.similarity_scatter(direction),

@@ -161,3 +161,24 @@ def not_run(direction: Direction) -> list[tuple[str, str]]:
         where = "" if everywhere else f" for {', '.join(systems)}"
         grouped.setdefault((reason, where), []).append(title)
     return [(", ".join(titles) + where, reason) for (reason, where), titles in grouped.items()]
+
+
+def protocol(scores: Scores) -> dict[str, Any]:
+    """A stamp to read: one entry for all measures made alike; digests of many files are counted."""
+    names_of: dict[str, list[str]] = {}
+    parts = {str(name): part for name, part in scores["protocol"].items()}
+    for name, part in parts.items():
+        names_of.setdefault(repr(part), []).append(name)
+    shown = {
+        ", ".join(measure(name).title for name in names): parts[names[0]]
+        for names in names_of.values()
+    }
+    inputs = shown.get("inputs")
+    if isinstance(inputs, dict):
+        shown["inputs"] = {
+            name: f"{len(digest)} recordings, a digest of each in the scores"
+            if isinstance(digest, dict)
+            else digest
+            for name, digest in inputs.items()
+        }
+    return shown
