@@ -38,8 +38,9 @@ def test_the_best_is_the_lowest_or_the_highest_as_the_measure_has_it():
     assert best("loudness", model=-20.0, gmm=-30.0) == []
 
 
-def test_equal_means_are_both_the_best_and_a_single_one_is_not_marked():
-    assert best("speaker_similarity", model=0.8, gmm=0.8) == ["model", "gmm"]
+def test_equal_means_are_both_the_best_and_none_is_where_all_are_equal():
+    assert best("speaker_similarity", model=0.8, gmm=0.8, knn=0.7) == ["model", "gmm"]
+    assert best("speaker_similarity", model=0.8, gmm=0.8) == []
     assert best("speaker_similarity", model=0.8) == []
 
 

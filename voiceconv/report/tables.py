@@ -93,10 +93,10 @@ def rows(direction: Direction) -> list[Row]:
 
 
 def _cells(figures: Mapping[str, dict[str, Any]], measured: Measure) -> dict[str, Cell]:
-    """One column. The best mean is marked where two systems or more convert."""
+    """One column. The best mean is marked where those of the systems that convert differ."""
     means = {name: figure["mean"] for name, figure in figures.items() if name not in ANCHORS}
     best = None
-    if measured.better != "none" and len(means) > 1:
+    if measured.better != "none" and len(set(means.values())) > 1:
         best = (min if measured.better == "lower" else max)(means.values())
     ends = [figure[end] for figure in figures.values() for end in ("mean", "low", "high")]
     least, reach = min(ends), (max(ends) - min(ends)) or 1.0
