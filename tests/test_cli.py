@@ -14,7 +14,9 @@ from tiny_model import RATE, Cli, make_cli, make_converter, record, speech
 
 from voiceconv.converter import Converter
 
-COMMANDS = "compare convert evaluate extract fit info models prepare resynth stats train".split()
+COMMANDS = (
+    "check compare convert evaluate extract fit info models prepare report resynth stats train"
+).split()
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 
 
