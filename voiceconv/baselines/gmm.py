@@ -31,7 +31,7 @@ class JointDensity:
 
     x, y: aligned frames (N, 2X), (N, 2Y) with deltas (see with_deltas). The classes are scikit-
     learn's over the frames without deltas, whose shares then give the moments with deltas: a fit
-    of minutes would else be one of hours.
+    of seconds would else be one of minutes.
     """
 
     def __init__(self, x: Frames, y: Frames, n_classes: int, floor: float = 1e-3) -> None:
@@ -59,7 +59,7 @@ class JointDensity:
     def predict(self, x: Frames) -> tuple[Frames, Frames]:
         """(T, 2X) -> mean and variance (T, 2Y) of y, given x and the class that is likeliest by it.
 
-        Toda et al. 2007, eq. 10 and 11, along the sequence of classes of eq. 37.
+        As Toda et al. 2007, section III, along what they call the suboptimum mixture sequence.
         """
         still = x[:, : x.shape[1] // 2]
         likelihoods = [heard.logpdf(still) for heard in self._heard]
