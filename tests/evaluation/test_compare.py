@@ -78,13 +78,13 @@ def test_differences_of_two_systems(work):
 
 def test_the_table(work):
     compared = compare([evaluated("a"), evaluated("b", "second")])
-    console = Console(file=StringIO(), width=120)
+    console = Console(file=StringIO(), width=80)
     console.print(table(compared))
     text = console.file.getvalue()
     assert "less the first" in text and "better" in text and "MCD, dB" in text
     row = next(line for line in text.splitlines() if " b " in line)
     mean = compared["measures"][NAMES[0]]["systems"][1]["mean"]
-    assert f"{mean:.3f} [" in row
+    assert f"{mean:.2f} [" in row
 
 
 def test_another_order_is_refused(work):

@@ -206,8 +206,11 @@ def test_a_kept_voice_is_of_one_protocol_and_one_set_of_recordings(tmp_path, mon
     assert difference() == first and len(made) == 1
     difference("resampler=soxr_lq")
     assert len(made) == 2
+    for kept in (tmp_path / "voices").iterdir():
+        kept.write_text("{")
+    assert difference() == first and len(made) == 3  # a damaged one is made again
     write(tmp_path / "train/2.wav", 150, rate=24000)
-    assert difference() == pytest.approx(-1200 * 0.5850, abs=10) and len(made) == 3
+    assert difference() == pytest.approx(-1200 * 0.5850, abs=10) and len(made) == 4
 
 
 def test_refusals(tmp_path):

@@ -72,7 +72,7 @@ def test_where_the_model_is_not_the_best(tmp_path):
     text = (tmp_path / "RESULTS.md").read_text()
     assert (
         "- The model is not the best in similarity: -0.075 [-0.100, -0.050] from kNN.\n"
-        "- The model is not the best in CER: 7.0 [7.0, 7.0] from statistics.\n"
+        "- The model is not the best in CER: +7.0 [+7.0, +7.0] from statistics.\n"
         "- Within 10 points of copy-synthesis's CER: statistics, **model**; "
         "most similar: **model**, 0.800.\n"
     ) in text

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from voiceconv.errors import InputError
 from voiceconv.evaluation.bootstrap import difference
 from voiceconv.evaluation.protocol import noted, unlike
-from voiceconv.evaluation.scores import read_scores
+from voiceconv.evaluation.scores import figures, read_scores
 from voiceconv.metrics import MEASURES, WEIGHTS
 
 Scores = dict[str, Any]
@@ -50,7 +51,9 @@ def compare(paths: Sequence[Path | str], names: Sequence[str] = (), seed: int = 
 
 def table(compared: Scores) -> Table:
     """What `compare` returns, for the terminal: a block of lines for each measure."""
-    shown = Table("measure", "scores", "mean [95% interval]", "less the first", "", "n")
+    shown = Table("measure", "scores", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("mean [95% interval]", "less the first", "", "n"):
+        shown.add_column(heading, no_wrap=True)
     labels = _labels(compared["files"])
     for name, measure in compared["measures"].items():
         title = MEASURES[name].title + (f", {measure['unit']}" if measure["unit"] else "")
@@ -59,8 +62,8 @@ def table(compared: Scores) -> Table:
             shown.add_row(
                 title,
                 label,
-                _interval(system),
-                _interval(change, "+") if change else "",
+                figures(name, system),
+                figures(name, change, "+") if change else "",
                 (change or {}).get("verdict") or "",
                 str(system["n"]),
             )
@@ -141,7 +144,3 @@ def _labels(files: Sequence[str]) -> list[str]:
     """Short names where these tell the files apart."""
     stems = [Path(file).stem for file in files]
     return stems if len(set(stems)) == len(stems) else list(files)
-
-
-def _interval(value: dict[str, Any], sign: str = "") -> str:
-    return f"{value['mean']:{sign}.3f} [{value['low']:{sign}.3f}, {value['high']:{sign}.3f}]"

@@ -38,6 +38,7 @@ from voiceconv.metrics.waves import SAMPLE_RATE
 Wave = NDArray[np.float32]
 Progress = Callable[[int, int], None]  # recordings done, and in all
 POCKETSPHINX = "pocketsphinx"
+WORTH = 8  # recordings that a process must have to do to be worth its start of seconds
 RETRIES = 1  # of a recording whose worker was killed
 
 REFERENCE = [name for name, measure in MEASURES.items() if "reference" in measure.needs]
@@ -176,12 +177,13 @@ class Measurer:
 def measure_all(
     tasks: Sequence[Case | Utterance], job: Job, jobs: int | None, on_progress: Progress | None
 ) -> list[Measured]:
-    """Measure in `jobs` processes (None: one per core), one job in this one; in the tasks' order.
+    """Measure in `jobs` processes (None: one per core, if there is enough to do), one job in this
+    one; in the tasks' order.
 
     Raises InputError for the first recording that cannot be scored.
     """
     say = on_progress or (lambda done, total: None)
-    jobs = min(jobs or os.cpu_count() or 1, len(tasks))
+    jobs = min(jobs or min(os.cpu_count() or 1, len(tasks) // WORTH), len(tasks)) or 1
     found: dict[int, Measured] = {}
     numbered = list(enumerate(tasks))
     if jobs == 1:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from voiceconv.errors import InputError
 from voiceconv.evaluation.compare import paired
 from voiceconv.evaluation.protocol import unlike
-from voiceconv.evaluation.scores import read_scores
+from voiceconv.evaluation.scores import figures, read_scores
 from voiceconv.files import replace_text
 from voiceconv.metrics import MEASURES
 
@@ -117,10 +117,10 @@ def _notes(systems: Mapping[str, Scores]) -> list[str]:
             continue
         change = paired(name, systems[best], systems[MODEL])
         if change:
+            by = figures(name, change, "+")
             sure = "" if change["verdict"] else ", which the interval doesn't tell from none"
             notes.append(
-                f"- The model is not the best in {MEASURES[name].title}: {_figures(name, change)} "
-                f"from {ROWS[best]}{sure}."
+                f"- The model is not the best in {MEASURES[name].title}: {by} from {ROWS[best]}{sure}."
             )
     notes += _within_reach(systems)
     missing: dict[str, list[str]] = {}
@@ -186,17 +186,8 @@ def _cell(scores: Scores, name: str, best: bool) -> str:
     if not found:
         return "-"
     few = f", n={found['n']}" if found["n"] < len(scores["utterances"]) else ""
-    mean, _, interval = _figures(name, found).partition(" ")
+    mean, _, interval = figures(name, found).partition(" ")
     return f"{f'**{mean}**' if best else mean} {interval}{few}"
-
-
-def _figures(name: str, found: Mapping[str, float]) -> str:
-    """`mean [low, high]`, with as many decimals as the unit bears."""
-    digits = {"cents": 0, "%": 1, "LUFS": 1, "dBFS": 1, "cosine": 3, "": 3}.get(
-        MEASURES[name].unit, 2
-    )
-    mean, low, high = (f"{found[key]:.{digits}f}" for key in ("mean", "low", "high"))
-    return f"{mean} [{low}, {high}]"
 
 
 def _protocol(sections: Mapping[str, Mapping[str, Scores]]) -> list[str]:

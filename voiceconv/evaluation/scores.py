@@ -1,13 +1,16 @@
 """scores.json: written whole or not at all, and checked when read."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from voiceconv.errors import InputError
 from voiceconv.files import replace_text
+from voiceconv.metrics import MEASURES
 
 FORMAT = 2
+DECIMALS = {"cents": 0, "%": 1, "LUFS": 1, "dBFS": 1, "cosine": 3, "": 3}  # by unit; others: 2
 NOT_ASKED = "not asked for"  # the reason of a measure that others were chosen over
 
 
@@ -37,6 +40,13 @@ def read_scores(path: Path | str) -> dict[str, Any]:
             "evaluate again"
         )
     return scores
+
+
+def figures(name: str, found: Mapping[str, float], sign: str = "") -> str:
+    """`mean [low, high]`, with as many decimals as the unit bears; sign "+": of a difference."""
+    n = DECIMALS.get(MEASURES[name].unit, 2)
+    mean, low, high = (f"{found[key]:{sign}.{n}f}" for key in ("mean", "low", "high"))
+    return f"{mean} [{low}, {high}]"
 
 
 def as_lines(scores: dict[str, Any]) -> str:

@@ -62,9 +62,12 @@ class Shelf:
         path = self._path(stamp, need)
         if path is None or not path.exists():
             return None
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        embedding, f0 = kept["embedding"], kept["f0"]
-        return Voice(None if embedding is None else np.array(embedding), f0 and F0Statistics(**f0))
+        try:
+            kept = json.loads(path.read_text(encoding="utf-8"))
+            embedding, f0 = kept["embedding"], kept["f0"]
+            return Voice(embedding and np.array(embedding), f0 and F0Statistics(**f0))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None  # damaged: it is made again
 
     def keep(self, stamp: Stamp, need: str, voice: Voice) -> None:
         """Write a voice; floats come back bit for bit."""
