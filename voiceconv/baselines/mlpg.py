@@ -20,7 +20,7 @@ def with_deltas(frames: Frames) -> Frames:
 def generate(mean: Frames, variance: Frames) -> Frames:
     """Means and variances (T, 2C) of frames and deltas -> the likeliest frames (T, C).
 
-    Toda et al. 2007, section III-B2 (one class a frame), the covariances D diagonal:
+    Toda et al. 2007, section III, one class a frame, the covariances D diagonal:
     (W' D^-1 W)^-1 W' D^-1 E, a banded system for each channel.
     """
     n_frames, n_channels = len(mean), mean.shape[1] // 2
