@@ -117,11 +117,9 @@ def _notes(systems: Mapping[str, Scores]) -> list[str]:
             continue
         change = paired(name, systems[best], systems[MODEL])
         if change:
-            by = figures(name, change, "+")
+            title, by = MEASURES[name].title, figures(name, change, "+")
             sure = "" if change["verdict"] else ", which the interval doesn't tell from none"
-            notes.append(
-                f"- The model is not the best in {MEASURES[name].title}: {by} from {ROWS[best]}{sure}."
-            )
+            notes.append(f"- The model is not the best in {title}: {by} from {ROWS[best]}{sure}.")
     notes += _within_reach(systems)
     missing: dict[str, list[str]] = {}
     for scores in systems.values():
