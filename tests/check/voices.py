@@ -31,7 +31,7 @@ def sentence(seed: int, pitch: float = 120.0, seconds: float = 2.0, rate: int = 
     for number in range(n_syllables):
         if number % 5 == 4:
             continue
-        voice = pulses[number * size : (number + 1) * size]
+        voice = np.diff(pulses[number * size : (number + 1) * size], prepend=0.0)  # as lips do
         for low, high in ((300, 850), (950, 2500), (2600, 3400)):
             voice = lfilter([1.0], _resonator(rng.uniform(low, high), 90.0, rate), voice)
         wave[number * size : (number + 1) * size] = voice / abs(voice).max() * np.hanning(size)

@@ -12,9 +12,10 @@ import torch
 from voiceconv import audio
 from voiceconv.build import build, compose_config
 from voiceconv.check.corpus import Item, read_corpus
+from voiceconv.check.evidence import Evidence, Finding, Needs
 from voiceconv.check.fingerprint import find_matches
 from voiceconv.check.measure import F0_FLOOR, Embed, Measurements, measure
-from voiceconv.check.rules import Evidence, Finding, Needs, apply_rules
+from voiceconv.check.rules import apply_rules
 from voiceconv.data.workers import run_tasks
 from voiceconv.errors import InputError
 from voiceconv.features import FeatureExtractor

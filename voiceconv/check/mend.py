@@ -22,7 +22,7 @@ from torch import Tensor
 from voiceconv import audio
 from voiceconv.check.corpus import Item
 from voiceconv.check.doctor import ProgressCallback, Report
-from voiceconv.check.rules import usual_rate
+from voiceconv.check.evidence import usual_rate
 from voiceconv.data.manifest import Utterance, write_data_dir
 from voiceconv.data.workers import GiveUp, run_tasks
 from voiceconv.errors import InputError, RunError
@@ -30,8 +30,8 @@ from voiceconv.files import replace_text
 
 LOUDNESS = -23.0  # LUFS, to which `extract` brings utterances anyway
 _HIGHEST_PEAK = 0.99
-# Of the silence at both ends this much stays: a weak consonant lies below the threshold of silence.
-_MARGIN = 0.2  # s
+# Longer silence at an end is cut to the margin: a weak consonant lies below silence's threshold.
+_LONGEST_SILENCE, _MARGIN = 0.5, 0.2  # s
 _FULL_RESOLUTION = ("PCM_24", "PCM_32", "FLOAT", "DOUBLE")  # sources that keep 24 bits
 
 
@@ -120,12 +120,17 @@ def plan_treatments(report: Report, dropped: Mapping[Item, str]) -> dict[Item, T
         )
         treatments[item] = Treatment(
             rate,
-            max(m.lead - _MARGIN, 0.0),
-            max(m.tail - _MARGIN, 0.0),
+            _cut(m.lead),
+            _cut(m.tail),
             m.dc if item in found.get("DC", ()) else 0.0,
             LOUDNESS if is_quiet else None,
         )
     return treatments
+
+
+def _cut(silence: float) -> float:
+    """Seconds of silence at an end -> how much of them to cut off."""
+    return silence - _MARGIN if silence > _LONGEST_SILENCE else 0.0
 
 
 def treat(wave: Tensor, sample_rate: int, treatment: Treatment) -> tuple[Tensor, dict[str, object]]:

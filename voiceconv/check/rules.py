@@ -6,13 +6,13 @@ them.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from voiceconv.check.corpus import UNLISTED, Item
+from voiceconv.check.evidence import Case, Evidence, Finding, usual_rate
 from voiceconv.check.fingerprint import HIGHEST_BIT_ERROR
 from voiceconv.check.measure import Measurements
 from voiceconv.metrics.speaker_similarity import mean_embedding
@@ -42,69 +42,10 @@ MOST_JUMPS, HIGHEST_JUMP_RATE = 2, 1.5  # and for each voiced second
 # cc0_speech, where its liveliest voice rises by as much.
 HIGHEST_OCTAVE_SHARE, _OCTAVE_WIDTH = 0.5, 0.25
 _LEAST_VOICED = 0.5  # s, from which shares of voiced frames mean something
-# The papers of the family train on 81 sentences of each speaker, about 5 minutes (VCC 2018).
-LEAST_MINUTES = 5.0
 # Cosines to the own speaker's mean and to the nearest other's: in cc0_speech (5 s at most of each
 # utterance) no utterance is nearer to another; the closest is 0.04 on its own side.
 VOICE_MARGIN = 0.05
 _LEAST_VOICES = 5  # utterances with an embedding that make a speaker's mean
-# 128 frames of 5 ms: `data.n_frames` of the default experiment.
-CROP_SECONDS = 0.64
-
-
-@dataclass(frozen=True)
-class Case:
-    """One utterance of a finding: how bad it is there, and with whom, where that matters."""
-
-    item: Item
-    figure: float
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What is wrong, where, how bad and what to do.
-
-    cases: the utterances that it is about, worst first; of a finding about the speaker as a whole
-        (not is_of_utterances), the worst few as examples, or none.
-    """
-
-    rule: str
-    speaker: str
-    figure: float  # the worst one
-    unit: str
-    limit: float
-    remedy: str
-    is_mendable: bool
-    cases: tuple[Case, ...] = ()
-    is_of_utterances: bool = True
-
-
-@dataclass(frozen=True)
-class Needs:
-    """What the experiment asks of the data; sample_rate None: any."""
-
-    crop_seconds: float = CROP_SECONDS
-    sample_rate: int | None = None
-    minutes: float = LEAST_MINUTES
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """All that rules look at."""
-
-    measured: Mapping[Item, Measurements]
-    unreadable: Mapping[Item, str]
-    matches: Sequence[tuple[Item, Item, float]]  # recordings that are one; share of differing bits
-    needs: Needs = Needs()
-
-    def by_speaker(self) -> dict[str, dict[Item, Measurements]]:
-        """Speaker -> what was measured of each utterance."""
-        speakers: dict[str, dict[Item, Measurements]] = {}
-        for item, measured in self.measured.items():
-            speakers.setdefault(item.utterance.domain, {})[item] = measured
-        return dict(sorted(speakers.items()))
-
 
 Rule = Callable[[Evidence], Iterator[Finding]]
 
@@ -181,7 +122,7 @@ def noise(evidence: Evidence) -> Iterator[Finding]:
     """Speakers recorded in noise, and noisy utterances of others."""
     remedy = "use a quieter place or denoise before training; the model learns it as voice"
     for speaker, own in evidence.by_speaker().items():
-        snr = {item: m.snr for item, m in own.items()}
+        snr = {item: m.snr for item, m in own.items() if m.sounding >= _LEAST_SOUND}
         median = _median(list(snr.values()))
         if median < LOWEST_SNR:
             yield Finding(
@@ -189,11 +130,7 @@ def noise(evidence: Evidence) -> Iterator[Finding]:
                 _worst(snr), False,
             )  # fmt: skip
             continue
-        noisy = {
-            item: ratio
-            for item, ratio in snr.items()
-            if ratio < LOWEST_SNR_OF_ONE and own[item].sounding >= _LEAST_SOUND
-        }
+        noisy = {item: ratio for item, ratio in snr.items() if ratio < LOWEST_SNR_OF_ONE}
         yield from _listed(
             "noisy utterances", speaker, noisy, "dB SNR", LOWEST_SNR_OF_ONE, remedy, False, low=True
         )
@@ -258,13 +195,22 @@ def octave_share(f0: NDArray[np.float32], median: float) -> float:
 
 
 def same_recording(evidence: Evidence) -> Iterator[Finding]:
-    """Recordings that are there twice: leaks where in two splits, else duplicates."""
+    """Recordings that are there twice: leaks where in two splits, else duplicates.
+
+    Named is the copy to do without; where that leaves a third one single, it is not named too.
+    """
+    strangers = {case.item for finding in mislabelled(evidence) for case in finding.cases}
+    order = {item: _keep_order(item, strangers) for match in evidence.matches for item in match[:2]}
+    pairs = sorted(evidence.matches, key=lambda match: sorted(order[item] for item in match[:2]))
     groups: dict[tuple[str, str], list[Case]] = {}
-    for first, second, error in evidence.matches:
-        spare, kept = sorted((first, second), key=_keep_order, reverse=True)
-        rule = "leak" if is_leak(first, second) else "duplicate"
-        case = Case(spare, 100 * error, f"is {kept.name}")
-        groups.setdefault((rule, spare.utterance.domain), []).append(case)
+    spares: set[Item] = set()
+    for first, second, error in pairs:
+        kept, spare = sorted((first, second), key=lambda item: order[item])
+        if spares.isdisjoint((kept, spare)):
+            spares.add(spare)
+            rule = "leak" if is_leak(kept, spare) else "duplicate"
+            case = Case(spare, 100 * error, f"is {kept.name}")
+            groups.setdefault((rule, spare.utterance.domain), []).append(case)
     remedies = {
         "leak": "take it out of training, or scores are of what was learnt; --fix does",
         "duplicate": "keep one; --fix does",
@@ -339,23 +285,15 @@ def apply_rules(evidence: Evidence) -> list[Finding]:
     return [finding for rule in RULES for finding in rule(evidence)]
 
 
-def usual_rate(evidence: Evidence) -> int:
-    """The sample rate in Hz that most of the sound has; of equals the higher."""
-    seconds: dict[int, float] = {}
-    for m in evidence.measured.values():
-        seconds[m.sample_rate] = seconds.get(m.sample_rate, 0.0) + m.seconds
-    return max(seconds, key=lambda rate: (seconds[rate], rate), default=0)
-
-
-def _keep_order(item: Item) -> tuple[int, str]:
+def _keep_order(item: Item, strangers: Collection[Item]) -> tuple[bool, int, str]:
     """Of two copies the first in this order is kept: results on test and val stay comparable."""
     order = {"test": 0, "val": 1, "train": 2, "": 2, UNLISTED: 3}
-    return order[item.split], item.utterance.id
+    return item in strangers, order[item.split], item.utterance.id
 
 
 def _median(values: Sequence[float]) -> float:
-    """Median; -inf (silence) and inf (no noise) are values like others."""
-    return float(sorted(values)[len(values) // 2])
+    """Median, inf of none; -inf (silence) and inf (no noise) are values like others."""
+    return float(sorted(values)[len(values) // 2]) if values else math.inf
 
 
 def _worst(figures: Mapping[Item, float], count: int = 3) -> tuple[Case, ...]:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from voiceconv import __version__
 from voiceconv.check.doctor import Report
-from voiceconv.check.rules import Case, Finding
+from voiceconv.check.evidence import Case, Finding
 
 _N_NAMED = 3  # utterances of a finding that the table names
 
