@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -131,15 +132,21 @@ def _start(
 ) -> _Worker[Any]:
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, setup, number, arguments), daemon=True)
-    process.start()
+    # Ctrl-C waits until the worker has been told what to do, and never reaches the worker itself,
+    # which inherits the mask: it goes to all processes of a terminal.
+    resource_tracker.ensure_running()  # its first start would lift the mask
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     theirs.close()  # the worker has the only other end now: when it dies, ours says so
     return _Worker(number, process, ours)
 
 
 def _serve(connection: Connection, setup: Setup, number: int, arguments: tuple[Any, ...]) -> None:
     """Handle tasks until None comes or the master is gone."""
-    # Ctrl-C goes to all processes of a terminal; the master decides what becomes of it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the master decides what becomes of it
     try:
         with setup(number, *arguments) as handle:
             connection.send(_Message(is_ready=True))
