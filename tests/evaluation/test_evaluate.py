@@ -213,6 +213,16 @@ def test_a_kept_voice_is_of_one_protocol_and_one_set_of_recordings(tmp_path, mon
     assert difference() == pytest.approx(-1200 * 0.5850, abs=10) and len(made) == 4
 
 
+def test_hidden_files_and_folders_named_like_sound_are_no_recordings(tmp_path):
+    """What an interrupted writer leaves, and what file managers do, is as `convert` takes it."""
+    write(tmp_path / "converted/1.wav")
+    write(tmp_path / "converted/.1.0a1b2c3d.wav", level=0.1)
+    write(tmp_path / "converted/.Trash/2.wav")
+    write(tmp_path / "converted/more.wav/3.flac")
+    scores = evaluate_folder(Given(tmp_path / "converted"), ["peak"])
+    assert list(scores["utterances"]) == ["1", "3"]
+
+
 def test_refusals(tmp_path):
     write(tmp_path / "converted/9.wav")
     write(tmp_path / "reference/1.wav")
