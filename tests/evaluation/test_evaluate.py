@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -102,6 +103,41 @@ def test_a_missing_package_is_a_reason_not_an_end(tmp_path, monkeypatch):
     assert scores["utterances"]["1"]["f0_mean_difference"] == 0.0
     assert "pip install" in scores["not_run"]["speaker_similarity"]
     assert "speaker_similarity" not in scores["protocol"]
+
+
+@pytest.mark.parametrize(
+    ("package", "recogniser"),
+    [("pocketsphinx", "pocketsphinx"), ("pocketsphinx", None), ("jiwer", "echo {}")],
+)
+def test_a_missing_package_is_named_whichever_recogniser_is_asked_for(
+    tmp_path, monkeypatch, package, recogniser
+):
+    """Recipes name theirs: --recogniser pocketsphinx."""
+    monkeypatch.setitem(__import__("sys").modules, package, None)
+    write(tmp_path / "1.wav")
+    (tmp_path / "text").write_text("1 a b\n")
+    given = Given([tmp_path / "1.wav"], text=tmp_path / "text")
+    scores = evaluate_folder(given, ["word_error", "peak"], recogniser=recogniser)
+    assert list(scores["metrics"]) == ["peak"]
+    assert f"{package}, which cannot be imported" in scores["not_run"]["word_error"]
+
+
+@pytest.mark.parametrize("who", ["target_train", "source_train"])
+def test_a_voice_without_f0_is_no_end(tmp_path, monkeypatch, who):
+    """Of a target that whispers nothing is too high or too low; a source's F0 is not asked for."""
+    write(tmp_path / "1.wav")
+    noise = torch.randn(8000, generator=torch.Generator().manual_seed(1))
+    audio.write(tmp_path / "whisper.wav", 0.1 * noise, 16000)
+    trains = {need: [tmp_path / "1.wav"] for need in ("target_train", "source_train")}
+    given = Given([tmp_path / "1.wav"], **trains | {who: [tmp_path / "whisper.wav"]})
+    direction = np.array([0.6, 0.8])
+    monkeypatch.setattr("voiceconv.evaluation.measuring.Measurer.embedding", lambda *_: direction)
+    scores = evaluate_folder(given, ["source_similarity", "f0_mean_difference"])
+    assert scores["metrics"]["source_similarity"]["mean"] == pytest.approx(1.0)
+    if who == "target_train":
+        assert scores["not_run"]["f0_mean_difference"] == "no utterance has a value"
+    else:
+        assert scores["utterances"]["1"]["f0_mean_difference"] == pytest.approx(0.0)
 
 
 def test_an_utterance_without_a_value_is_counted_out(tmp_path):

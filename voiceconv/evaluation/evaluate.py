@@ -12,7 +12,15 @@ from voiceconv.errors import InputError
 from voiceconv.evaluation import inputs
 from voiceconv.evaluation.bootstrap import summary
 from voiceconv.evaluation.inputs import Case, Location, contents, digest
-from voiceconv.evaluation.measuring import ERRORS, Job, Progress, measure_all, recogniser_of, tools
+from voiceconv.evaluation.measuring import (
+    ERRORS,
+    POCKETSPHINX,
+    Job,
+    Progress,
+    measure_all,
+    recogniser_of,
+    tools,
+)
 from voiceconv.evaluation.protocol import Protocol, Stamp, stamp
 from voiceconv.evaluation.scores import FORMAT, NOT_ASKED
 from voiceconv.evaluation.voices import Shelf, Voice, nearness, voice_of
@@ -103,12 +111,12 @@ def _runnable(
         elif missing:
             not_run[name] = _OPTIONS[missing[0]]
         else:
+            if name in ERRORS and recogniser not in (None, POCKETSPHINX):
+                recogniser_of(recogniser)  # a command that makes no sense is no missing package
             try:
                 tools([name], recogniser)
                 run.append(name)
             except InputError as error:
-                if recogniser is not None and name in ERRORS:
-                    raise  # a command that cannot be understood is no missing package
                 not_run[name] = str(error)
     return run, not_run
 

@@ -27,9 +27,9 @@ class Voice:
 
 
 def voice_of(utterances: Sequence[Measured]) -> Voice:
-    """The utterances of a voice, in a fixed order -> the voice."""
+    """The utterances of a voice, in a fixed order -> the voice; no F0 where none is voiced."""
     embeddings = [one.embedding for one in utterances if one.embedding is not None]
-    contours = [one.contour for one in utterances if one.contour is not None]
+    contours = [one.contour for one in utterances if one.contour is not None and one.contour.any()]
     return Voice(
         speaker_similarity.mean_embedding(embeddings) if embeddings else None,
         prosody.f0_statistics(contours) if contours else None,
