@@ -27,8 +27,11 @@ class Tracker:
     """
 
     def __init__(self, folder: Path, first_step: int, n_steps: int, silent: bool = False) -> None:
+        # What was written of first_step itself stays: it is not done again.
         self.writer = (
-            None if silent else SummaryWriter(str(folder / "tensorboard"), purge_step=first_step)
+            None
+            if silent
+            else SummaryWriter(str(folder / "tensorboard"), purge_step=first_step + 1)
         )
         self._n_steps = n_steps
         self._progress = Progress(

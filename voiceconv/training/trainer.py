@@ -26,7 +26,7 @@ from voiceconv.training.tracker import Tracker
 Precision = Literal["float32", "bf16", "fp16"]
 AUTOCAST = {"float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 Ship = Literal["best", "last"]
-N_PROBED = 4  # batches whose frames the doctor looks at: 1% of the time at every hundredth step
+N_PROBED = 4  # crops of each domain the doctor looks at: 1% of the time at every hundredth step
 
 
 class Batches(Protocol):
@@ -75,7 +75,7 @@ class Trainer:
         precision: autocast type of forward passes; parameters stay float32.
         validator: measures what would ship every `validate_every` steps and at the end.
         ship: "best" ships the translator of the lowest score, "last" the newest, which is also
-            what ships where there is no score.
+            what ships until there is a score.
         patience: training ends after so many validations in a row without a better score; None
             goes on to the schedule's end.
 
@@ -120,11 +120,8 @@ class Trainer:
         self.device = torch.device(device)
         self.ranks = ranks
         self.gradient_clip = gradient_clip
-        self.log_every, self.checkpoint_every, self.validate_every = (
-            log_every,
-            checkpoint_every,
-            validate_every,
-        )
+        self.log_every, self.checkpoint_every = log_every, checkpoint_every
+        self.validate_every = validate_every
         self.validator, self.ship, self.patience = validator, ship, patience
         self.best = Best()
         self._validated = 0
@@ -186,7 +183,8 @@ class Trainer:
                 tracker.advance(self.step)
                 at_end, stopping = self.step == self.schedule.n_steps, self._stopping()
                 due = self.step % self.checkpoint_every == 0 or at_end or stopping
-                if self.step % self.log_every == 0 or due:
+                validating = self._validation_is_due() and (at_end or not stopping)
+                if self.step % self.log_every == 0 or due or validating:
                     values = {name: float(value) for name, value in losses.items()}
                     self._require_finite(values)
                     speed = (self.step - last_logged) / (time.monotonic() - since)
@@ -198,11 +196,9 @@ class Trainer:
                     )
                 if due and not at_end:
                     self.save()
-                if self._validation_is_due() and (at_end or not stopping):
+                if validating:
                     self._validate(tracker)
                     since = time.monotonic()
-                    if self.finished:
-                        self.save()  # last: a finished run does nothing more
                 if stopping:
                     return self.finished
         return True
@@ -256,9 +252,8 @@ class Trainer:
     def _update_average(self) -> None:
         if self._average is None or self._ema_decay is None:
             return
-        decay = min(
-            self._ema_decay, (1 + self.step) / (10 + self.step)
-        )  # young averages forget the random start
+        # Young averages forget the random start.
+        decay = min(self._ema_decay, (1 + self.step) / (10 + self.step))
         averages, current = self._average.state_dict(), self.objective.translator.state_dict()
         floating = [name for name, value in averages.items() if value.is_floating_point()]
         torch._foreach_lerp_(
@@ -294,18 +289,19 @@ class Trainer:
     def _probe(self) -> list[Tensor]:
         end = self.schedule.n_steps
         batches = [self.batches.batch(step) for step in range(end, end + N_PROBED)]
-        return [torch.cat(crops).to(self.device) for crops in zip(*batches, strict=True)]
+        return [
+            torch.cat([crops[:1] for crops in domain]).to(self.device)
+            for domain in zip(*batches, strict=True)
+        ]
 
-    def _see(
-        self, doctor: Doctor, values: Mapping[str, float], tracker: Tracker
-    ) -> dict[str, float]:
+    def _see(self, doctor: Doctor, values: dict[str, float], tracker: Tracker) -> dict[str, float]:
         figures, findings = doctor.examine(values)
         for finding in findings:
             tracker.warn(self.step, finding.message)
         return figures
 
     def _validation_is_due(self) -> bool:
-        at_end = self.step == self.schedule.n_steps
+        at_end = self.step >= self.schedule.n_steps  # beyond it in a run that was shortened
         return self._validated != self.step and (at_end or self.step % self.validate_every == 0)
 
     def _validate(self, tracker: Tracker) -> None:
@@ -322,8 +318,10 @@ class Trainer:
         told = float(self.ranks.gather(torch.tensor(math.nan if score is None else score))[0])
         is_best = not math.isnan(told) and self.best.note(self.step, told)
         if self.validator and self.ranks.is_main:
-            if is_best or score is None or self.ship == "last":
+            if is_best or math.isinf(self.best.score) or self.ship == "last":
                 self.validator.ship(self.step, self.translator)
+        if self.finished:
+            self.save()  # last: a finished run does nothing more
 
     def _stopping(self) -> bool:
         return self.ranks.any(self._signals.received)
@@ -393,12 +391,8 @@ class Trainer:
                 f"({str(error).splitlines()[-1].strip()[:120]}); choose another run directory"
             ) from error
         self._scaler.load_state_dict(state["scaler"])
-        self._replay.load_state_dict(
-            {
-                name: fakes.to(self.device)
-                for name, fakes in state["replay"][self.ranks.rank].items()
-            }
-        )
+        pool = state["replay"][self.ranks.rank]
+        self._replay.load_state_dict({name: fakes.to(self.device) for name, fakes in pool.items()})
         torch.set_rng_state(state["torch_rng"][self.ranks.rank])
         self.best.load_state_dict(state["best"])
         self._validated = state["validated"]
