@@ -145,6 +145,20 @@ def test_a_gradient_that_jumps_is_an_explosion_only_when_it_stays():
     assert found[-1][0].illness == "exploding generator"
 
 
+@pytest.mark.parametrize("domain", [0, 1])
+def test_a_nan_is_seen_in_whichever_direction(domain):
+    ill = objective()
+    doctor = Doctor(ill, [frames(0, 4), frames(1, 4)])
+    nn.init.constant_([*ill.translator.generators.values()][domain].conv.bias, float("nan"))
+    assert [found.illness for found in doctor.examine(NORMS)[1]] == ["NaN ahead"]
+
+
+def test_it_looks_at_as_much_of_large_batches(tmp_path):
+    """Distances of all pairs of 1,000 crops would fill a GPU."""
+    probe = trainer(tmp_path, batches=NoiseBatches(batch_size=3))._probe()
+    assert [crops.shape[0] for crops in probe] == [4, 4]
+
+
 def test_being_watched_changes_nothing(tmp_path):
     watched = trainer(tmp_path / "a", 6, log_every=1)
     left_alone = trainer(tmp_path / "b", 6, log_every=10**6)

@@ -74,7 +74,7 @@ class Doctor:
             output = translator(frames, source, target)
             changes.append(_ratio((output - frames).abs().mean(), frames.abs().mean()))
             varieties.append(_ratio(_spread(output), _spread(frames)))
-            peaks.append(float(output.abs().max()))
+            peaks.append(output.abs().max())
         translator.train(was_training)
         growth = {
             f"doctor/{player}_growth": _norm(self._objective.player(player)) / max(first, 1e-12)
@@ -83,7 +83,7 @@ class Doctor:
         return {
             "doctor/change": min(changes),
             "doctor/variety": min(varieties),
-            "doctor/largest_output": max(peaks),
+            "doctor/largest_output": float(torch.stack(peaks).max()),  # NaN where one is
             **growth,
         }
 
