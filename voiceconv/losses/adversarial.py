@@ -11,6 +11,7 @@ from voiceconv.models.base import Verdict
 
 UNDECIDED = 0.5  # the least discriminator_loss of one that says the same of every input
 
+
 def discriminator_loss(real: list[Verdict], fake: list[Verdict]) -> Tensor:
     """E[(D(x) - 1)^2] + E[D(G(y))^2]."""
     terms = [
