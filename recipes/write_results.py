@@ -12,6 +12,7 @@ from pathlib import Path
 
 import yaml
 
+from voiceconv.errors import InputError
 from voiceconv.evaluation.results import MODEL, ROWS, Header, write_results
 
 
@@ -50,4 +51,7 @@ def hardware() -> str:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4:])
+    try:
+        main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4:])
+    except InputError as error:
+        sys.exit(f"write_results.py: error: {error}")

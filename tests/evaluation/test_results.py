@@ -1,5 +1,9 @@
 """The tables of RESULTS.md, and what is said below them."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from voiceconv.errors import InputError
@@ -8,6 +12,7 @@ from voiceconv.evaluation.results import Header, write_results
 from voiceconv.evaluation.scores import write_scores
 from voiceconv.metrics import MEASURES
 
+SCRIPT = Path(__file__).parents[2] / "recipes/write_results.py"
 HEADER = Header("nl", "./run.sh --stage 6", {"commit": "abc123", "steps": "15,000"})
 
 
@@ -108,3 +113,24 @@ def test_unlike_protocols_share_no_table(tmp_path):
     with pytest.raises(InputError, match=r"m\.json was not made as .*k\.json was: .*order is 24"):
         write_results(tmp_path / "RESULTS.md", HEADER, {"a to b": files})
     assert not (tmp_path / "RESULTS.md").exists()
+    (tmp_path / "k.json").unlink()
+    files["knn"] = scores(tmp_path / "k.json", mel_cepstral_distortion=[7.0, 7.0])
+    with pytest.raises(InputError, match=r"m\.json was not made .*: it lacks the utterance '1'"):
+        write_results(tmp_path / "RESULTS.md", HEADER, {"a to b": files})
+    with pytest.raises(InputError, match="there are no scores of a to b"):
+        write_results(tmp_path / "RESULTS.md", HEADER, {"a to b": {}})
+
+
+def test_the_recipes_script_says_it_in_a_sentence(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/config.yaml").write_text("card: {}\n")
+    (tmp_path / "scores").mkdir()
+    scores(tmp_path / "scores/a-b.json", peak=[-1.0])
+    scores(tmp_path / "scores/a-b.knn.json", order=34, peak=[-1.0])
+    command = [sys.executable, SCRIPT, tmp_path, "abc123", "./run.sh", "a-b"]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert ran.stderr == (
+        f"write_results.py: error: {tmp_path}/scores/a-b.json was not made as "
+        f"{tmp_path}/scores/a-b.knn.json was: peak: order is 24, not 34; evaluate both alike\n"
+    )

@@ -1,6 +1,6 @@
 """Several scores.json side by side, if and only if they were made alike."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +30,7 @@ def compare(paths: Sequence[Path | str], names: Sequence[str] = (), seed: int = 
     scores = [read_scores(path) for path in files]
     shared = _shared(files, scores, names)
     for file, other in zip(files[1:], scores[1:], strict=True):
-        reason = _stems_differ(scores[0], other) or unlike(
-            scores[0]["protocol"], other["protocol"], shared
-        )
-        if reason:
-            raise InputError(
-                f"{file} was not made as {files[0]} was: {reason}; evaluate both alike"
-            )
+        require_alike(files[0], scores[0], file, other, shared)
     notes = [
         f"{file}: {note}"
         for file, other in zip(files[1:], scores[1:], strict=True)
@@ -47,6 +41,15 @@ def compare(paths: Sequence[Path | str], names: Sequence[str] = (), seed: int = 
         "notes": notes,
         "measures": {name: _measure(name, scores, seed) for name in shared},
     }
+
+
+def require_alike(
+    file: Path | str, scores: Scores, other_file: Path | str, other: Scores, names: Iterable[str]
+) -> None:
+    """Raise InputError unless the measures `names` were made alike, of the same utterances."""
+    reason = _stems_differ(scores, other) or unlike(scores["protocol"], other["protocol"], names)
+    if reason:
+        raise InputError(f"{other_file} was not made as {file} was: {reason}; evaluate both alike")
 
 
 def table(compared: Scores) -> Table:

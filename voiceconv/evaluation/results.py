@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from voiceconv.errors import InputError
-from voiceconv.evaluation.compare import paired
-from voiceconv.evaluation.protocol import unlike
+from voiceconv.evaluation.compare import paired, require_alike
 from voiceconv.evaluation.scores import figures, read_scores
 from voiceconv.files import replace_text
 from voiceconv.metrics import MEASURES
@@ -49,9 +48,9 @@ def write_results(
     """Write the table of scores.json files as markdown: section -> system -> file.
 
     Systems are those of ROWS. Raises InputError where the files of a section are of unlike
-    protocols.
+    protocols or utterances, or a section has none.
     """
-    read = {title: _section(files) for title, files in sections.items()}
+    read = {title: _section(title, files) for title, files in sections.items()}
     lines = [f"# {header.title}", "", f"    {header.command}", ""]
     lines += [f"- {key}: {value}" for key, value in header.facts.items()]
     lines += [
@@ -64,17 +63,15 @@ def write_results(
     replace_text(path, "\n".join(lines).rstrip() + "\n")
 
 
-def _section(files: Mapping[str, Path | str]) -> dict[str, Scores]:
+def _section(title: str, files: Mapping[str, Path | str]) -> dict[str, Scores]:
     """The scores of a section, in the order of rows, all made alike."""
     systems = {name: read_scores(files[name]) for name in ROWS if name in files}
+    if not systems:
+        raise InputError(f"there are no scores of {title}; make some with `voiceconv evaluate`")
     first = next(iter(systems))
     for name, scores in systems.items():
         shared = [measure for measure in scores["metrics"] if measure in systems[first]["metrics"]]
-        reason = unlike(systems[first]["protocol"], scores["protocol"], shared)
-        if reason:
-            raise InputError(
-                f"{files[name]} was not made as {files[first]} was: {reason}; evaluate both alike"
-            )
+        require_alike(files[first], systems[first], files[name], scores, shared)
     return systems
 
 
