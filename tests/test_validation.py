@@ -11,6 +11,8 @@ from test_config import make_dump, tiny_config
 from tiny_model import CONFIG, make_converter
 from torch import nn
 
+from voiceconv import audio
+from voiceconv.errors import InputError
 from voiceconv.features import MelSpectrogram
 from voiceconv.models.identity import IdentityTranslator
 from voiceconv.train import prepare_trainer
@@ -174,6 +176,40 @@ def test_a_run_leaves_best_last_and_history(tmp_path):
     }
     assert steps == {"model": run.best.step, "last": 4}
     assert "over 2 conversions of val" in history[0]["rule"]
+
+
+@pytest.mark.parametrize("content", ["[{", "7", "{}x", '[{"score": 1}]', "[1]"])
+def test_a_damaged_history_is_named_before_training_begins(tmp_path, content):
+    config = tiny_config(
+        tmp_path, "cyclegan_vc2_small", lengths={"low": [40, 60], "high": [50, 33]}
+    )
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/validation.json").write_text(content)
+    with pytest.raises(InputError, match=r"validation\.json is damaged; delete it"):
+        prepare_trainer(config, tmp_path / "run")
+
+
+def test_silence_is_no_validation_audio(tmp_path):
+    """It has no voice to be like, and its conversion is silence."""
+    config = tiny_config(
+        tmp_path, "cyclegan_vc2_small", lengths={"low": [40, 60], "high": [50, 33]}
+    )
+    val = tmp_path / "data/val"
+    val.mkdir(parents=True)
+    for name, level in (("silent", 0.0), ("loud", 0.1)):
+        audio.write(val / f"{name}.wav", torch.full((8000,), level), 24000)
+    names = ("low-silent", "low-loud", "high-silent")
+    (val / "wav.scp").write_text(
+        "".join(f"{name} {val / name.split('-')[1]}.wav\n" for name in sorted(names))
+    )
+    (val / "utt2spk").write_text(
+        "".join(f"{name} {name.split('-')[0]}\n" for name in sorted(names))
+    )
+    config.data.waves = str(tmp_path / "data")
+    waves = prepare_trainer(config, tmp_path / "run").validator.waves
+    assert {domain: [len(wave) for wave in some] for domain, some in waves.items()} == {
+        "low": [8000]
+    }
 
 
 def test_what_val_holds(tmp_path):

@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from voiceconv import audio
-from voiceconv.converter import Converter
+from voiceconv.converter import SILENCE, Converter
 from voiceconv.data.manifest import Utterance, read_data_dir
 from voiceconv.errors import InputError
 from voiceconv.features import MelSpectrogram
@@ -43,6 +43,7 @@ class Validation:
         self.spectrogram = MelSpectrogram(converter.sample_rate)  # mel-cepstra show nothing
         self.waves = self._read_waves(config.data.waves, config.validation.n_utterances)
         self.score = self._choose_score(config.validation.n_scored)
+        self.history = read_history(folder / HISTORY)
 
     def measure(self, step: int, translator: Translator, tracker: Tracker) -> float | None:
         """Show what this translator does; its score, lower is better, None where there is none."""
@@ -90,11 +91,9 @@ class Validation:
     def _record(self, step: int, measures: dict[str, float]) -> None:
         """Add to the history; what a run that was set back had written of later steps goes."""
         assert self.score is not None
-        path = self.folder / HISTORY
-        history: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
-        history = [entry for entry in history if entry["step"] < step]
-        history.append({"step": step, "rule": self.score.rule, "measures": measures})
-        replace_text(path, json.dumps(history, indent=1) + "\n")
+        self.history = [entry for entry in self.history if entry["step"] < step]
+        self.history.append({"step": step, "rule": self.score.rule, "measures": measures})
+        replace_text(self.folder / HISTORY, json.dumps(self.history, indent=1) + "\n")
 
     def _choose_score(self, n_scored: int) -> Score | None:
         """By pairs where val has them, else by similarity and cycle error; None: by nothing."""
@@ -110,7 +109,7 @@ class Validation:
             return None
         try:
             return UnpairedScore(frames, n_scored, self.waves, self.converter.sample_rate)
-        except InputError as error:
+        except (InputError, ValueError) as error:  # no package; a recording without a voice
             log.info("no validation score: %s", error)
             return None
 
@@ -144,10 +143,27 @@ class Validation:
         return read
 
     def _read(self, utterance: Utterance) -> Tensor | None:
-        """(N,); None for a file that extraction, too, has left out."""
+        """(N,); None for a file that extraction, too, has left out, and for silence."""
         start, rate = utterance.start or 0.0, self.converter.sample_rate
         try:
-            return audio.read(utterance.path, rate, start, utterance.end).samples
+            wave = audio.read(utterance.path, rate, start, utterance.end).samples
         except InputError as error:
             log.warning("no validation audio of %s: %s", utterance.id, error)
             return None
+        if not (wave.abs() > SILENCE).any():
+            log.warning("no validation audio of %s: it is silent", utterance.id)
+            return None
+        return wave
+
+
+def read_history(path: Path) -> list[dict[str, Any]]:
+    """The scores of a run so far; InputError for a file that holds none."""
+    try:
+        history: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+        if all(isinstance(entry["step"], int) for entry in history):
+            return history
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise InputError(f"{path} is damaged; delete it: training goes on, its scores begin anew")
