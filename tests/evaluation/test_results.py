@@ -16,13 +16,14 @@ SCRIPT = Path(__file__).parents[2] / "recipes/write_results.py"
 HEADER = Header("nl", "./run.sh --stage 6", {"commit": "abc123", "steps": "15,000"})
 
 
-def scores(path, order=24, not_run=None, **values):
+def scores(path, order=24, not_run=None, commit=None, **values):
     """Write scores of measures given as lists, a value for each utterance."""
     n = len(next(iter(values.values())))
     found = {
         "format": 2,
         "protocol": {
-            "common": {"sample_rate": 16000, "n_utterances": n, "utterances": "0" * 64},
+            "common": {"sample_rate": 16000, "n_utterances": n, "utterances": "0" * 64}
+            | ({"commit": commit} if commit else {}),
             "inputs": {},
             **{name: {"order": order} for name in values},
         },
@@ -90,6 +91,31 @@ def test_where_the_model_is_not_the_best(tmp_path):
     assert "- Nothing that converts keeps its CER within 10 points of copy-synthesis.\n" in (
         (tmp_path / "RESULTS.md").read_text()
     )
+
+
+def test_of_equals_none_is_the_best_and_of_several_best_each(tmp_path):
+    """The model is as good as any here: nothing is said against it."""
+    systems = {
+        "statistics": dict(clipped=[0.0, 0.0], nearer_target=[0.0, 0.0]),
+        "knn": dict(clipped=[0.0, 0.0], nearer_target=[100.0, 100.0]),
+        "model": dict(clipped=[0.0, 0.0], nearer_target=[100.0, 100.0]),
+    }
+    files = {name: scores(tmp_path / f"{name}.json", **values) for name, values in systems.items()}
+    write_results(tmp_path / "RESULTS.md", HEADER, {"a to b": files})
+    text = (tmp_path / "RESULTS.md").read_text()
+    assert "not the best" not in text
+    assert text.count("**0.0**") == 0 and text.count("**100.0**") == 2
+
+
+def test_every_commit_that_scored_is_told(tmp_path):
+    files = {
+        "model": scores(tmp_path / "m.json", commit="a" * 40 + "+", peak=[-1.0]),
+        "knn": scores(tmp_path / "k.json", commit="b" * 40, peak=[-1.0]),
+        "gmm": scores(tmp_path / "g.json", commit="b" * 40, peak=[-1.0]),
+    }
+    write_results(tmp_path / "RESULTS.md", HEADER, {"a to b": files})
+    text = (tmp_path / "RESULTS.md").read_text()
+    assert f"utterances {'0' * 12}, commit {'b' * 12} / {'a' * 12}+\n" in text
 
 
 def test_what_was_not_run_is_said_once(tmp_path):

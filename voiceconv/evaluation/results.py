@@ -99,7 +99,7 @@ def _tables(systems: Mapping[str, Scores]) -> list[str]:
         ]
         best = {column: _best(systems, column) for column in columns}
         for system in rows:
-            cells = [_cell(systems[system], c, best[c] == system) for c in columns]
+            cells = [_cell(systems[system], c, system in best[c]) for c in columns]
             lines.append(f"| {ROWS[system]} | {' | '.join(cells)} |")
         lines.append("")
     return lines
@@ -110,13 +110,15 @@ def _notes(systems: Mapping[str, Scores]) -> list[str]:
     notes = []
     for name in MEASURES:
         best = _best(systems, name)
-        if best in (None, MODEL) or name not in systems.get(MODEL, {"metrics": {}})["metrics"]:
+        if not best or MODEL in best or MODEL not in systems:
             continue
-        change = paired(name, systems[best], systems[MODEL])
+        change = paired(name, systems[best[0]], systems[MODEL])
         if change:
             title, by = MEASURES[name].title, figures(name, change, "+")
             sure = "" if change["verdict"] else ", which the interval doesn't tell from none"
-            notes.append(f"- The model is not the best in {title}: {by} from {ROWS[best]}{sure}.")
+            notes.append(
+                f"- The model is not the best in {title}: {by} from {ROWS[best[0]]}{sure}."
+            )
     notes += _within_reach(systems)
     missing: dict[str, list[str]] = {}
     for scores in systems.values():
@@ -152,17 +154,18 @@ def _within_reach(systems: Mapping[str, Scores]) -> list[str]:
     ]
 
 
-def _best(systems: Mapping[str, Scores], name: str) -> str | None:
-    """Which of what converts is best; None where no way is better."""
+def _best(systems: Mapping[str, Scores], name: str) -> list[str]:
+    """Which of what converts are best; none where no way is better, or all are equal."""
     better = MEASURES[name].better
     means = {
         system: mean
         for system, scores in systems.items()
         if system not in ANCHORS and (mean := _mean(scores, name)) is not None
     }
-    if better == "none" or not means:
-        return None
-    return (max if better == "higher" else min)(means, key=lambda system: means[system])
+    if better == "none" or len(set(means.values())) < 2:
+        return []
+    best = (max if better == "higher" else min)(means.values())
+    return [system for system, mean in means.items() if mean == best]
 
 
 def _mean(scores: Scores, name: str) -> float | None:
@@ -190,7 +193,11 @@ def _protocol(sections: Mapping[str, Mapping[str, Scores]]) -> list[str]:
     lines = []
     groups: dict[str, list[str]] = {}
     for title, systems in sections.items():
-        common = next(iter(systems.values()))["protocol"]["common"]
+        commons = [scores["protocol"]["common"] for scores in systems.values()]
+        common = {
+            key: " / ".join(dict.fromkeys(_short(one.get(key)) for one in commons))
+            for key in commons[0]
+        }
         lines.append(f"- {title}: {_words(common)}")
         for scores in systems.values():
             for name in scores["metrics"]:
@@ -203,6 +210,7 @@ def _words(part: Mapping[str, object]) -> str:
 
 
 def _short(value: object) -> str:
-    """A digest by its beginning."""
+    """A digest by its beginning; a commit's + stays, which says that files were changed since."""
     text = str(value)
-    return text[:12] if len(text) >= 40 and text.rstrip("+").isalnum() else text
+    word = text.rstrip("+")
+    return word[:12] + text[len(word) :] if len(text) >= 40 and word.isalnum() else text
