@@ -4,6 +4,7 @@ import re
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from tiny_model import make_cli
@@ -167,6 +168,26 @@ def test_names_are_never_html(tmp_path):
     assert f"ada-bert.{HOSTILE}" in ids
 
 
+def test_names_may_be_any_bytes(tmp_path):
+    stem = b"\xe9t\xe9".decode("utf-8", "surrogateescape")
+    run = write_run(tmp_path / "run", stems=[stem, "u2"])
+    output = tmp_path / "page.html"
+    write_report(run, output, n_utterances=2)
+    text = output.read_bytes()
+    assert text.count(b"<h4>\xe9t\xe9</h4>") == 2
+    found = Read(text.decode(errors="surrogateescape"))
+    ids = {attributes.get("id") for _, attributes in found.elements}
+    assert {unquote(a["href"][1:]) for a in found.all("a")} <= ids
+
+
+def test_a_history_without_a_rule_is_no_obstacle(tmp_path):
+    run = write_run(tmp_path / "run", stems=["u1"])
+    (run / "validation.json").write_text('[{"step": 200}]')
+    write_report(run, tmp_path / "page.html", n_utterances=0)
+    said = " ".join(Read((tmp_path / "page.html").read_text()).said())
+    assert "ships is that of step 200" in said and "The rule" not in said
+
+
 def test_a_run_without_scores_still_shows_its_curves(tmp_path):
     write_curves(tmp_path / "run/tensorboard", {"generator/cycle": [(1, 1.0), (2, 0.5)]})
     write_report(tmp_path / "run", tmp_path / "page.html")
@@ -195,7 +216,8 @@ def test_scores_alone_make_a_page_too(run, tmp_path):
 def test_many_lines_of_one_name_get_charts_of_their_own(tmp_path):
     tags = [f"validation/distortion/a_to_{name}" for name in "bcde"]
     write_curves(tmp_path / "tensorboard", {tag: [(1, 1.0), (2, 2.0)] for tag in tags})
-    assert len(list(page.charts(read_run(tmp_path)))) == 4
+    titles = [chart["title"] for chart in page.charts(read_run(tmp_path))]
+    assert titles == [f"distortion a to {name}" for name in "bcde"]
     write_curves(tmp_path / "two/tensorboard", {tag: [(1, 1.0)] for tag in tags[:2]})
     (chart,) = page.charts(read_run(tmp_path / "two"))
     assert chart["title"] == "distortion" and ">a to c<" in chart["picture"]

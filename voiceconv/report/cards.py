@@ -168,7 +168,7 @@ def _described(chosen: Chosen, contours: Contours) -> str:
 def _card(chosen: Chosen, sounds: Sounds, picture: Markup | None, uris: dict[str, str]) -> Card:
     row = chosen.direction.utterances[chosen.stem]
     return {
-        "place": f"{chosen.direction.name}.{chosen.stem}",
+        "place": _address(f"{chosen.direction.name}.{chosen.stem}"),
         "stem": chosen.stem,
         "reason": chosen.reason,
         "figures": [(measure(n), as_text(row[n], measure(n).unit)) for n in LISTED if n in row],
@@ -179,6 +179,11 @@ def _card(chosen: Chosen, sounds: Sounds, picture: Markup | None, uris: dict[str
         ],
         "notes": sounds.notes,
     }
+
+
+def _address(name: str) -> str:
+    """The same, but for bytes of a file's name that are no UTF-8: a link cannot hold them."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:

@@ -106,8 +106,11 @@ def charts(run: Run) -> Iterator[dict[str, Any]]:
             title, _, line = name.partition("/")
             grouped.setdefault((group, title), {})[line] = curve
     for (group, title), lines in sorted(grouped.items(), key=lambda one: GROUPS.index(one[0][0])):
-        for part in [lines] if len(lines) <= MOST_LINES else [{k: v} for k, v in lines.items()]:
-            yield _chart(group, title, part, run.shipped_step)
+        parts = {title: lines}
+        if len(lines) > MOST_LINES:
+            parts = {f"{title} {line}": {line: curve} for line, curve in lines.items()}
+        for name, part in parts.items():
+            yield _chart(group, name, part, run.shipped_step)
 
 
 def _chart(group: str, name: str, lines: dict[str, Curve], step: int | None) -> dict[str, Any]:

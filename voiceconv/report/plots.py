@@ -235,7 +235,8 @@ def _svg(figure: Figure, description: str) -> Markup:
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     head, _, body = text.partition(">")
     box = re.search(r'viewBox="[^"]*"', head)
-    prefix = f"p{hashlib.sha256((description + body).encode()).hexdigest()[:8]}-"
+    content = (description + body).encode(errors="surrogateescape")  # names may be any bytes
+    prefix = f"p{hashlib.sha256(content).hexdigest()[:8]}-"
     body = re.sub(r'\bid="', f'id="{prefix}', body)
     body = re.sub(r'(xlink:href="#|url\(#)', rf"\g<1>{prefix}", body)
     body = re.sub(r"font-family: [^;\"]*;? ?", "", body)  # the page has its own
