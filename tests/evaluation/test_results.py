@@ -139,7 +139,10 @@ def test_unlike_protocols_share_no_table(tmp_path):
     with pytest.raises(InputError, match=r"m\.json was not made as .*k\.json was: .*order is 24"):
         write_results(tmp_path / "RESULTS.md", HEADER, {"a to b": files})
     assert not (tmp_path / "RESULTS.md").exists()
-    (tmp_path / "k.json").unlink()
+    files["unconverted"] = scores(tmp_path / "u.json", peak=[-1.0])  # it has no MCD to compare
+    with pytest.raises(InputError, match=r"m\.json was not made as .*k\.json was: .*order is 24"):
+        write_results(tmp_path / "RESULTS.md", HEADER, {"a to b": files})
+    del files["unconverted"]
     files["knn"] = scores(tmp_path / "k.json", mel_cepstral_distortion=[7.0, 7.0])
     with pytest.raises(InputError, match=r"m\.json was not made .*: it lacks the utterance '1'"):
         write_results(tmp_path / "RESULTS.md", HEADER, {"a to b": files})

@@ -1,6 +1,7 @@
 """RESULTS.md: the ladder and the model under one protocol, and where the model is not the best."""
 
 from collections.abc import Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,10 +69,11 @@ def _section(title: str, files: Mapping[str, Path | str]) -> dict[str, Scores]:
     systems = {name: read_scores(files[name]) for name in ROWS if name in files}
     if not systems:
         raise InputError(f"there are no scores of {title}; make some with `voiceconv evaluate`")
-    first = next(iter(systems))
-    for name, scores in systems.items():
-        shared = [measure for measure in scores["metrics"] if measure in systems[first]["metrics"]]
-        require_alike(files[first], systems[first], files[name], scores, shared)
+    for one, other in combinations(systems, 2):  # not with the first alone: it may lack a measure
+        shared = systems[one]["metrics"].keys() & systems[other]["metrics"].keys()
+        require_alike(
+            files[one], systems[one], files[other], systems[other], sorted(shared & MEASURES.keys())
+        )
     return systems
 
 
