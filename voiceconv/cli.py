@@ -200,7 +200,8 @@ def check(
         typer.Option(help="Gets a mended copy and mended.json, what was done; new or empty."),
     ] = None,
     experiment: Annotated[
-        str | None, typer.Option(help="What the data are for: its crops and rate are asked of them.")
+        str | None,
+        typer.Option(help="What the data are for: its crops and rate are asked of them."),
     ] = None,
     jobs: Jobs = None,
     as_json: AsJson = False,
@@ -332,8 +333,9 @@ def evaluate(
     from voiceconv.data.extract import progress_bar
     from voiceconv.evaluation.evaluate import Given, evaluate_folder
     from voiceconv.evaluation.protocol import parse
-    from voiceconv.evaluation.scores import as_lines, write_scores
+    from voiceconv.evaluation.scores import as_lines, make_place, write_scores
 
+    make_place(output)
     given = Given(
         converted, reference, target_train, source_train, text, copy_of, target, source, domain
     )
