@@ -2,7 +2,7 @@
 # What the local/data.sh of a corpus needs. Each one writes, into the folder OUT that recipes/vc.sh names:
 #
 #     OUT/wav/DOMAIN/STEM.EXT               links; utterances that say the same sentence have the same STEM
-#     OUT/splits/DOMAIN.{train,val,test}    stems, one a line
+#     OUT/splits/DOMAIN.{train,val,test}    stems, one a line; DOMAIN.paired, too, where there are sentences to spare
 
 corpus_fail() {
   echo "$(basename "$0"): error: $1" >&2

@@ -130,7 +130,7 @@ def rhasspy_lists() -> dict[str, dict[str, list[str]]]:
     return {
         speaker: {
             split: (folder / f"{speaker}.{split}").read_text().split()
-            for split in ("train", "val", "test")
+            for split in ("train", "val", "test", "paired")
         }
         for speaker in ("nathalie", "flemishguy")
     }
@@ -186,7 +186,7 @@ def make_cmu_arctic(corpus: Path) -> None:
 def prepared(data: Path) -> dict[str, dict[str, list[str]]]:
     """Domain -> split -> stems of a prepared data directory, whose recordings must exist."""
     found: dict[str, dict[str, list[str]]] = {}
-    for split in ("train", "val", "test"):
+    for split in sorted(folder.parent.name for folder in data.glob("*/wav.scp")):
         paths = dict(line.split(" ", 1) for line in (data / split / "wav.scp").open())
         for line in (data / split / "utt2spk").open():
             utterance, domain = line.split()
@@ -212,7 +212,8 @@ def test_rhasspy_nl(make, tmp_path):
         speaker: {split: sorted(ids) for split, ids in lists.items()}
         for speaker, lists in rhasspy_lists().items()
     }
-    assert found["nathalie"]["test"] == found["flemishguy"]["test"]
+    for split in ("val", "test", "paired"):
+        assert found["nathalie"][split] == found["flemishguy"][split]
     assert not set(found["nathalie"]["train"]) & set(found["flemishguy"]["train"])
 
 

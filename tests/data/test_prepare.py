@@ -125,6 +125,11 @@ def test_by_lists(corpus: Path, tmp_path: Path) -> None:
     prepare(corpus, data, domains=["anna", "ben"], lists=lists)
     assert stems(data, "train", "ben") == {"s10", "s11"}
     assert stems(data, "test", "anna") == {"s13", "s14"}
+    assert not (data / "paired").exists()
+    for domain in ("anna", "ben"):
+        (lists / f"{domain}.paired").write_text("s15\n")
+    prepare(corpus, data, domains=["anna", "ben"], lists=lists)
+    assert stems(data, "paired", "anna") == stems(data, "paired", "ben") == {"s15"}
     with pytest.raises(InputError, match=r"there is no list .*carl\.train"):
         prepare(corpus, data, lists=lists)
     (lists / "ben.val").write_text("s12\n\ns99\n")

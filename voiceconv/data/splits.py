@@ -2,7 +2,8 @@
 
 Domains that share stems are taken to say the same sentences. Then val and test have the same
 sentences in each of them, so that a conversion can be compared with the target's own recording, and
-the train parts share none, so that training is honestly unpaired.
+the train parts share none, so that training is honestly unpaired. A fourth split, by lists only,
+may hold sentences that domains say alike, for methods that learn from pairs.
 """
 
 import random
@@ -11,7 +12,8 @@ from pathlib import Path
 
 from voiceconv.errors import InputError
 
-SPLITS = ("train", "val", "test")
+PAIRED = "paired"
+SPLITS = ("train", "val", "test", PAIRED)
 
 Assignment = dict[str, dict[str, str]]  # domain -> stem -> split; a stem left out is not used
 
@@ -55,12 +57,17 @@ def split_by_seed(
 
 
 def split_by_lists(stems: Mapping[str, Collection[str]], lists: Path) -> Assignment:
-    """Split as the files `<domain>.train`, `.val` and `.test` in `lists` say, a stem a line."""
+    """Split as the files `<domain>.train`, `.val` and `.test` in `lists` say, a stem a line.
+
+    `<domain>.paired` need not be there.
+    """
     assignment: Assignment = {}
     for domain, known in stems.items():
         chosen: dict[str, str] = {}
         for split in SPLITS:
             path = lists / f"{domain}.{split}"
+            if split == PAIRED and not path.exists():
+                continue
             for number, stem in _lines(path):
                 if stem not in known:
                     raise InputError(

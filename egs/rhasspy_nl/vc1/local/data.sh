@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Two Dutch voices of the Rhasspy project, nathalie (F) and flemishguy (M), CC0. They read the same prompts, so that
-# val and test are parallel; the train lists, in local/splits here, share no sentence.
+# val and test are parallel; the train lists, in local/splits here, share no sentence. `paired` is what methods that need
+# pairs learn from, the ladder's gmm among them; it shares no sentence with the others.
 set -euo pipefail
 
 recipes=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../../../recipes" && pwd)
@@ -68,7 +69,7 @@ for speaker in "${speakers[@]}"; do
   while read -r stem file; do
     file_of[$stem]=$file
   done < <(recordings "$speaker")
-  for split in train val test; do
+  for split in train val test paired; do
     while read -r stem; do
       [ -n "${file_of[$stem]:-}" ] || corpus_fail "no recording of $stem by $speaker in $corpus"
       add_utterance "$out" "$speaker" "$split" "$stem" "${file_of[$stem]}"
