@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from tiny_model import make_cli
 
 from voiceconv import audio
 from voiceconv.errors import InputError
@@ -190,6 +191,20 @@ def test_error_rates_are_pooled(tmp_path):
         InputError, match=r"2\.wav has no counterpart in .*text; add its transcript"
     ):
         evaluate_folder(Given(tmp_path / "converted", text=tmp_path / "text"), ["word_error"])
+
+
+def test_an_output_that_cannot_be_is_refused_before_the_work(tmp_path, monkeypatch, capsys):
+    """Before anything is looked at: there is no folder of conversions either."""
+    voiceconv = make_cli(monkeypatch, capsys)
+    (tmp_path / "file").write_text("")
+    said = voiceconv("evaluate", tmp_path / "nowhere", "-o", tmp_path)
+    assert (said.code, said.err) == (
+        2,
+        f"voiceconv: error: cannot write {tmp_path}: it is a folder; name a file in it\n",
+    )
+    said = voiceconv("evaluate", tmp_path / "nowhere", "-o", tmp_path / "file/scores.json")
+    assert said.code == 2 and "file/scores.json: " in said.err and "choose another" in said.err
+    assert (tmp_path / "file").read_text() == ""
 
 
 def test_a_copy_of_itself_has_no_distance(tmp_path):

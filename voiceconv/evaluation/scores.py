@@ -14,11 +14,21 @@ DECIMALS = {"cents": 0, "%": 1, "LUFS": 1, "dBFS": 1, "cosine": 3, "": 3}  # by 
 NOT_ASKED = "not asked for"  # the reason of a measure that others were chosen over
 
 
-def write_scores(path: Path | str, scores: dict[str, Any]) -> None:
-    """Write scores as JSON."""
+def make_place(path: Path | str) -> None:
+    """Make the folder of a scores.json to come: InputError before the hours, not after them."""
     path = Path(path)
+    if path.is_dir():
+        raise InputError(f"cannot write {path}: it is a folder; name a file in it")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}; choose another output") from None
+
+
+def write_scores(path: Path | str, scores: dict[str, Any]) -> None:
+    """Write scores as JSON."""
+    make_place(path)
+    try:
         replace_text(path, json.dumps(scores, indent=2, allow_nan=False) + "\n")
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}; choose another output") from None
