@@ -131,3 +131,31 @@ def test_another_number_of_ranks_does_not_resume(tmp_path):
     state["torch_rng"] *= 2
     with pytest.raises(InputError, match="written by 2 processes, now there are 1"):
         run.load_state_dict(state)
+
+
+def train_with_patience(ranks: Ranks, folder: Path) -> None:
+    """The main rank alone measures, and all must end at the same step."""
+
+    class Worse:
+        def measure(self, step, translator, tracker):
+            assert ranks.is_main
+            return {1: 2.0, 2: 1.0}.get(step, 3.0)
+
+        def ship(self, step, translator):
+            assert ranks.is_main
+
+    settings = {"validate_every": 1, "validator": Worse(), "ship": "best", "patience": 2}
+    batches = NoiseBatches(rank=ranks.rank)
+    ended = []
+    for _ in range(2):  # the second one does nothing more
+        run = trainer(folder, 9, batches=batches, ranks=ranks, **settings)
+        assert run.run()
+        ended.append((run.step, run.best.state_dict()))
+    torch.save(ended, folder / f"rank{ranks.rank}.pt")
+
+
+def test_ranks_lose_patience_together(tmp_path):
+    start_two(tmp_path, train_with_patience)
+    best = {"score": 1.0, "step": 2, "n_since": 2}
+    for number in range(2):
+        assert torch.load(tmp_path / f"rank{number}.pt") == [(4, best)] * 2
