@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from voiceconv.baselines.gmm import MAPPED, JointDensity, MixtureTranslator
+from voiceconv.baselines.gmm import MAPPED, JointDensity, MixtureTranslator, Regression
+from voiceconv.errors import InputError
 
 
 def jointly_gaussian(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -83,6 +84,14 @@ def test_what_is_mapped_and_what_stays():
     assert torch.equal(got[:, MAPPED.stop :], frames[:, MAPPED.stop :])
     error = (got - 0.9 * frames)[:, MAPPED].square().mean().sqrt()
     assert error < 0.15
+
+
+def test_pairs_of_fewer_frames_than_classes_are_refused():
+    """48 frames aligned with themselves, every third learnt from, are 16; 45 are 15."""
+    enough, fewer = ([(smooth_frames(n, 0), smooth_frames(n, 0))] for n in (48, 45))
+    with pytest.raises(InputError, match="has 16 classes, and its pairs 15 frames to learn from"):
+        Regression(fewer)
+    assert Regression(enough)(smooth_frames(20, 1).double().numpy()).shape == (20, 36)
 
 
 def test_two_fits_are_equal_to_the_bit():

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from voiceconv.baselines.mlpg import Frames, generate, with_deltas
 from voiceconv.data.alignment import align
+from voiceconv.errors import InputError
 from voiceconv.models import Translator
 
 N_CLASSES = 16  # chosen on val out of 1, 8, 16, 32 and 64, with 100 pairs of 3 s
@@ -73,7 +74,10 @@ class JointDensity:
 
 
 class Regression:
-    """One direction: normalised frames (T, C) of the source -> those of the target."""
+    """One direction: normalised frames (T, C) of the source -> those of the target.
+
+    Raises InputError where the pairs have fewer frames than the mixture classes.
+    """
 
     def __init__(self, pairs: Pairs, n_classes: int = N_CLASSES) -> None:
         sources, targets = zip(
@@ -85,6 +89,12 @@ class Regression:
             path = align(source[:, HEARD], target[:, HEARD])[::EVERY]
             x.append(with_deltas(source[:, HEARD])[path[:, 0]])
             y.append(with_deltas(target[:, MAPPED])[path[:, 1]])
+        n_frames = sum(map(len, x))
+        if n_frames < n_classes:
+            raise InputError(
+                f"baseline:gmm has {n_classes} classes, and its pairs {n_frames} frames to learn "
+                "from; extract more pairs, or take baseline:knn"
+            )
         self._density = JointDensity(np.concatenate(x), np.concatenate(y), n_classes)
         smooth = np.concatenate([self._trajectory(source) for source in sources])
         spread = np.concatenate(targets)[:, MAPPED].std(0)
