@@ -204,11 +204,12 @@ def test_in_processes_of_its_own_and_interrupted(tmp_path):
     assert len(read_data_dir(tmp_path / "out" / "train")) == 4
     command[-1] = tmp_path / "again"
     process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
-    )
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # shells ignore it after &
+    )  # fmt: skip
     while process.poll() is None and not list(tmp_path.glob(".again.*")):
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 130 and "Traceback" not in err
     assert {path.name for path in tmp_path.iterdir()} == {"data", "kaldi", "out"}
