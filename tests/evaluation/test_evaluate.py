@@ -165,6 +165,26 @@ def test_level_is_taken_at_the_files_own_rate(tmp_path):
     assert scores["utterances"]["1"]["clipped"] == 100.0
 
 
+def test_an_utterance_without_transcript_counts_in_the_other_measures(tmp_path):
+    data = tmp_path / "data"
+    for stem in ("1", "2"):
+        write(tmp_path / f"wav/{stem}.wav")
+    data.mkdir()
+    (data / "wav.scp").write_text("".join(f"a-{n} {tmp_path}/wav/{n}.wav\n" for n in "12"))
+    (data / "utt2spk").write_text("a-1 a\na-2 a\n")
+    (data / "text").write_text("a-1 one two\n")
+    heard = tmp_path / "heard"
+    heard.write_text("#!/bin/sh\necho one three\n")
+    heard.chmod(0o755)
+    given = Given(data, text=data)
+    scores = evaluate_folder(given, ["word_error", "peak"], recogniser=f"{heard} {{}}")
+    assert {name: one["n"] for name, one in scores["metrics"].items()} == {
+        "word_error": 1,
+        "peak": 2,
+    }
+    assert scores["metrics"]["word_error"]["mean"] == 50.0
+
+
 def test_error_rates_are_pooled(tmp_path):
     """2 of 2 and 1 of 8 words wrong are 3 of 10, not the mean of 100% and 12.5%."""
     for stem in ("1", "2"):

@@ -131,16 +131,19 @@ def _recordings_by_stem(
     return table
 
 
-def _texts(place: Path, source: str | None) -> dict[str, str]:
-    """Stem -> transcript, of a data directory (there: of the source) or lines of `id text`."""
+def _texts(place: Path, source: str | None) -> Mapping[str, str | None]:
+    """Stem -> transcript, of a data directory (there: of the source) or lines of `id text`.
+
+    None for a data directory's utterance without one: it counts in all other measures.
+    """
     if not is_data_dir(place):
         if place.is_dir():
             raise InputError(f"{place} is no data directory; give one, or a file of `id text`")
         return {name: text for name, text in read_table(place).items() if text}
-    spoken = [u for u in _of_domain(place, source, "--source") if u.text]
-    if not spoken:
+    texts = {_stem(u): u.text or None for u in _of_domain(place, source, "--source")}
+    if not any(texts.values()):
         raise InputError(f"no transcripts in {place}; add a file `text` of `utterance transcript`")
-    return {_stem(u): u.text or "" for u in spoken}
+    return texts
 
 
 def _counterpart(
