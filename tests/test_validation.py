@@ -225,3 +225,29 @@ def test_what_val_holds(tmp_path):
     }
     assert frames["low"]["x"].shape == (36, 40)
     assert read_val(tmp_path / "dump/val", ["high", "low", "third"]) == {}
+
+
+def test_scores_of_two_rules_do_not_mix(tmp_path):
+    lengths = {"low": [40, 60], "high": [50, 33]}
+    config = tiny_config(tmp_path, "cyclegan_vc2_small", lengths=lengths)
+    with_val(tmp_path, config, {"low": ["x", "y"], "high": ["x", "y"]})
+    assert prepare_trainer(config, tmp_path / "run").run() is True
+    config.trainer.n_steps, config.validation.n_scored = 2, 2
+    with pytest.raises(InputError, match="another rule .*over 4 .*over 2 .*another run_dir"):
+        prepare_trainer(config, tmp_path / "run")
+
+
+def test_without_a_score_it_is_said_once_and_the_newest_ships(tmp_path, capsys):
+    config = tiny_config(
+        tmp_path,
+        "cyclegan_vc2_small",
+        "trainer.n_steps=3",
+        "trainer.validate_every=1",
+        lengths={"low": [40, 60], "high": [50, 33]},
+    )
+    assert prepare_trainer(config, tmp_path / "run").run() is True
+    said = capsys.readouterr().err
+    assert said.count("no validation score") == 1
+    assert "val has no utterance of every domain): the newest model ships" in said
+    card = yaml.safe_load((tmp_path / "run/model/config.yaml").read_text())["card"]
+    assert card["steps"] == 3

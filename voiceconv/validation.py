@@ -42,8 +42,16 @@ class Validation:
         self.converter = converter
         self.spectrogram = MelSpectrogram(converter.sample_rate)  # mel-cepstra show nothing
         self.waves = self._read_waves(config.data.waves, config.validation.n_utterances)
-        self.score = self._choose_score(config.validation.n_scored)
         self.history = read_history(folder / HISTORY)
+        chosen = self._choose_score(config.validation.n_scored)
+        self.score = chosen if isinstance(chosen, Score) else None
+        self._why_none = chosen if isinstance(chosen, str) else None
+        if self.score and self.history and self.history[-1].get("rule") != self.score.rule:
+            raise InputError(
+                f"{folder} was validated by another rule ({self.history[-1].get('rule')}) than now "
+                f"({self.score.rule}): scores do not compare; give another run_dir, or the dump "
+                "and validation.n_scored of before"
+            )
 
     def measure(self, step: int, translator: Translator, tracker: Tracker) -> float | None:
         """Show what this translator does; its score, lower is better, None where there is none."""
@@ -53,6 +61,7 @@ class Validation:
             self.converter.save_pretrained(self.folder / "last", self._card(step))
         converted = self._convert(step, tracker)
         if self.score is None:
+            self._warn_once(step, tracker)
             return None
         measures = self.score(self.converter, converted)
         self._record(step, measures)
@@ -66,6 +75,16 @@ class Validation:
         """Write `<folder>/model`."""
         self._take(translator)
         self.converter.save_pretrained(self.folder / "model", self._card(step))
+
+    def _warn_once(self, step: int, tracker: Tracker) -> None:
+        settings = self.config.trainer
+        if self._why_none and (settings.ship == "best" or settings.patience is not None):
+            tracker.warn(
+                step,
+                f"no validation score ({self._why_none}): the newest model ships, and patience "
+                "does not end the run",
+            )
+        self._why_none = None
 
     def _take(self, translator: Translator) -> None:
         self.converter.translator = copy.deepcopy(translator).cpu().eval()
@@ -95,23 +114,20 @@ class Validation:
         self.history.append({"step": step, "rule": self.score.rule, "measures": measures})
         replace_text(self.folder / HISTORY, json.dumps(self.history, indent=1) + "\n")
 
-    def _choose_score(self, n_scored: int) -> Score | None:
-        """By pairs where val has them, else by similarity and cycle error; None: by nothing."""
+    def _choose_score(self, n_scored: int) -> Score | str:
+        """By pairs where val has them, else by similarity and cycle error; or why by nothing."""
         frames = read_val(Path(self.config.data.dump) / "val", self.converter.domains)
         if not frames:
-            log.info("no validation score: %s/val has no utterance", self.config.data.dump)
-            return None
+            return f"{self.config.data.dump}/val has no utterance of every domain"
         parallel = ParallelScore(frames, n_scored)
         if all(parallel.pairs.values()):
             return parallel
         if set(self.waves) != set(self.converter.domains):
-            log.info("no validation score: no pairs in val, and no val waves of every domain")
-            return None
+            return "no sentence is said twice in val, and data.waves has no val of every domain"
         try:
             return UnpairedScore(frames, n_scored, self.waves, self.converter.sample_rate)
         except (InputError, ValueError) as error:  # no package; a recording without a voice
-            log.info("no validation score: %s", error)
-            return None
+            return str(error)
 
     def _picture(self, wave: Tensor) -> Tensor:
         """(N,) -> log-mel spectrogram as an image (H, T) in 0..1, low channels below."""

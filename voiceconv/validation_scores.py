@@ -52,10 +52,12 @@ class ParallelScore(Score):
     where 15,000 gave 7.0. For comparing steps of one run: `voiceconv evaluate` measures waves.
     """
 
-    def __init__(self, frames: Frames, n_pairs: int) -> None:
+    def __init__(self, frames: Frames, n_scored: int) -> None:
+        """n_scored: conversions in all, at least one in each direction."""
         self.frames = frames
+        each = _each(n_scored, frames)
         self.pairs = {
-            (source, target): sorted(frames[source].keys() & frames[target].keys())[:n_pairs]
+            (source, target): sorted(frames[source].keys() & frames[target].keys())[:each]
             for source, target in permutations(sorted(frames), 2)
         }
         n_found = sum(map(len, self.pairs.values()))
@@ -105,10 +107,11 @@ class UnpairedScore(Score):
     rule = "least cycle error minus speaker similarity on val"
 
     def __init__(
-        self, frames: Frames, n_utterances: int, waves: Mapping[str, Sequence[Tensor]], rate: int
+        self, frames: Frames, n_scored: int, waves: Mapping[str, Sequence[Tensor]], rate: int
     ) -> None:
         """frames, waves (N,) at `rate`: val's, by domain. InputError without the extra `eval`."""
-        self.frames = {name: list(some.values())[:n_utterances] for name, some in frames.items()}
+        each = _each(n_scored, frames)
+        self.frames = {name: list(some.values())[:each] for name, some in frames.items()}
         self._encoder = SpeakerEncoder()
         self._targets = {
             domain: mean_embedding([self._embed(wave, rate) for wave in some])
@@ -148,6 +151,11 @@ def read_val(dump: Path, domains: Sequence[str]) -> Frames:
             stem = utterance.removeprefix(f"{domain}-")
             frames[domain][stem] = torch.from_numpy(np.array(matrix).T)
     return frames if all(frames.values()) else {}
+
+
+def _each(n_scored: int, frames: Frames) -> int:
+    """Of so many conversions those of one direction: ten domains have ninety."""
+    return max(1, n_scored // (len(frames) * (len(frames) - 1)))
 
 
 def _translated(converter: Converter, frames: Tensor, source: str, target: str) -> Tensor:

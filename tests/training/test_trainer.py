@@ -288,7 +288,8 @@ def test_without_an_average_the_translator_ships(tmp_path):
 # ------------------------------------------------------------------------------------- how it ends
 
 
-def test_everything_is_logged(tmp_path):
+def test_everything_is_logged(tmp_path, monkeypatch):
+    monkeypatch.setattr("voiceconv.training.doctor.CHECK_EVERY", 2)
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     trainer(tmp_path, 4, log_every=2).run()

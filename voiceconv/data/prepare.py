@@ -66,7 +66,8 @@ def prepare(
     """Write DATA/{train,val,test}; see `split_by_seed` for the numbers.
 
     domains: only these. lists: a folder with `<domain>.train`, `.val` and `.test`, stems a line,
-    and maybe `.paired`, instead of the seed. Splits that DATA had are replaced when all is written, else left.
+    and maybe `.paired`, instead of the seed. Splits that DATA had are replaced when all is written,
+    else left.
     """
     source, data_dir = Path(source), Path(data_dir)
     lists = None if lists is None else Path(lists)

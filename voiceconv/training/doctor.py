@@ -9,17 +9,18 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
-from statistics import median
+from statistics import mean, median
 
 import torch
 from torch import Tensor, nn
 
 from voiceconv.objectives.base import PLAYERS, Objective
 
-WINDOW = 10  # checks, one every `log_every` steps: a run is ill when all of them say so
+CHECK_EVERY = 100  # steps at least between two checks, which cost as much as a step each
+WINDOW = 10  # checks that must agree: a run is not ill for one bad batch
 NO_CHANGE = 0.2  # |output - input| / |input|; healthy 0.83 to 1.05
 NO_VARIETY = 0.2  # outputs' distance / inputs'; healthy 0.9 to 1.06, untrained 0.31
-WON = 0.1  # of the loss of a discriminator that cannot tell; healthy above 0.31
+WON = 0.1  # mean share of the loss of one that cannot tell; a healthy check is above 0.31
 LOST = 0.95  # of the same; the lowest of ten healthy checks in a row is at most 0.82
 NORM_GROWTH = 10.0  # times a gradient's norm so far, or the parameters' at the start
 N_SUDDEN = 3  # checks in a row that make an explosion
@@ -51,9 +52,17 @@ class Doctor:
         self._first_norms = {player: _norm(objective.player(player)) for player in PLAYERS}
         self._history: dict[str, deque[float]] = {}
         self._ill: set[str] = set()
+        self._examined_at = 0
 
-    def examine(self, values: Mapping[str, float]) -> tuple[dict[str, float], list[Finding]]:
+    def is_due(self, step: int) -> bool:
+        """Whether the last check is long enough ago."""
+        return step - self._examined_at >= CHECK_EVERY
+
+    def examine(
+        self, step: int, values: Mapping[str, float]
+    ) -> tuple[dict[str, float], list[Finding]]:
         """A check's `player/loss` and `gradient_norm/player` -> what it measured, what is new."""
+        self._examined_at = step
         figures = self._measure()
         for name, value in {**values, **figures}.items():
             self._history.setdefault(name, deque(maxlen=10 * WINDOW)).append(value)
@@ -113,7 +122,7 @@ class Doctor:
         for name in sorted(name for name in self._history if name.startswith("discriminator/")):
             share = [value / undecided for value in self._last(name)]
             kind = name.removeprefix("discriminator/").removeprefix("adversarial_")
-            if share and max(share) < WON:
+            if share and mean(share) < WON:
                 yield Finding(
                     f"won {kind}",
                     f"the discriminator has won ({kind}: loss {share[-1]:.0%} of one that cannot "

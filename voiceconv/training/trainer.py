@@ -189,7 +189,7 @@ class Trainer:
                     self._require_finite(values)
                     speed = (self.step - last_logged) / (time.monotonic() - since)
                     last_logged, since = self.step, time.monotonic()
-                    if doctor and self.step % self.log_every == 0:
+                    if doctor and doctor.is_due(self.step):
                         values |= self._see(doctor, values, tracker)
                     tracker.scalars(
                         self.step, values | self._rates_now() | {"speed/steps_per_second": speed}
@@ -295,7 +295,7 @@ class Trainer:
         ]
 
     def _see(self, doctor: Doctor, values: dict[str, float], tracker: Tracker) -> dict[str, float]:
-        figures, findings = doctor.examine(values)
+        figures, findings = doctor.examine(self.step, values)
         for finding in findings:
             tracker.warn(self.step, finding.message)
         return figures
@@ -315,7 +315,8 @@ class Trainer:
                 score = self.validator.measure(self.step, translator, tracker)
             translator.train()
         # All ranks note the same score, for all must know when patience is at its end.
-        told = float(self.ranks.gather(torch.tensor(math.nan if score is None else score))[0])
+        mine = torch.tensor(math.nan if score is None else score, dtype=torch.float64)
+        told = float(self.ranks.gather(mine)[0])
         is_best = not math.isnan(told) and self.best.note(self.step, told)
         if self.validator and self.ranks.is_main:
             if is_best or math.isinf(self.best.score) or self.ship == "last":
