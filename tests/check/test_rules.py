@@ -159,6 +159,8 @@ def test_of_a_leak_the_training_copy_is_named():
 def test_within_a_split_and_outside_of_the_splits_it_is_a_duplicate():
     one, other = item("a", split="train"), item("b", split="train")
     assert same(other, one) == [("duplicate", other, "is train/ann-a")]
+    paired = item("z", split="paired")  # trained on, too
+    assert same(paired, one) == [("duplicate", paired, "is train/ann-a")]
     unlisted = item("a", split=UNLISTED)
     assert same(unlisted, other) == [("duplicate", unlisted, "is train/ann-b")]
 

@@ -1,8 +1,8 @@
 """What `voiceconv check DATA` looks at: a corpus in any layout, and its splits.
 
-DATA is a Kaldi data directory, a folder of such (train, val or dev, test), or a folder with a
-folder of sound files per speaker, as `prepare` takes them. A folder `splits` beside the speakers',
-with lists `SPEAKER.train`, `.val` and `.test`, says which utterance is for what.
+DATA is a Kaldi data directory, a folder of such (train, val or dev, test, paired), or a folder with
+a folder of sound files per speaker, as `prepare` takes them. A folder `splits` beside these, with
+lists `SPEAKER.train`, `.val`, `.test` and maybe `.paired`, says which utterance is for what.
 """
 
 from dataclasses import dataclass

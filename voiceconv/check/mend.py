@@ -204,7 +204,13 @@ def _setup(worker: int) -> Iterator[Callable[[_Task], dict[str, object]]]:
 def _wave_path(item: Item) -> Path:
     """Where an utterance's file lies in the copy; ids are unique in a split only."""
     u = item.utterance
-    return Path("wav", item.split, u.domain, f"{u.id.replace('/', '_')}.flac")
+    return Path("wav", item.split, _file_name(u.domain), f"{_file_name(u.id)}.flac")
+
+
+def _file_name(word: str) -> str:
+    """Any word as the name of a file in its folder, each as one of its own: `..` as `%2E%2E`."""
+    name = word.replace("%", "%25").replace("/", "%2F")
+    return name.replace(".", "%2E") if name in (".", "..") else name
 
 
 def _moved(item: Item, output: Path) -> Utterance:

@@ -45,6 +45,7 @@ _LEAST_VOICED = 0.5  # s, from which shares of voiced frames mean something
 # Cosines to the own speaker's mean and to the nearest other's: in cc0_speech (5 s at most of each
 # utterance) no utterance is nearer to another; the closest is 0.04 on its own side.
 VOICE_MARGIN = 0.05
+_HELD_OUT = {"val", "test"}
 _LEAST_VOICES = 5  # utterances with an embedding that make a speaker's mean
 
 Rule = Callable[[Evidence], Iterator[Finding]]
@@ -226,7 +227,7 @@ def same_recording(evidence: Evidence) -> Iterator[Finding]:
 def is_leak(first: Item, second: Item) -> bool:
     """Whether one recording in these two places is trained on and judged by."""
     splits = {first.split, second.split}
-    return len(splits) == 2 and not splits & {"", UNLISTED}
+    return len(splits) == 2 and bool(splits & _HELD_OUT) and splits.isdisjoint(("", UNLISTED))
 
 
 def mislabelled(evidence: Evidence) -> Iterator[Finding]:
@@ -287,8 +288,8 @@ def apply_rules(evidence: Evidence) -> list[Finding]:
 
 def _keep_order(item: Item, strangers: Collection[Item]) -> tuple[bool, int, str]:
     """Of two copies the first in this order is kept: results on test and val stay comparable."""
-    order = {"test": 0, "val": 1, "train": 2, "": 2, UNLISTED: 3}
-    return item in strangers, order[item.split], item.utterance.id
+    order = {"test": 0, "val": 1, UNLISTED: 3}
+    return item in strangers, order.get(item.split, 2), item.utterance.id
 
 
 def _median(values: Sequence[float]) -> float:
