@@ -193,3 +193,23 @@ def test_a_corpus_of_nothing_but_faults_gives_no_copy(tmp_path):
     with pytest.raises(RunError, match="nothing of .* is worth keeping"):
         mended(tmp_path / "data", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_no_word_of_a_data_directory_leads_out_of_the_copy(tmp_path):
+    """Speakers `..` and `../x`, utterances `a/b` and `a_b`: four files, all inside."""
+    data = tmp_path / "data"
+    data.mkdir()
+    speakers = {"a/b": "..", "a_b": "..", "../c": "../x", "%2F": "../x"}
+    for number, name in enumerate(speakers):
+        record(tmp_path / f"{number}.flac", as_wave(sentence(60 + number, 200.0)), RATE)
+    rows = [f"{name} {tmp_path}/{number}.flac\n" for number, name in enumerate(speakers)]
+    (data / "wav.scp").write_text("".join(rows))
+    (data / "utt2spk").write_text("".join(f"{u} {s}\n" for u, s in speakers.items()))
+    before = content(tmp_path)
+    mended(data, tmp_path / "out")
+    copies = {u.id: u.path for u in read_data_dir(tmp_path / "out")}
+    assert copies.keys() == speakers.keys()
+    assert len(set(copies.values())) == 4
+    inside = (tmp_path / "out" / "wav").resolve()
+    assert all(path.resolve().is_relative_to(inside) for path in copies.values())
+    assert before.items() <= content(tmp_path).items()
