@@ -4,11 +4,12 @@ import json
 import logging
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from voiceconv.errors import InputError, RunError
+from voiceconv.terminal import as_lines, printable, show_summary
 
 app = typer.Typer(
     help="Turn audio of one domain (a speaker, an instrument) into another's, unpaired.",
@@ -46,14 +47,14 @@ def main() -> None:
     try:
         app(prog_name="voiceconv")
     except (InputError, RunError) as error:
-        print(f"voiceconv: error: {_printable(str(error))}", file=sys.stderr)
+        print(f"voiceconv: error: {printable(str(error))}", file=sys.stderr)
         sys.exit(2 if isinstance(error, InputError) else 1)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
     except OSError as error:  # a disk or a file system fails in a place that did not expect it
         said = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        print(f"voiceconv: error: {_printable(said)}", file=sys.stderr)
+        print(f"voiceconv: error: {printable(said)}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -164,7 +165,7 @@ def info(
         raise InputError(f"one model at a time, not {len(words)}: {', '.join(words)}")
     else:
         shown = model_info(words[0] if words else None)
-    print(json.dumps(shown, indent=2) if as_json else _as_lines(shown))
+    print(json.dumps(shown, indent=2) if as_json else as_lines(shown))
 
 
 @app.command()
@@ -187,7 +188,7 @@ def prepare(
     """Make Kaldi data directories with unpaired splits from recordings."""
     from voiceconv.data.prepare import prepare
 
-    _show_summary(prepare(source, data, domain, lists, n_val, n_test, seed, keep_shared))
+    show_summary(prepare(source, data, domain, lists, n_val, n_test, seed, keep_shared))
 
 
 @app.command()
@@ -286,7 +287,7 @@ def fit(
     """Train on folders of recordings in one command; called again, it goes on where it stopped."""
     from voiceconv.fit import fit
 
-    fit(speakers, output, hours, experiment, jobs, typer.echo, _show_summary)
+    fit(speakers, output, hours, experiment, jobs, typer.echo, show_summary)
     typer.echo(f"done: voiceconv convert IN --target NAME --model {output}")
 
 
@@ -367,7 +368,7 @@ def compare(
     else:
         Console().print(table(compared))
     for note in compared["notes"]:
-        print(f"voiceconv: {_printable(note)}", file=sys.stderr)
+        print(f"voiceconv: {printable(note)}", file=sys.stderr)
 
 
 @app.command()
@@ -393,36 +394,6 @@ def report(
 def _known(domain: str | None, domains: list[str]) -> str | None:
     """A data directory's domain, where the model knows it."""
     return domain if domain in domains else None
-
-
-def _show_summary(summary: Any) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("split", "domain", "utterances", "minutes", "Hz")
-    for row in summary.rows:
-        rates = ", ".join(map(str, row.sample_rates))
-        table.add_row(row.split, row.domain, str(row.n_utterances), f"{row.minutes:.1f}", rates)
-    Console().print(table)
-    for note in summary.notes:
-        print(f"voiceconv: {_printable(note)}", file=sys.stderr)
-
-
-def _as_lines(shown: dict[str, Any], indent: str = "") -> str:
-    lines = []
-    for key, value in shown.items():
-        if isinstance(value, dict):
-            lines += [f"{indent}{key}:", _as_lines(value, indent + "  ")]
-        else:
-            lines.append(
-                f"{indent}{key}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
-            )
-    return "\n".join(lines)
-
-
-def _printable(text: str) -> str:
-    """One line, whatever a file's name holds."""
-    return text.replace("\n", "\\n").encode("utf-8", "backslashreplace").decode()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,36 @@
+"""What the command line prints, beside single lines."""
+
+import sys
+from typing import Any
+
+
+def show_summary(summary: Any) -> None:
+    """A table of the splits that `prepare` made; what it noted goes to stderr."""
+    from rich.console import Console  # `voiceconv --help` does without
+    from rich.table import Table
+
+    table = Table("split", "domain", "utterances", "minutes", "Hz")
+    for row in summary.rows:
+        rates = ", ".join(map(str, row.sample_rates))
+        table.add_row(row.split, row.domain, str(row.n_utterances), f"{row.minutes:.1f}", rates)
+    Console().print(table)
+    for note in summary.notes:
+        print(f"voiceconv: {printable(note)}", file=sys.stderr)
+
+
+def as_lines(shown: dict[str, Any], indent: str = "") -> str:
+    """`key: value` lines; what lies in a mapping is indented below its key."""
+    lines = []
+    for key, value in shown.items():
+        if isinstance(value, dict):
+            lines += [f"{indent}{key}:", as_lines(value, indent + "  ")]
+        else:
+            lines.append(
+                f"{indent}{key}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
+            )
+    return "\n".join(lines)
+
+
+def printable(text: str) -> str:
+    """One line, whatever a file's name holds."""
+    return text.replace("\n", "\\n").encode("utf-8", "backslashreplace").decode()
