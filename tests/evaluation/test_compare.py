@@ -9,7 +9,7 @@ from rich.console import Console
 
 from voiceconv import audio
 from voiceconv.errors import InputError
-from voiceconv.evaluation.compare import compare, table
+from voiceconv.evaluation.compare import compare, paired, table
 from voiceconv.evaluation.evaluate import Given, evaluate_folder
 from voiceconv.evaluation.protocol import parse
 from voiceconv.evaluation.scores import write_scores
@@ -153,3 +153,26 @@ def test_what_holds_no_scores_is_refused(work):
         compare(["a.json", "b.json"], ["peak"])
     with pytest.raises(InputError, match="no metric 'mos'"):
         compare(["a.json", "b.json"], ["mos"])
+
+
+def test_a_protocol_with_a_part_missing_is_refused(work):
+    path = work / evaluated("a")
+    for part in ("common", "peak"):
+        scores = json.loads(path.read_text())
+        del scores["protocol"][part]
+        (work / "cut.json").write_text(json.dumps(scores))
+        assert refusal("a.json", "cut.json").startswith("cut.json holds no scores")
+
+
+def test_one_utterance_in_common_proves_nothing(work):
+    first = json.loads((work / evaluated("a")).read_text())
+    second = json.loads((work / evaluated("b", "second")).read_text())
+    for scores in (first, second):
+        for stem in ("2", "3"):
+            del scores["utterances"][stem]["peak"]
+    found = paired("peak", first, second)
+    assert (found["n"], found["verdict"], found["mean"]) == (
+        1,
+        None,
+        pytest.approx(6.0206, abs=0.01),
+    )

@@ -93,8 +93,8 @@ def paired(name: str, first: Scores, second: Scores, seed: int = 0) -> dict[str,
 
 
 def _verdict(change: dict[str, Any], better: str) -> str | None:
-    """What an interval that excludes 0 says."""
-    if change["low"] <= 0 <= change["high"]:
+    """What an interval that excludes 0 says; that of one utterance says nothing."""
+    if change["n"] < 2 or change["low"] <= 0 <= change["high"]:
         return None
     if better == "none":
         return "differs"

@@ -40,6 +40,8 @@ def read_scores(path: Path | str) -> dict[str, Any]:
         scores = json.loads(Path(path).read_text(encoding="utf-8"))
         form = scores.get("format", 1)
         parts = [scores[key] for key in ("protocol", "metrics", "not_run", "utterances")]
+        if form == FORMAT:
+            parts += [parts[0][key] for key in ("common", "inputs", *parts[1])]
     except FileNotFoundError:
         raise InputError(f"there is no {path}; make it with `voiceconv evaluate`") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
