@@ -21,7 +21,7 @@ def main(exp: Path, name: str) -> None:
             if path.exists():
                 metrics = json.loads(path.read_text(encoding="utf-8"))["metrics"]
                 scores[f"{source} to {target}"] = {
-                    metric: f"{one['mean']:.2f} {one['unit']} (n = {one['n']})"
+                    metric: f"{one['mean']:.2f} {one['unit']}".rstrip() + f" (n = {one['n']})"
                     for metric, one in metrics.items()
                 }
     converter.save_pretrained(BUNDLED / name, converter.config["card"] | {"scores": scores})

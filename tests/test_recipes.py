@@ -319,7 +319,7 @@ def test_toy_recipe_from_nothing_to_scores(tmp_path):
         assert distortion[2] < distortion[1] and distortion[3] == 0
     rows = [line.split(" | ")[0] for line in (exp / "RESULTS.md").read_text().splitlines()]
     assert [row for row in rows if row.startswith("| ")] == 2 * [
-        "|", "| ---", "| source, unconverted", "| statistics", "| **model**",
+        "| ---", "| source, unconverted", "| statistics", "| **model**",
         "| target's own recordings",
     ]  # fmt: skip
     assert "steps: 200" in (exp / "RESULTS.md").read_text()

@@ -368,10 +368,14 @@ def test_a_second_signal_acts_at_once(tmp_path):
         return batch
 
     run = trainer(tmp_path, 6, batches=BatchesThat(2, send_twice))
-    with pytest.raises(KeyboardInterrupt):
-        run.run()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's & has it ignored
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run.run()
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert run.step == 2
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_the_folder_may_have_any_name(tmp_path):
