@@ -9,7 +9,7 @@ from rich.console import Console
 
 from voiceconv import audio
 from voiceconv.errors import InputError
-from voiceconv.evaluation.compare import compare, paired, table
+from voiceconv.evaluation.compare import _labels, compare, paired, table
 from voiceconv.evaluation.evaluate import Given, evaluate_folder
 from voiceconv.evaluation.protocol import parse
 from voiceconv.evaluation.scores import write_scores
@@ -176,3 +176,10 @@ def test_one_utterance_in_common_proves_nothing(work):
         None,
         pytest.approx(6.0206, abs=0.01),
     )
+
+
+def test_names_are_what_tells_files_apart():
+    files = ["x/anna-ben.gmm.json", "x/anna-ben.knn.json", "x/anna-ben.json"]
+    assert _labels(files) == ["gmm", "knn", "anna-ben"]
+    assert _labels(["a.json", "b.json"]) == ["a", "b"]
+    assert _labels(["x/a.json", "y/a.json"]) == ["x/a.json", "y/a.json"]

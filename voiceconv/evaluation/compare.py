@@ -1,5 +1,6 @@
 """Several scores.json side by side, if and only if they were made alike."""
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,8 @@ def require_alike(
 
 def table(compared: Scores) -> Table:
     """What `compare` returns, for the terminal: a block of lines for each measure."""
-    shown = Table("measure", "scores", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    shown = Table("measure", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    shown.add_column("scores", overflow="fold")
     for heading in ("mean [95% interval]", "less the first", "", "n"):
         shown.add_column(heading, no_wrap=True)
     labels = _labels(compared["files"])
@@ -144,6 +146,9 @@ def _some(stems: Sequence[str]) -> str:
 
 
 def _labels(files: Sequence[str]) -> list[str]:
-    """Short names where these tell the files apart."""
+    """Short names where these tell the files apart: without what all of them begin with."""
     stems = [Path(file).stem for file in files]
-    return stems if len(set(stems)) == len(stems) else list(files)
+    if len(set(stems)) < len(stems):
+        return list(files)
+    common = os.path.commonprefix([stem.split(".") for stem in stems])  # "a.gmm", "a.knn": ["a"]
+    return [".".join(stem.split(".")[len(common) :]) or stem for stem in stems]
