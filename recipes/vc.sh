@@ -213,6 +213,7 @@ if wanted 6 "evaluate"; then
     read -r source target place <<< "$direction"
     list_systems "$place"
     list_against "$source" "$target" "$place"
+    rm -f "$exp/scores/$source-$target".json "$exp/scores/$source-$target".*.json # of another ladder, or another model
     score "$source-$target.unconverted" "$place/test"
     [ "$place" != "$data" ] || score "$source-$target.target" "$place/test" --domain "$target"
     for system in "${systems[@]}"; do

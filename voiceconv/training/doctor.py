@@ -129,7 +129,7 @@ class Doctor:
                     "tell): the generator learns nothing from it; lower "
                     "optimizer.discriminator.lr, or raise optimizer.generator.lr",
                 )
-            if share and min(share) > LOST and not _falls(share):
+            if share and min(share) > LOST:
                 yield Finding(
                     f"dead {kind}",
                     f"the discriminator is dead ({kind}: for {len(share)} checks its loss has been "
@@ -179,12 +179,6 @@ class Doctor:
 
     def _last_value(self, name: str) -> float:
         return self._history[name][-1]
-
-
-def _falls(values: Sequence[float]) -> bool:
-    """Whether the later half is lower by a twentieth: it still learns."""
-    half = len(values) // 2
-    return sum(values[half:]) < 0.95 * sum(values[:half])
 
 
 def _spread(frames: Tensor) -> Tensor:
