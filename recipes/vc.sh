@@ -34,7 +34,8 @@ Trains a voice converter and scores it. Everything is written beside run.sh, unl
   5 convert   voiceconv convert: DATA/test in every direction, to EXP/converted/SOURCE-TARGET, and by each baseline, which
               the network has to beat, to EXP/baselines/NAME/SOURCE-TARGET
   6 evaluate  voiceconv evaluate writes EXP/scores/SOURCE-TARGET.json for the network and SOURCE-TARGET.NAME.json for each
-              baseline, the unconverted source and the target's own recordings; EXP/RESULTS.md has the tables
+              baseline, the unconverted source and the target's own recordings; EXP/RESULTS.md has the tables, and
+              EXP/report.html shows the run, where voiceconv's extra 'report' is installed
 
   --stage N              first stage to run ($stage)
   --stop-stage N         last stage to run ($stop_stage)
@@ -225,7 +226,13 @@ if wanted 6 "evaluate"; then
     done
   done
   mapfile -t names < <(printf '%s\n' "${directions[@]}" | cut -d' ' -f1,2 --output-delimiter=-)
-  run results "$(dirname "$(command -v voiceconv)")/python" "$recipes/write_results.py" "$exp" \
+  python=$(dirname "$(command -v voiceconv)")/python
+  run results "$python" "$recipes/write_results.py" "$exp" \
     "$(git -C "$recipes" describe --always --dirty 2>/dev/null || echo unknown)" "$command_line" "${names[@]}"
   echo "results: $exp/RESULTS.md"
+  if "$python" -c 'import jinja2, matplotlib' 2> /dev/null; then
+    run report voiceconv report "$exp"
+  else
+    echo "no report.html: pip install 'voiceconv[report]'"
+  fi
 fi

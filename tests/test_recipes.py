@@ -323,6 +323,8 @@ def test_toy_recipe_from_nothing_to_scores(tmp_path):
         "| target's own recordings",
     ]  # fmt: skip
     assert "steps: 200" in (exp / "RESULTS.md").read_text()
+    page = (exp / "report.html").read_text()
+    assert page.count("<audio") == 2 * 3 * 3  # directions, utterances; source, converted, target
 
     before = (exp / "model/translator.safetensors").read_bytes()
     result = run(script, *options, "--stage", "2", "--stop-stage", "4", cwd=tmp_path)
