@@ -30,8 +30,8 @@ import librosa
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceconv.errors import InputError
 from voiceconv.metrics import waves
+from voiceconv.metrics.optional import load
 from voiceconv.metrics.waves import SAMPLE_RATE, scale_to_peak
 
 RESOLUTIONS = ((1024, 600, 120), (2048, 1200, 240), (512, 240, 50))  # FFT, window, hop in samples
@@ -83,14 +83,7 @@ class Pesq:
     """Wide-band PESQ. Raises InputError where pesq is missing."""
 
     def __init__(self) -> None:
-        try:
-            import pesq
-        except ImportError as error:
-            raise InputError(
-                f"PESQ needs pesq, which cannot be imported ({error}); "
-                "install it, which takes a C compiler, with: pip install 'voiceconv[pesq]'"
-            ) from error
-        self._pesq = pesq
+        self._pesq = load("pesq", "PESQ (its installation takes a C compiler)", "pesq", "pesq")
 
     def score(self, reference: Wave, estimated: Wave) -> float | None:
         """(N,) and (N,) at one level -> MOS-LQO; None where PESQ hears no utterance."""
@@ -104,14 +97,7 @@ class Stoi:
     """STOI. Raises InputError where the extra `eval` is missing."""
 
     def __init__(self) -> None:
-        try:
-            import pystoi
-        except ImportError as error:
-            raise InputError(
-                f"STOI needs pystoi, which cannot be imported ({error}); "
-                "install it with: pip install 'voiceconv[eval]'"
-            ) from error
-        self._stoi = pystoi.stoi
+        self._stoi = load("pystoi", "STOI", "pystoi").stoi
 
     def score(self, reference: Wave, estimated: Wave) -> float | None:
         """(N,) and (N,) -> STOI; None with less speech than one of its segments."""

@@ -39,6 +39,7 @@ from numpy.typing import NDArray
 
 from voiceconv.errors import InputError, RunError
 from voiceconv.metrics import waves
+from voiceconv.metrics.optional import load
 from voiceconv.metrics.waves import SAMPLE_RATE, scale_to_peak
 
 APOSTROPHES = "'\u2019\u02bc"
@@ -91,14 +92,7 @@ class PocketSphinx(Recogniser):
     OPTIONS: dict[str, Any] = {"fwdflat": False, "maxhmmpf": 5000}
 
     def __init__(self) -> None:
-        try:
-            import pocketsphinx
-        except ImportError as error:
-            raise InputError(
-                f"recognition needs pocketsphinx, which cannot be imported ({error}); "
-                "install it with: pip install 'voiceconv[eval]'"
-            ) from error
-        self._decoder = pocketsphinx.Decoder
+        self._decoder = load("pocketsphinx", "recognition", "pocketsphinx").Decoder
 
     def transcribe(self, wave: NDArray[np.floating]) -> str:
         """See Recogniser."""
@@ -170,13 +164,7 @@ class ErrorRates:
     """jiwer's error rates. Raises InputError where the extra `eval` is missing."""
 
     def __init__(self) -> None:
-        try:
-            import jiwer
-        except ImportError as error:
-            raise InputError(
-                f"error rates need jiwer, which cannot be imported ({error}); "
-                "install it with: pip install 'voiceconv[eval]'"
-            ) from error
+        jiwer = load("jiwer", "an error rate", "jiwer")
         self._words, self._characters = jiwer.process_words, jiwer.process_characters
 
     def score(self, reference: str, heard: str) -> dict[str, float]:

@@ -25,8 +25,8 @@ from importlib.metadata import version
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceconv.errors import InputError
 from voiceconv.metrics import waves
+from voiceconv.metrics.optional import load
 from voiceconv.metrics.waves import SAMPLE_RATE, scale_to_peak
 
 THEIRS = {"dnsmos": "ovrl_mos", "dnsmos_signal": "sig_mos", "dnsmos_background": "bak_mos"}
@@ -41,14 +41,7 @@ class Dnsmos:
     """speechmos' DNSMOS. Raises InputError where the extra `eval` is missing."""
 
     def __init__(self) -> None:
-        try:
-            from speechmos import dnsmos
-        except ImportError as error:
-            raise InputError(
-                f"DNSMOS needs speechmos and onnxruntime, which cannot be imported ({error}); "
-                "install them with: pip install 'voiceconv[eval]'"
-            ) from error
-        self._run = dnsmos.run
+        self._run = load("speechmos.dnsmos", "DNSMOS", "speechmos with onnxruntime").run
 
     def score(self, wave: NDArray[np.floating]) -> dict[str, float]:
         """Wave (N,) at 16 kHz -> the three scores, each about 1 to 5."""

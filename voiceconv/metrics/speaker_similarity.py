@@ -21,15 +21,14 @@ Wan et al. 2018, "Generalized end-to-end loss for speaker verification", ICASSP;
 silence removal as Resemblyzer 0.1.4 has them.
 """
 
-import warnings
 from collections.abc import Sequence
 from importlib.metadata import version
 
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceconv.errors import InputError
 from voiceconv.metrics import waves
+from voiceconv.metrics.optional import load
 from voiceconv.metrics.waves import SAMPLE_RATE, scale_to_peak
 
 Embedding = NDArray[np.float64]
@@ -39,15 +38,7 @@ class SpeakerEncoder:
     """Resemblyzer's encoder, on the CPU. Raises InputError where the extra `eval` is missing."""
 
     def __init__(self) -> None:
-        try:
-            with warnings.catch_warnings():  # webrtcvad and its scipy imports are dated
-                warnings.simplefilter("ignore")
-                import resemblyzer
-        except ImportError as error:
-            raise InputError(
-                f"speaker similarity needs Resemblyzer, which cannot be imported ({error}); "
-                "install it with: pip install 'voiceconv[eval]'"
-            ) from error
+        resemblyzer = load("resemblyzer", "speaker similarity", "Resemblyzer")
         self._preprocess = resemblyzer.preprocess_wav
         self._encoder = resemblyzer.VoiceEncoder("cpu", verbose=False)
 
