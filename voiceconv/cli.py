@@ -233,6 +233,9 @@ def extract(
     loudness: Annotated[
         float, typer.Option(help="LUFS to bring each utterance to; 0: leave it.")
     ] = -23.0,
+    waves: Annotated[
+        bool, typer.Option("--waves", help="Keep the waves, too: a vocoder learns from them.")
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad file.")] = False,
 ) -> None:
     """Extract features of a corpus; killed at any moment, it goes on where it stopped."""
@@ -248,6 +251,7 @@ def extract(
             jobs,
             trim=trim or None,
             loudness=loudness or None,
+            waves=waves,
             strict=strict,
             progress=progress,
         )

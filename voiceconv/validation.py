@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
-from torch import Tensor
+from torch import Tensor, nn
 
 from voiceconv import audio
 from voiceconv.converter import SILENCE, Converter
@@ -53,10 +53,10 @@ class Validation:
                 "and validation.n_scored of before"
             )
 
-    def measure(self, step: int, translator: Translator, tracker: Tracker) -> float | None:
+    def measure(self, step: int, network: nn.Module, tracker: Tracker) -> float | None:
         """Show what this translator does; its score, lower is better, None where there is none."""
         began = time.monotonic()
-        self._take(translator)
+        self._take(network)
         if self.config.trainer.ship == "best":
             self.converter.save_pretrained(self.folder / "last", self._card(step))
         converted = self._convert(step, tracker)
@@ -71,9 +71,9 @@ class Validation:
             tracker.writer.add_scalar("validation/seconds", time.monotonic() - began, step)
         return measures["score"]
 
-    def ship(self, step: int, translator: Translator) -> None:
+    def ship(self, step: int, network: nn.Module) -> None:
         """Write `<folder>/model`."""
-        self._take(translator)
+        self._take(network)
         self.converter.save_pretrained(self.folder / "model", self._card(step))
 
     def _warn_once(self, step: int, tracker: Tracker) -> None:
@@ -86,8 +86,9 @@ class Validation:
             )
         self._why_none = None
 
-    def _take(self, translator: Translator) -> None:
-        self.converter.translator = copy.deepcopy(translator).cpu().eval()
+    def _take(self, network: nn.Module) -> None:
+        assert isinstance(network, Translator)
+        self.converter.translator = copy.deepcopy(network).cpu().eval()
 
     def _convert(self, step: int, tracker: Tracker) -> dict[Direction, list[Tensor]]:
         """Every direction's conversions of the fixed utterances, which TensorBoard gets, too."""

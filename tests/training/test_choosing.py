@@ -44,7 +44,7 @@ def test_a_finished_run_has_saved_validated_and_does_nothing_more(tmp_path):
     run = trainer(tmp_path, 5, validate_every=2, validator=validator, checkpoint_every=100)
     assert run.run() is True
     assert validator.measured == validator.shipped == [2, 4, 5]
-    assert run.translator.training
+    assert run.network.training
     before = run.checkpoint_path.read_bytes()
     again = trainer(tmp_path, 5, validate_every=2, validator=validator)
     assert again.run() is True

@@ -103,4 +103,4 @@ def test_an_average_begins_where_a_run_without_one_stopped(tmp_path):
     after = trainer(tmp_path, 3, ema_decay=0.9)
     after.load_state_dict(torch.load(before.checkpoint_path, weights_only=True))
     saved = before.objective.translator.state_dict()
-    assert differing(after.translator.state_dict(), saved) == []
+    assert differing(after.network.state_dict(), saved) == []

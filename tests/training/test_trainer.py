@@ -273,16 +273,16 @@ def test_the_average_is_exponential_and_ships(tmp_path):
         run.train_step()
         now = dict(run.objective.translator.named_parameters())[name].detach()
         expected = decay * expected + (1 - decay) * now
-    average = dict(run.translator.named_parameters())[name]
+    average = dict(run.network.named_parameters())[name]
     torch.testing.assert_close(average, expected, rtol=1e-5, atol=1e-7)
-    assert run.translator is not run.objective.translator
+    assert run.network is not run.objective.translator
     assert not average.requires_grad
     assert (average - now).abs().max() > 1e-4
 
 
 def test_without_an_average_the_translator_ships(tmp_path):
     run = trainer(tmp_path)
-    assert run.translator is run.objective.translator
+    assert run.network is run.objective.translator
 
 
 # ------------------------------------------------------------------------------------- how it ends

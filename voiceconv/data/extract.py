@@ -1,7 +1,8 @@
 """Data directories to feature archives: `voiceconv extract DATA DUMP`.
 
-DUMP/<split> gets `feats.scp` and, where the features have them, `f0.scp` and `ap.scp`, the archives
-that these name, a copy of the data directory of what could be extracted, `features.yaml` (the
+DUMP/<split> gets `feats.scp` and, where the features have them, `f0.scp` and `ap.scp`; where they
+are asked for `waves.scp`, the waves that were analysed, (N,) at the features' rate; the archives
+that these name; a copy of the data directory of what could be extracted; `features.yaml` (the
 extractor's node) and `processing.yaml` (trim, loudness). Killed at any moment, it goes on where it
 stopped when called again.
 """
@@ -36,7 +37,7 @@ from voiceconv.features.base import FeatureExtractor, Features
 from voiceconv.files import locked, replace_text
 
 # The order of writing: an utterance that is in feats is in the others.
-_KINDS = ("ap", "f0", "feats")
+_KINDS = ("waves", "ap", "f0", "feats")
 
 ProgressCallback = Callable[[int, int], None]  # utterances done, and in all
 
@@ -70,6 +71,7 @@ def extract(
     jobs: int | None = None,
     trim: float | None = None,
     loudness: float | None = None,
+    waves: bool = False,
     retries: int = 2,
     strict: bool = False,
     progress: ProgressCallback | None = None,
@@ -77,13 +79,15 @@ def extract(
     """Extract the features of DATA, a split or a folder of splits, in `jobs` processes (all cores).
 
     extractor: a node for `build`. trim: dB below the loudest at which silence at both ends is cut;
-    None: not. loudness: LUFS to which each utterance is brought; None: not. strict: stop at the
-    first file that fails; else LeftOutError names them when all others are done.
+    None: not. loudness: LUFS to which each utterance is brought; None: not. waves: keep the
+    waves, too, for a vocoder to learn from. strict: stop at the first file that fails; else
+    LeftOutError names them when all others are done.
     """
     definition = build(extractor, FeatureExtractor).definition
     splits = _read_splits(Path(data_dir), Path(dump_dir))
+    processing = {"trim": trim, "loudness": loudness} | ({"waves": True} if waves else {})
     for folder in splits:
-        _check_folder(folder, extractor, definition, {"trim": trim, "loudness": loudness})
+        _check_folder(folder, extractor, definition, processing)
     with locked(Path(dump_dir), "extracting to"):
         done = {folder: _done_before(folder) for folder in splits}
         results = {
@@ -92,7 +96,7 @@ def extract(
         outcomes = run_tasks(
             _todo(splits, done, results),
             _setup,
-            lambda worker: (dict(extractor), trim, loudness, _kept(done, worker)),
+            lambda worker: (dict(extractor), trim, loudness, waves, _kept(done, worker)),
             jobs or os.cpu_count() or 1,
             retries,
         )
@@ -216,6 +220,7 @@ def _setup(
     node: dict[str, Any],
     trim: float | None,
     loudness: float | None,
+    waves: bool,
     kept: Mapping[Path, Collection[str]],
 ) -> Iterator[Callable[[_Task], None]]:
     """In a worker: give what analyses an utterance and writes it to this worker's archives."""
@@ -226,6 +231,8 @@ def _setup(
 
         def handle(task: _Task) -> None:
             tracks = _analyse(task.utterance, extractor, trim, loudness)
+            if not waves:
+                del tracks["waves"]
             try:
                 for kind, track in tracks.items():
                     key = (task.folder, kind)
@@ -252,7 +259,12 @@ def _analyse(
     if loudness is not None:
         wave = wave * audio.loudness_gain(wave, extractor.sample_rate, loudness)
     features: Features = extractor.extract(wave)
-    tracks = {"ap": features.aperiodicity, "f0": features.f0, "feats": features.frames}
+    tracks = {
+        "waves": wave,
+        "ap": features.aperiodicity,
+        "f0": features.f0,
+        "feats": features.frames,
+    }
     # (C, T) -> (T, C), Kaldi's order; (T,) stays
     written = {kind: t.movedim(0, -1) for kind, t in tracks.items() if t is not None}
     for kind, track in written.items():

@@ -1,8 +1,12 @@
-"""Least squares: Mao et al. 2017 (ICCV), eq. 9 with a = 0, b = c = 1, but for its factors 1/2.
+"""What the two players want of verdicts; averaged over patches and over a discriminator's scales.
 
-Those are weights, and weights belong to the configuration. Averaged over patches and over a
-discriminator's scales.
+Least squares: Mao et al. 2017 (ICCV), eq. 9 with a = 0, b = c = 1, but for its factors 1/2: those
+are weights, and weights belong to the configuration. Hinge: Lim and Ye 2017, arXiv:1705.02894; the
+generator's is clipped, too, in Vocos (Siuzdak 2023, arXiv:2306.00814, section 3.2).
 """
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -24,3 +28,31 @@ def discriminator_loss(real: list[Verdict], fake: list[Verdict]) -> Tensor:
 def generator_loss(fake: list[Verdict]) -> Tensor:
     """E[(D(G(y)) - 1)^2]."""
     return torch.stack([(verdict.logits - 1).square().mean() for verdict in fake]).mean()
+
+
+def hinge_discriminator_loss(real: list[Verdict], fake: list[Verdict]) -> Tensor:
+    """E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(y)))]."""
+    terms = [
+        (1 - of_real.logits).relu().mean() + (1 + of_fake.logits).relu().mean()
+        for of_real, of_fake in zip(real, fake, strict=True)
+    ]
+    return torch.stack(terms).mean()
+
+
+def hinge_generator_loss(fake: list[Verdict]) -> Tensor:
+    """E[max(0, 1 - D(G(y)))]."""
+    return torch.stack([(1 - verdict.logits).relu().mean() for verdict in fake]).mean()
+
+
+class Game(NamedTuple):
+    """Both players' losses; `undecided` is the discriminator's where it always says the same."""
+
+    generator_loss: Callable[[list[Verdict]], Tensor]
+    discriminator_loss: Callable[[list[Verdict], list[Verdict]], Tensor]
+    undecided: float
+
+
+GAMES = {
+    "least_squares": Game(generator_loss, discriminator_loss, UNDECIDED),
+    "hinge": Game(hinge_generator_loss, hinge_discriminator_loss, 2.0),
+}

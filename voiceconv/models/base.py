@@ -19,6 +19,13 @@ class Verdict(NamedTuple):
     features: list[Tensor]
 
 
+def split_verdicts(verdicts: list[Verdict], n_real: int) -> tuple[list[Verdict], list[Verdict]]:
+    """Verdicts on a batch whose first n_real items are real -> those on the real, on the fakes."""
+    of_real = [Verdict(v.logits[:n_real], [f[:n_real] for f in v.features]) for v in verdicts]
+    of_fake = [Verdict(v.logits[n_real:], [f[n_real:] for f in v.features]) for v in verdicts]
+    return of_real, of_fake
+
+
 class Translator(nn.Module, ABC):
     """The network that ships.
 
@@ -38,6 +45,28 @@ class Discriminator(nn.Module, ABC):
     @abstractmethod
     def forward(self, frames: Tensor) -> list[Verdict]:
         """(B, C, T) -> one verdict a scale."""
+
+
+class WaveGenerator(nn.Module, ABC):
+    """The network of a neural vocoder. Made with `n_channels`, C of the frames, and `hop_length`.
+
+    `frame_centre`: the sample of its output that frame 0 is centred on.
+    """
+
+    hop_length: int
+    frame_centre: int = 0
+
+    @abstractmethod
+    def forward(self, frames: Tensor) -> Tensor:
+        """Frames (B, C, T) -> waves (B, T * hop_length)."""
+
+
+class WaveDiscriminator(nn.Module, ABC):
+    """Tells recordings from a vocoder's waves."""
+
+    @abstractmethod
+    def forward(self, waves: Tensor) -> list[Verdict]:
+        """(B, N) -> one verdict a part: a period, a scale, a resolution."""
 
 
 class Generator(nn.Module, ABC):

@@ -5,10 +5,8 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from voiceconv.models.base import Translator
-
 Losses = dict[str, Tensor]
-Generated = dict[str, list[Tensor]]  # what the generators made, by kind; each a list by domain_id
+Generated = dict[str, list[Tensor]]  # fakes by kind; each a list by what judges them
 
 PLAYERS = ("generator", "discriminator")
 
@@ -16,39 +14,53 @@ PLAYERS = ("generator", "discriminator")
 class Objective(nn.Module, ABC):
     """Two players and their losses.
 
+    generator: the network that ships.
     weights: player -> loss name -> factor. The names must be those of the losses, all of them and
     no other.
     """
 
     def __init__(
         self,
-        translator: Translator,
+        generator: nn.Module,
         discriminators: nn.Module,
         weights: Mapping[str, Mapping[str, float]],
     ) -> None:
         super().__init__()
         if set(weights) != set(PLAYERS):
             raise KeyError(f"weights are for {sorted(weights)}; the players are {list(PLAYERS)}")
-        self.translator = translator
+        self.generator = generator
         self.discriminators = discriminators
         self.weights = {player: dict(weights[player]) for player in PLAYERS}
 
     def player(self, name: str) -> nn.Module:
         """The networks that `name` moves."""
-        return {"generator": self.translator, "discriminator": self.discriminators}[name]
+        return {"generator": self.generator, "discriminator": self.discriminators}[name]
 
     @abstractmethod
     def generator_losses(self, batch: list[Tensor], step: int) -> tuple[Losses, Generated]:
-        """Batch by domain_id, each (B, C, T) -> unweighted scalars by name, and the fakes."""
+        """A batch -> unweighted scalars by name, and the fakes."""
 
     @abstractmethod
     def discriminator_losses(self, batch: list[Tensor], generated: Generated) -> Losses:
         """The same batch and the detached fakes -> unweighted scalars by name."""
 
+    @abstractmethod
+    def examples(self, batch: list[Tensor]) -> list[tuple[Tensor, Tensor]]:
+        """What the doctor looks at: inputs and outputs of one kind, (n, C, T) each; may be none."""
+
     @property
     @abstractmethod
     def undecided(self) -> float:
         """What each discriminator loss comes to where the discriminators cannot tell."""
+
+    def require_weights(self, **names: set[str]) -> None:
+        """Raise ValueError unless each player's weights have these names."""
+        for player, wanted in names.items():
+            if self.weights[player].keys() != wanted:
+                raise ValueError(
+                    f"weights.{player} names {sorted(self.weights[player])}; the losses are "
+                    f"{sorted(wanted)}"
+                )
 
     def total(self, player: str, losses: Losses) -> Tensor:
         """Weighted sum. Raises KeyError unless the losses are exactly those that have a weight."""

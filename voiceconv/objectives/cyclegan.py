@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from voiceconv.losses.adversarial import UNDECIDED, discriminator_loss, generator_loss
 from voiceconv.losses.reconstruction import l1_loss
-from voiceconv.models.base import Discriminator, Translator, Verdict
+from voiceconv.models.base import Discriminator, Translator, Verdict, split_verdicts
 from voiceconv.objectives.base import Generated, Losses, Objective
 
 KINDS = ("converted", "cycled")
@@ -96,20 +96,24 @@ class CycleGAN(Objective):
         )
         super().__init__(translator, discriminators, weights)
         adversarial = {f"adversarial_{kind}" for kind in judged}
-        names = {"generator": adversarial | {"cycle", "identity"}, "discriminator": adversarial}
-        for player, wanted in names.items():
-            if self.weights[player].keys() != wanted:
-                raise ValueError(
-                    f"weights.{player} names {sorted(self.weights[player])}; the losses are "
-                    f"{sorted(wanted)}"
-                )
+        self.require_weights(
+            generator=adversarial | {"cycle", "identity"}, discriminator=adversarial
+        )
         self.corruption = WholeFrames() if corruption is None else corruption
         self.identity_steps = identity_steps
         self.seed = seed
         self.n_domains = n_domains
 
+    @property
+    def translator(self) -> Translator:
+        """The generator: all domains' conversions."""
+        return self.generator  # type: ignore[return-value]
+
     def generator_losses(self, batch: list[Tensor], step: int) -> tuple[Losses, Generated]:
-        """See Objective. Names: adversarial_<kind> for each judged kind, cycle, identity."""
+        """See Objective; a batch is by domain_id, each (B, C, T).
+
+        Names: adversarial_<kind> for each judged kind, cycle, identity.
+        """
         with_identity = step < self.identity_steps
         converted: dict[tuple[int, int], Tensor] = {}
         cycle: list[Tensor] = []
@@ -147,6 +151,13 @@ class CycleGAN(Objective):
             for kind, judges in self._judges()
         }
 
+    def examples(self, batch: list[Tensor]) -> list[tuple[Tensor, Tensor]]:
+        """See Objective; every direction's."""
+        return [
+            (batch[source], self.translator(batch[source], source, target))
+            for source, target in permutations(range(self.n_domains), 2)
+        ]
+
     @property
     def undecided(self) -> float:
         """See Objective."""
@@ -176,11 +187,7 @@ def _judge_both(
     judge: nn.Module, real: Tensor, fake: Tensor
 ) -> tuple[list[Verdict], list[Verdict]]:
     """Real and fake in one pass, told apart again."""
-    n_real = len(real)
-    verdicts: list[Verdict] = judge(torch.cat([real, fake]))
-    of_real = [Verdict(v.logits[:n_real], [f[:n_real] for f in v.features]) for v in verdicts]
-    of_fake = [Verdict(v.logits[n_real:], [f[n_real:] for f in v.features]) for v in verdicts]
-    return of_real, of_fake
+    return split_verdicts(judge(torch.cat([real, fake])), len(real))
 
 
 def _sum(terms) -> Tensor:  # type: ignore[no-untyped-def]

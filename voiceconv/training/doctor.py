@@ -8,7 +8,6 @@ are of CycleGAN-VC2 at a quarter of its widths, 19,500 steps.
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import permutations
 from statistics import mean, median
 
 import torch
@@ -40,7 +39,7 @@ class Finding:
 class Doctor:
     """Looks at a run at every check, and says each illness once when it begins.
 
-    probe: frames (n, C, T) by domain_id, n >= 2, unlike each other.
+    probe: a batch of n >= 2 items that are unlike each other.
 
     Its memory begins anew when a run is resumed. It draws no random numbers: a run that is watched
     takes the same steps as one that is not.
@@ -73,22 +72,22 @@ class Doctor:
 
     @torch.no_grad()
     def _measure(self) -> dict[str, float]:
-        """Least change and variety over all directions, largest output, parameters' growth."""
-        translator = self._objective.translator
-        was_training = translator.training
-        translator.eval()
+        """Least change and variety over all examples, largest output, parameters' growth."""
+        generator = self._objective.generator
+        was_training = generator.training
+        generator.eval()
         changes, varieties, peaks = [], [], []
-        for source, target in permutations(range(len(self._probe)), 2):
-            frames = self._probe[source]
-            output = translator(frames, source, target)
+        for frames, output in self._objective.examples(self._probe):
             changes.append(_ratio((output - frames).abs().mean(), frames.abs().mean()))
             varieties.append(_ratio(_spread(output), _spread(frames)))
             peaks.append(output.abs().max())
-        translator.train(was_training)
+        generator.train(was_training)
         growth = {
             f"doctor/{player}_growth": _norm(self._objective.player(player)) / max(first, 1e-12)
             for player, first in self._first_norms.items()
         }
+        if not changes:
+            return growth
         return {
             "doctor/change": min(changes),
             "doctor/variety": min(varieties),
@@ -141,7 +140,9 @@ class Doctor:
     def _norms(self) -> Iterator[Finding]:
         for player in PLAYERS:
             growth = self._last_value(f"doctor/{player}_growth")
-            gradients = list(self._history[f"gradient_norm/{player}"])
+            gradients = list(self._history.get(f"gradient_norm/{player}", ()))
+            if not gradients:  # it does not play yet
+                continue
             usual = median(gradients[:-N_SUDDEN] or gradients)
             jumped = len(gradients) >= N_KNOWN + N_SUDDEN
             jumped = jumped and min(gradients[-N_SUDDEN:]) > NORM_GROWTH * usual
@@ -156,7 +157,7 @@ class Doctor:
 
     def _runaway(self) -> Iterator[Finding]:
         signs = []
-        peak = self._last_value("doctor/largest_output")
+        peak = next(reversed(self._history.get("doctor/largest_output", ())), 0.0)
         if not peak <= LOUD:  # NaN is not, either
             signs.append(f"outputs reach {peak:.3g} standard deviations")
         for name, history in sorted(self._history.items()):

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from voiceconv.errors import InputError, RunError
-from voiceconv.models.base import Translator
 from voiceconv.objectives.base import PLAYERS, Losses, Objective
 from voiceconv.training.best import Best
 from voiceconv.training.checkpoint import State, load_checkpoint, save_checkpoint
@@ -33,19 +32,19 @@ class Batches(Protocol):
     """Where batches come from: a function of the step and of nothing else."""
 
     def batch(self, step: int) -> list[Tensor]:
-        """By domain_id, each (B, C, T)."""
+        """As the objective takes it."""
         ...
 
 
 class Validator(Protocol):
     """What the trainer knows of validation."""
 
-    def measure(self, step: int, translator: Translator, tracker: Tracker) -> float | None:
-        """Show what the translator does; its score, lower is better, or None without one."""
+    def measure(self, step: int, network: nn.Module, tracker: Tracker) -> float | None:
+        """Show what the network does; its score, lower is better, or None without one."""
         ...
 
-    def ship(self, step: int, translator: Translator) -> None:
-        """Write it as what users will convert with."""
+    def ship(self, step: int, network: nn.Module) -> None:
+        """Write it as what users will use."""
         ...
 
 
@@ -70,11 +69,11 @@ class Trainer:
     Args:
         optimizers: player -> parameters -> optimiser; each player has its own, at its own rate.
         gradient_clip: largest norm of a player's gradient; None leaves it.
-        ema_decay: keep an exponential moving average of the translator, which then is what ships;
+        ema_decay: keep an exponential moving average of the generator, which then is what ships;
             None keeps none.
         precision: autocast type of forward passes; parameters stay float32.
         validator: measures what would ship every `validate_every` steps and at the end.
-        ship: "best" ships the translator of the lowest score, "last" the newest, which is also
+        ship: "best" ships the network of the lowest score, "last" the newest, which is also
             what ships until there is a score.
         patience: training ends after so many validations in a row without a better score; None
             goes on to the schedule's end.
@@ -135,7 +134,7 @@ class Trainer:
         }
         self._ema_decay = ema_decay
         self._average = (
-            copy.deepcopy(objective.translator).requires_grad_(False) if ema_decay else None
+            copy.deepcopy(objective.generator).requires_grad_(False) if ema_decay else None
         )
         self._autocast = AUTOCAST[precision]
         self._scaler = torch.amp.GradScaler(
@@ -151,9 +150,9 @@ class Trainer:
         return self.folder / "checkpoints" / "last.pt"
 
     @property
-    def translator(self) -> Translator:
+    def network(self) -> nn.Module:
         """What ships: the moving average where one is kept."""
-        return self.objective.translator if self._average is None else self._average
+        return self.objective.generator if self._average is None else self._average
 
     @property
     def finished(self) -> bool:
@@ -236,10 +235,13 @@ class Trainer:
             self.objective.player(player).requires_grad_(player == moving)
 
     def _update(self, player: str, losses: Losses) -> Losses:
-        """Backward and step of one player's optimiser."""
+        """Backward and step of one player's optimiser; none where all losses are constants yet."""
+        total = self.objective.total(player, losses)
+        if not total.requires_grad:
+            return {}
         network, optimizer = self.objective.player(player), self.optimizers[player]
         optimizer.zero_grad(set_to_none=True)
-        self._scaler.scale(self.objective.total(player, losses)).backward()
+        self._scaler.scale(total).backward()
         self.ranks.average_gradients(network)  # first: ranks must agree on what has overflowed
         self._scaler.unscale_(optimizer)
         limit = float("inf") if self.gradient_clip is None else self.gradient_clip
@@ -254,7 +256,7 @@ class Trainer:
             return
         # Young averages forget the random start.
         decay = min(self._ema_decay, (1 + self.step) / (10 + self.step))
-        averages, current = self._average.state_dict(), self.objective.translator.state_dict()
+        averages, current = self._average.state_dict(), self.objective.generator.state_dict()
         floating = [name for name, value in averages.items() if value.is_floating_point()]
         torch._foreach_lerp_(
             [averages[n] for n in floating], [current[n] for n in floating], 1 - decay
@@ -309,18 +311,18 @@ class Trainer:
         self._validated = self.step
         score = None
         if self.validator and self.ranks.is_main:
-            translator = self.translator
-            translator.eval()
+            network = self.network
+            network.eval()
             with torch.no_grad():
-                score = self.validator.measure(self.step, translator, tracker)
-            translator.train()
+                score = self.validator.measure(self.step, network, tracker)
+            network.train()
         # All ranks note the same score, for all must know when patience is at its end.
         mine = torch.tensor(math.nan if score is None else score, dtype=torch.float64)
         told = float(self.ranks.gather(mine)[0])
         is_best = not math.isnan(told) and self.best.note(self.step, told)
         if self.validator and self.ranks.is_main:
             if is_best or math.isinf(self.best.score) or self.ship == "last":
-                self.validator.ship(self.step, self.translator)
+                self.validator.ship(self.step, self.network)
         if self.finished:
             self.save()  # last: a finished run does nothing more
 
@@ -384,7 +386,7 @@ class Trainer:
                 optimizer.load_state_dict(state["optimizers"][player])
             if self._average is not None:
                 self._average.load_state_dict(
-                    state["average"] or self.objective.translator.state_dict()
+                    state["average"] or self.objective.generator.state_dict()
                 )
         except (RuntimeError, ValueError, KeyError) as error:
             raise InputError(

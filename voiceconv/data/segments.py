@@ -1,0 +1,89 @@
+"""Random segments of waves with their frames: what a vocoder trains on.
+
+As with crops of frames, all that is random is a pure function of (seed, rank, step).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from voiceconv.data.archive import Archive
+from voiceconv.errors import InputError
+
+
+class WaveSegments:
+    """Batches by step: [frames (batch_size, C, n_frames), waves (batch_size, n_frames * hop)].
+
+    utterances: matrices (T, C) with their waves (N,), memory-mapped or not; sample t * hop_length
+        is the centre of frame t. Those shorter than a segment are left out.
+
+    Each utterance comes in every pass as often as segments fit into it, in an order of that pass's
+    own: what is said for longer is heard more often.
+    """
+
+    def __init__(
+        self,
+        utterances: Sequence[tuple[np.ndarray, np.ndarray]],
+        hop_length: int,
+        n_frames: int = 64,
+        batch_size: int = 16,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self.hop_length = hop_length
+        self.n_frames = n_frames
+        self.batch_size = batch_size
+        self.seed = seed
+        self.rank = rank
+        self.world_size = world_size
+        # The last frame's hop is whole only where the wave goes on beyond its centre.
+        usable = [
+            (frames, wave, min(len(frames), len(wave) // hop_length)) for frames, wave in utterances
+        ]
+        self._utterances = [one for one in usable if one[2] >= n_frames]
+        if not self._utterances:
+            longest = max((n for _, _, n in usable), default=0)
+            raise InputError(
+                f"none of {len(usable)} utterances is as long as a training segment of {n_frames} "
+                f"frames (the longest has {longest}); add longer recordings or lower data.n_frames"
+            )
+        self._turns = np.repeat(
+            np.arange(len(self._utterances)), [n // n_frames for _, _, n in self._utterances]
+        )
+
+    def batch(self, step: int) -> list[Tensor]:
+        """[frames (batch_size, C, n_frames), waves (batch_size, n_frames * hop_length)]."""
+        rng = np.random.default_rng([self.seed, self.rank, step])
+        first = (step * self.world_size + self.rank) * self.batch_size
+        frames, waves = [], []
+        for draw in range(first, first + self.batch_size):
+            epoch, position = divmod(draw, len(self._turns))
+            order = np.random.default_rng([self.seed, epoch]).permutation(self._turns)
+            matrix, wave, n_usable = self._utterances[order[position]]
+            start = rng.integers(n_usable - self.n_frames + 1)
+            stop = start + self.n_frames
+            frames.append(torch.from_numpy(np.array(matrix[start:stop]).T))
+            hop = self.hop_length
+            waves.append(torch.from_numpy(np.array(wave[start * hop : stop * hop])))
+        return [torch.stack(frames), torch.stack(waves)]
+
+
+def read_segments_dump(dump: Path | str) -> list[tuple[np.ndarray, np.ndarray]]:
+    """An extracted split with waves: frames (T, C) and wave (N,) by utterance, in sorted order.
+
+    Raises InputError where it was extracted without waves.
+    """
+    dump = Path(dump)
+    if not (dump / "waves.scp").exists():
+        raise InputError(
+            f"{dump} has no waves.scp; a vocoder learns from waves: extract with --waves"
+        )
+    frames, waves = Archive(dump / "feats.scp"), Archive(dump / "waves.scp")
+    missing = sorted(frames.keys() - waves.keys())
+    if missing:
+        raise InputError(f"{dump / 'waves.scp'} lacks {missing[0]!r}; extract again")
+    return [(frames[name], waves[name]) for name in sorted(frames)]
