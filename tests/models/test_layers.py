@@ -7,6 +7,7 @@ import torch
 from networks import filled, waves
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils.parametrizations import weight_norm
 
 from voiceconv.models.layers import (
     GatedConv1d,
@@ -14,6 +15,7 @@ from voiceconv.models.layers import (
     MapConv2d,
     PixelShuffle1d,
     ResidualBlock1d,
+    fold_weight_norm,
 )
 
 
@@ -80,6 +82,24 @@ def test_map_convolution_under_autocast_is_as_exact_as_the_convolution():
             plain = F.conv2d(x, layer.weight, layer.bias, padding=(2, 7))
     ours, theirs = ((found.float() - exact).abs().mean() for found in (rounded, plain))
     assert ours < 1.1 * theirs
+
+
+def test_folding_keeps_the_function_and_leaves_plain_weights():
+    # g = (2, 10) and v = (3, 4), (0, 5): g . v / |v| is (1.2, 1.6), (0, 10).
+    network = nn.Sequential(weight_norm(nn.Linear(2, 2)), nn.Tanh(), nn.Conv1d(4, 1, 1))
+    network.append(weight_norm(nn.ConvTranspose1d(1, 1, 3)))
+    with torch.no_grad():
+        scale, direction = network[0].parametrizations.weight.parameters()
+        scale.copy_(torch.tensor([[2.0], [10.0]]))
+        direction.copy_(torch.tensor([[3.0, 4.0], [0.0, 5.0]]))
+    before = network(waves(4, 2))
+    fold_weight_norm(network)
+    assert sorted(network.state_dict()) == [
+        f"{layer}.{name}" for layer in (0, 2, 3) for name in ("bias", "weight")
+    ]
+    assert network[0].weight.flatten().tolist() == pytest.approx([1.2, 1.6, 0.0, 10.0])
+    assert type(network[3]) is nn.ConvTranspose1d
+    torch.testing.assert_close(network(waves(4, 2)), before, atol=1e-6, rtol=0)
 
 
 def test_residual_block_is_the_ports_with_its_weights():
