@@ -19,6 +19,7 @@ class WaveSegments:
 
     utterances: matrices (T, C) with their waves (N,), memory-mapped or not; sample t * hop_length
         is the centre of frame t. Those shorter than a segment are left out.
+    frame_centre: the sample of a segment that its first frame is centred on: the generator's.
 
     Each utterance comes in every pass as often as segments fit into it, in an order of that pass's
     own: what is said for longer is heard more often.
@@ -33,6 +34,7 @@ class WaveSegments:
         seed: int = 0,
         rank: int = 0,
         world_size: int = 1,
+        frame_centre: int = 0,
     ) -> None:
         self.hop_length = hop_length
         self.n_frames = n_frames
@@ -40,9 +42,10 @@ class WaveSegments:
         self.seed = seed
         self.rank = rank
         self.world_size = world_size
-        # The last frame's hop is whole only where the wave goes on beyond its centre.
+        self.frame_centre = frame_centre
+        self._first = -(-frame_centre // hop_length)  # the frame before which the wave has begun
         usable = [
-            (frames, wave, min(len(frames), len(wave) // hop_length)) for frames, wave in utterances
+            (frames, wave, self._n_usable(len(frames), len(wave))) for frames, wave in utterances
         ]
         self._utterances = [one for one in usable if one[2] >= n_frames]
         if not self._utterances:
@@ -64,12 +67,17 @@ class WaveSegments:
             epoch, position = divmod(draw, len(self._turns))
             order = np.random.default_rng([self.seed, epoch]).permutation(self._turns)
             matrix, wave, n_usable = self._utterances[order[position]]
-            start = rng.integers(n_usable - self.n_frames + 1)
-            stop = start + self.n_frames
-            frames.append(torch.from_numpy(np.array(matrix[start:stop]).T))
-            hop = self.hop_length
-            waves.append(torch.from_numpy(np.array(wave[start * hop : stop * hop])))
+            start = self._first + rng.integers(n_usable - self.n_frames + 1)
+            frames.append(torch.from_numpy(np.array(matrix[start : start + self.n_frames]).T))
+            sample = start * self.hop_length - self.frame_centre
+            n_samples = self.n_frames * self.hop_length
+            waves.append(torch.from_numpy(np.array(wave[sample : sample + n_samples])))
         return [torch.stack(frames), torch.stack(waves)]
+
+    def _n_usable(self, n_frames: int, n_samples: int) -> int:
+        """How many frames have a whole hop of the wave to themselves."""
+        last = min(n_frames, (n_samples + self.frame_centre) // self.hop_length)
+        return max(0, last - self._first)
 
 
 def read_segments_dump(dump: Path | str) -> list[tuple[np.ndarray, np.ndarray]]:
