@@ -52,7 +52,7 @@ def test_stft_distance_is_the_papers():
         convergence = np.sqrt(((x - y) ** 2).sum()) / np.sqrt((x**2).sum())
         terms.append(convergence + np.abs(np.log(x) - np.log(y)).sum() / x.size)
     found = copies.evaluate(speech(0.5), noisy(speech(0.5)))
-    assert found == {"stft_distance": pytest.approx(sum(terms) / 3, rel=1e-6)}
+    assert found["stft_distance"] == pytest.approx(sum(terms) / 3, rel=1e-6)
 
 
 def test_stft_distance_by_hand():
@@ -68,6 +68,8 @@ def test_a_copy_of_another_level_is_a_perfect_copy():
     assert found["stft_distance"] == pytest.approx(0, abs=1e-12)
     assert found["pesq"] == pytest.approx(4.6439, abs=1e-3)  # P.862.2's largest
     assert found["stoi"] == pytest.approx(1, abs=1e-9)
+    assert found["f0_error"] == pytest.approx(0, abs=1e-6)
+    assert found["copy_voicing_error"] == 0
 
 
 def test_pesq_is_the_librarys():
@@ -93,6 +95,33 @@ def test_stoi_is_the_librarys():
         assert found["stoi"] == pystoi.stoi(*given, 16000)
 
 
+def test_f0_frame_by_frame():
+    """Nothing is warped: the same contour, a frame later, is another one."""
+    octaves = np.array([100.0, 200.0, 0.0, 0.0, 100.0])
+    # 0, 1200 and 0 cents over three couples; the second pair of frames is voiced on one side.
+    copy = np.array([100.0, 100.0, 0.0, 80.0, 100.0])
+    assert copies.compare_f0(octaves, copy) == {
+        "f0_error": pytest.approx(1200 / 3**0.5),
+        "copy_voicing_error": pytest.approx(20.0),
+    }
+    assert copies.compare_f0(octaves, np.roll(octaves, 1)) == {
+        "f0_error": pytest.approx((1200**2 / 2) ** 0.5),  # couples (100, 100) and (200, 100)
+        "copy_voicing_error": pytest.approx(40.0),
+    }
+    assert copies.compare_f0(octaves, np.zeros(5)) == {"copy_voicing_error": pytest.approx(60.0)}
+
+
+@pytest.mark.parametrize("search", ["dio", "harvest"])
+def test_f0_error_of_a_mistuned_copy(search):
+    t = np.arange(16000) / 16000
+    original, copy = (
+        sum(0.8**k * np.cos(2 * np.pi * k * f * t) for k in range(1, 20)) for f in (200, 202)
+    )
+    found = copies.evaluate(original, 0.3 * copy, search=search)
+    assert found["f0_error"] == pytest.approx(1200 * np.log2(202 / 200), abs=1)  # 17.2
+    assert found["copy_voicing_error"] == pytest.approx(0, abs=1)
+
+
 def test_the_longer_one_is_cut_by_a_tenth_of_a_second_at_most():
     longer = np.append(speech(), np.ones(1600))
     assert copies.evaluate(speech(), longer)["stft_distance"] == 0.0
@@ -105,7 +134,8 @@ def test_what_is_undefined_is_left_out():
     pytest.importorskip("pystoi")
     scorers = copies.Pesq(), copies.Stoi()
     short = speech()[2000:5000]  # 0.19 s: too short for both
-    assert copies.evaluate(short, short, *scorers) == {"stft_distance": 0.0}
+    exact = {"stft_distance": 0.0, "f0_error": 0.0, "copy_voicing_error": 0.0}
+    assert copies.evaluate(short, short, *scorers) == exact
     with pytest.warns(UserWarning, match="the copy is digital silence"):
         assert copies.evaluate(speech(), np.zeros(32000), *scorers) == {}
 
@@ -117,7 +147,7 @@ def test_pesq_without_an_utterance_is_left_out(monkeypatch):
         raise pesq.NoUtterancesError("No utterances detected")
 
     monkeypatch.setattr(pesq, "pesq", hears_none)
-    assert copies.evaluate(speech(), speech(), copies.Pesq()) == {"stft_distance": 0.0}
+    assert "pesq" not in copies.evaluate(speech(), speech(), copies.Pesq())
 
 
 @pytest.mark.parametrize(("package", "make"), [("pesq", copies.Pesq), ("pystoi", copies.Stoi)])
@@ -129,5 +159,7 @@ def test_a_missing_package_is_named_with_its_remedy(monkeypatch, package, make):
 
 def test_protocol_names_the_package_that_scores():
     pytest.importorskip("pystoi")
-    assert set(copies.protocol("pystoi")) == {"level", "pystoi"}
-    assert "resolutions" in copies.protocol()
+    assert set(copies.protocol("stoi")) == {"level", "pystoi"}
+    assert set(copies.protocol("stft_distance")) == {"level", "resolutions"}
+    assert copies.protocol("f0_error", "harvest")["f0"] == "harvest"
+    assert copies.protocol("copy_voicing_error")["frame_period"] == 5.0

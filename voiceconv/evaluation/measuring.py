@@ -46,7 +46,7 @@ EMBEDDING = ["speaker_similarity", "source_similarity", "nearer_target"]
 F0_STATISTICS = ["f0_mean_difference", "f0_spread_ratio"]
 DNSMOS = ["dnsmos", "dnsmos_signal", "dnsmos_background"]
 ERRORS = ["character_error", "word_error"]
-COPY = ["stft_distance", "pesq", "stoi"]
+COPY = [name for name, measure in MEASURES.items() if "copy_of" in measure.needs]
 LEVEL = ["loudness", "peak", "clipped", "silence"]
 
 
@@ -135,7 +135,11 @@ class Measurer:
             )
         if case.original and self.any_of(COPY):
             found |= copy_synthesis.evaluate(
-                self.read(case.original)[0], wave, self.tools.get("pesq"), self.tools.get("stoi")
+                self.read(case.original)[0],
+                wave,
+                self.tools.get("pesq"),
+                self.tools.get("stoi"),
+                self.protocol.mcd.f0,
             )
         if self.any_of(LEVEL):
             found |= level.evaluate(own, rate)

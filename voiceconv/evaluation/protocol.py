@@ -122,7 +122,7 @@ def measure_stamp(
         assert recogniser is not None
         return intelligibility.protocol(recogniser)
     if "copy_of" in MEASURES[name].needs:
-        return copy_synthesis.protocol({"pesq": "pesq", "stoi": "pystoi"}.get(name))
+        return copy_synthesis.protocol(name, protocol.mcd.f0)
     return level.protocol()
 
 

@@ -43,6 +43,8 @@ MEASURES: dict[str, Measure] = {
     "stft_distance": Measure("STFT distance", "", "lower", _COPY),
     "pesq": Measure("PESQ", "MOS-LQO", "higher", _COPY),
     "stoi": Measure("STOI", "", "higher", _COPY),
+    "f0_error": Measure("F0 error", "cents", "lower", _COPY),
+    "copy_voicing_error": Measure("voicing error of the copy", "%", "lower", _COPY),
     "loudness": Measure("loudness", "LUFS", "none"),
     "peak": Measure("peak", "dBFS", "none"),
     "clipped": Measure("clipped", "%", "lower"),

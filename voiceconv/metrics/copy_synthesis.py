@@ -5,8 +5,10 @@ Conventions
 Waves are (N,) floating point at 16 kHz, the reference scaled to a peak of 0.8 (see waves.py) and
 the copy to the reference's root mean square, for a vocoder's phases move peaks by decibels without
 being louder. They lie sample on sample: the longer one is cut where it is longer by at most 0.1 s.
-The reference comes first. What is undefined is left out of the result: all of it where one wave is
-silent, PESQ where it finds no utterance or too short a one, STOI below 30 frames of speech (0.4 s).
+F0 is WORLD's (analysis.py), and the frames of one number are compared: nothing is warped. The
+reference comes first. What is undefined is left out of the result: all of it where one wave is
+silent, PESQ where it finds no utterance or too short a one, STOI below 30 frames of speech (0.4 s),
+the F0 error where no frame is voiced in both.
 
 Metrics
 -------
@@ -14,6 +16,8 @@ Metrics
   logarithm), averaged over three resolutions; 0 is identical.
 * pesq: wide band, MOS-LQO from 1.04 to 4.64; higher is better.
 * stoi: about 0 to 1; higher is better.
+* f0_error: root mean square difference of log F0 over the frames that are voiced in both, in cents.
+* copy_voicing_error: share of the frames that are voiced in one and not in the other, in %.
 
 References
 ----------
@@ -30,15 +34,18 @@ import librosa
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceconv.metrics import waves
+from voiceconv.metrics import analysis, prosody, waves
+from voiceconv.metrics.analysis import DEFAULT, Search, find_f0
 from voiceconv.metrics.optional import load
 from voiceconv.metrics.waves import SAMPLE_RATE, scale_to_peak
 
 RESOLUTIONS = ((1024, 600, 120), (2048, 1200, 240), (512, 240, 50))  # FFT, window, hop in samples
 FLOOR = 1e-7  # of power, as in the authors' code: log() of an empty bin
 TOLERANCE = 1600  # samples: vocoders end on a whole frame
+F0 = ("f0_error", "copy_voicing_error")
 
 Wave = NDArray[np.float64]
+Contour = NDArray[np.float64]
 
 
 def validate(reference: NDArray[np.floating], estimated: NDArray[np.floating]) -> None:
@@ -109,13 +116,22 @@ class Stoi:
                 return None
 
 
+def compare_f0(reference: Contour, estimated: Contour) -> dict[str, float]:
+    """F0 (T,) and (T,) in Hz, 0 where unvoiced -> f0_error, if defined, and copy_voicing_error."""
+    couples = np.stack([reference, estimated], axis=1)
+    error = prosody.compare_f0(couples).get("log_f0_rmse")
+    voicing = {"copy_voicing_error": prosody.compare_voicing(couples)}
+    return voicing if error is None else {"f0_error": error, **voicing}
+
+
 def evaluate(
     reference: NDArray[np.floating],
     estimated: NDArray[np.floating],
     pesq: Pesq | None = None,
     stoi: Stoi | None = None,
+    search: Search = DEFAULT.f0,
 ) -> dict[str, float]:
-    """Waves (N,) and (M,) at 16 kHz -> stft_distance, and pesq and stoi where a scorer is given."""
+    """Waves (N,) and (M,) at 16 kHz -> the measures; pesq and stoi where a scorer is given."""
     validate(reference, estimated)
     original, copy = match(reference, estimated)
     if not (original.any() and copy.any()):
@@ -124,13 +140,16 @@ def evaluate(
         "stft_distance": stft_distance(original, copy),
         "pesq": pesq.score(original, copy) if pesq else None,
         "stoi": stoi.score(original, copy) if stoi else None,
+        **compare_f0(find_f0(original, search)[0], find_f0(copy, search)[0]),
     }
     return {name: value for name, value in found.items() if value is not None}
 
 
-def protocol(package: str | None = None) -> dict[str, object]:
-    """How copies are measured, for the stamp; `package` is "pesq" or "pystoi" where it scores."""
-    return {
-        "level": "the copy at the original's root mean square",
-        **({package: version(package)} if package else {"resolutions": RESOLUTIONS}),
-    }
+def protocol(name: str, search: Search = DEFAULT.f0) -> dict[str, object]:
+    """How one of the measures is made, for the stamp."""
+    level = {"level": "the copy at the original's root mean square"}
+    if name in F0:
+        f0 = {"f0": search, "frame_period": analysis.FRAME_PERIOD, "pyworld": version("pyworld")}
+        return {**level, **f0}
+    package = {"pesq": "pesq", "stoi": "pystoi"}.get(name)
+    return {**level, **({package: version(package)} if package else {"resolutions": RESOLUTIONS})}

@@ -88,7 +88,7 @@ def evaluate_pair(aligned: Pair) -> dict[str, float]:
     spans = [len(one.f0[one.span]) for one in (reference, estimated)]
     return {
         **compare_f0(couples),
-        "voicing_error": 100 * float(np.mean((couples[:, 0] > 0) != (couples[:, 1] > 0))),
+        "voicing_error": compare_voicing(couples),
         "duration_ratio": spans[1] / spans[0],
     }
 
@@ -103,6 +103,12 @@ def compare_f0(couples: NDArray[np.float64]) -> dict[str, float]:
     if min(first.std(), second.std()) > STEADY:
         scores["log_f0_correlation"] = float(np.corrcoef(first, second)[0, 1])
     return scores
+
+
+def compare_voicing(couples: NDArray[np.float64]) -> float:
+    """F0 (P, 2) in Hz -> the share of couples of which one is voiced and the other not, in %."""
+    voiced = couples > 0
+    return 100 * float(np.mean(voiced[:, 0] != voiced[:, 1]))
 
 
 def evaluate(target: F0Statistics, estimated: Contour) -> dict[str, float]:
