@@ -1,7 +1,7 @@
 """Waves to frames: what the networks see of a recording."""
 
-from voiceconv.features.base import FeatureExtractor, Features
-from voiceconv.features.mel import MelSpectrogram
+from voiceconv.features.base import FeatureExtractor, Features, differences
+from voiceconv.features.mel import LogMel, MelSpec, MelSpectrogram
 from voiceconv.features.stats import (
     DomainStats,
     convert_aperiodicity,
@@ -15,10 +15,13 @@ __all__ = [
     "DomainStats",
     "FeatureExtractor",
     "Features",
+    "LogMel",
+    "MelSpec",
     "MelSpectrogram",
     "World",
     "convert_aperiodicity",
     "convert_f0",
+    "differences",
     "load_stats",
     "save_stats",
 ]

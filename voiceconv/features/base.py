@@ -7,6 +7,18 @@ from dataclasses import dataclass
 from torch import Tensor
 
 
+def differences(wanted: Mapping[str, object], given: Mapping[str, object]) -> list[str]:
+    """Each thing in which two definitions differ: "hop_length 300, not 256", what is wanted last.
+
+    Of two kinds, the kind and what both have; a name that one of the same kind lacks is missing.
+    """
+    names = [*wanted, *(name for name in given if name not in wanted)]
+    if wanted.get("kind") != given.get("kind"):
+        names = [name for name in names if name == "kind" or (name in wanted and name in given)]
+    pairs = {name: (wanted.get(name, "missing"), given.get(name, "missing")) for name in names}
+    return [f"{name} {there}, not {here}" for name, (here, there) in pairs.items() if there != here]
+
+
 @dataclass(frozen=True)
 class Features:
     """One utterance, analysed.

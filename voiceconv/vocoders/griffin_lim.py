@@ -5,35 +5,39 @@ import torchaudio
 from torch import Tensor
 
 from voiceconv.features.base import Features
-from voiceconv.features.mel import MelSpectrogram
+from voiceconv.features.mel import WINDOWS, MelSpectrogram
 from voiceconv.vocoders.base import Vocoder
 
 
 class GriffinLim(Vocoder[MelSpectrogram]):
-    """Linear magnitudes by the mel filters' pseudo-inverse, then phases by iteration."""
+    """The linear spectrum by the mel filters' pseudo-inverse, then phases by iteration."""
 
     takes = MelSpectrogram
 
     def __init__(self, extractor: MelSpectrogram, n_iterations: int = 60) -> None:
         super().__init__(extractor)
+        spec = extractor.spec
         self._to_linear = torch.linalg.pinv(extractor.filters.double()).float()  # (F, C)
         self._griffin_lim = torchaudio.transforms.GriffinLim(
-            n_fft=extractor.n_fft,
-            hop_length=extractor.hop_length,
+            n_fft=spec.n_fft,
+            hop_length=spec.hop_length,
+            win_length=spec.win_length,
+            window_fn=WINDOWS[spec.window],
             n_iter=n_iterations,
-            power=1.0,
+            power=spec.power,
             rand_init=False,  # the same frames give the same wave
         )
 
     def synthesize(self, features: Features) -> Tensor:
         """See Vocoder."""
         self._check(features)
-        hop_length = self.extractor.hop_length
+        spec = self.extractor.spec
         n_frames = features.frames.shape[1]
-        magnitudes = (self._to_linear @ features.frames.exp()).clamp_min(0)  # (F, T)
+        mel = (features.frames * spec.log_unit).exp()  # (C, T)
+        spectrum = (self._to_linear @ mel).clamp_min(0)  # (F, T), magnitudes or powers
         # Griffin-Lim's wave ends at the last frame's centre; edges shorter than a window need
         # company
-        padding = max(1, self.extractor.n_fft // hop_length - n_frames + 1)
-        magnitudes = torch.nn.functional.pad(magnitudes[None], (0, padding), mode="replicate")[0]
-        wave: Tensor = self._griffin_lim(magnitudes)
-        return wave[: n_frames * hop_length]
+        padding = max(1, spec.n_fft // spec.hop_length - n_frames + 1)
+        spectrum = torch.nn.functional.pad(spectrum[None], (0, padding), mode="replicate")[0]
+        wave: Tensor = self._griffin_lim(spectrum)
+        return wave[: n_frames * spec.hop_length]
