@@ -235,6 +235,31 @@ def test_a_copy_of_itself_has_no_distance(tmp_path):
     assert scores["utterances"]["1"]["stft_distance"] == pytest.approx(0, abs=1e-9)
 
 
+def test_copies_of_several_domains_go_by_the_whole_name(tmp_path):
+    """Two domains say sentence 1; each copy meets its own original, and so does a directory."""
+    data = tmp_path / "data"
+    for name, pitch in (("a", 100), ("b", 150)):
+        write(tmp_path / f"wav/{name}.wav", pitch, seconds=1)
+        write(tmp_path / f"copies/{name}-1.wav", 1.01 * pitch, seconds=1)
+    data.mkdir()
+    (data / "wav.scp").write_text(f"a-1 {tmp_path}/wav/a.wav\nb-1 {tmp_path}/wav/b.wav\n")
+    (data / "utt2spk").write_text("a-1 a\nb-1 b\n")
+    names = ["stft_distance", "f0_error"]
+    copies = evaluate_folder(Given(tmp_path / "copies", copy_of=data), names)
+    own = evaluate_folder(Given(data, copy_of=data), names)
+    for name in ("a-1", "b-1"):  # 17 cents of itself, 700 of the other
+        assert 15 < copies["utterances"][name]["f0_error"] < 60
+        assert own["utterances"][name]["stft_distance"] == pytest.approx(0, abs=1e-9)
+    assert own["utterances"].keys() == copies["utterances"].keys() == {"a-1", "b-1"}
+    write(tmp_path / "copies/1.wav", seconds=1)
+    with pytest.raises(InputError, match="copies/1.wav has no counterpart"):
+        evaluate_folder(Given(tmp_path / "copies", copy_of=data), names)
+    (tmp_path / "copies/1.wav").unlink()
+    (tmp_path / "copies/b-1.wav").unlink()
+    one = evaluate_folder(Given(tmp_path / "copies", copy_of=data, source="a"), names)
+    assert list(one["utterances"]) == ["1"]
+
+
 @pytest.mark.slow
 def test_neither_jobs_nor_order_nor_kept_voices_change_a_figure(tmp_path, monkeypatch):
     monkeypatch.setattr("voiceconv.evaluation.protocol.commit", lambda: "abc")

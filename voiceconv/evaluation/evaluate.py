@@ -69,7 +69,8 @@ def evaluate_folder(
     """
     protocol = protocol or Protocol()
     run, not_run = _runnable(given, names or tuple(MEASURES), recogniser)
-    converted = inputs.recordings(given.converted, given.domain or given.source, "--domain")
+    choice = "--domain" if given.copy_of is None else None  # copies may be of all domains
+    converted = inputs.recordings(given.converted, given.domain or given.source, choice)
     cases = inputs.cases(
         converted, given.reference, given.copy_of, given.text, given.source, given.target
     )

@@ -23,10 +23,11 @@ class Case(NamedTuple):
     text: str | None = None
 
 
-def recordings(location: Location, domain: str | None, option: str) -> list[Utterance]:
+def recordings(location: Location, domain: str | None, option: str | None) -> list[Utterance]:
     """Utterances of a folder, a list of files or a Kaldi data directory (there: of one domain).
 
-    `option` is what errors name for choosing the domain: `--target`, `--source` or `--domain`.
+    `option` is what errors name for choosing the domain: `--target`, `--source` or `--domain`;
+    None: all domains, where none is chosen.
     """
     if not isinstance(location, (str, Path)):
         return [Utterance(Path(file).stem, domain or "", Path(file)) for file in location]
@@ -52,11 +53,11 @@ def cases(
     """Pair each converted recording with what is given of it; sorted by stem.
 
     The stem is that of the reference (without one, the original's, the text's, its own): the
-    longest end of the name, cut at hyphens, that is known there. Raises InputError where one has
-    no counterpart.
+    longest end of the name, cut at hyphens, that is known there. Originals may be of several
+    domains: a copy says its utterance's whole name. Raises InputError where one has no counterpart.
     """
     references = _recordings_by_stem(reference, target, "--target")
-    originals = _recordings_by_stem(copy_of, source, "--source")
+    originals = _recordings_by_stem(copy_of, source, None)
     texts = None if text is None else _texts(Path(text), source)
     found: dict[str, Case] = {}
     for one in converted:
@@ -101,10 +102,10 @@ def _file_digest(path: Path) -> str:
         raise InputError(f"cannot read {path}: {error.strerror}; check the path") from None
 
 
-def _of_domain(folder: Path, domain: str | None, option: str) -> list[Utterance]:
+def _of_domain(folder: Path, domain: str | None, option: str | None) -> list[Utterance]:
     utterances = read_data_dir(folder)
     domains = sorted({utterance.domain for utterance in utterances})
-    if domain is None and len(domains) > 1:
+    if domain is None and option is not None and len(domains) > 1:
         raise InputError(f"{folder} holds {', '.join(domains)}; choose one with {option}")
     utterances = [u for u in utterances if domain in (None, u.domain)]
     if not utterances:
@@ -118,13 +119,16 @@ def _stem(utterance: Utterance) -> str:
 
 
 def _recordings_by_stem(
-    location: Location | None, domain: str | None, option: str
+    location: Location | None, domain: str | None, option: str | None
 ) -> dict[str, Utterance] | None:
+    """Stem -> recording; of several domains, which may share stems: id -> recording."""
     if location is None:
         return None
+    found = recordings(location, domain, option)
+    several = len({utterance.domain for utterance in found}) > 1
     table: dict[str, Utterance] = {}
-    for utterance in recordings(location, domain, option):
-        stem = _stem(utterance)
+    for utterance in found:
+        stem = utterance.id if several else _stem(utterance)
         if stem in table:
             raise InputError(f"two recordings of {stem!r} in {location}; keep one")
         table[stem] = utterance
@@ -153,8 +157,8 @@ def _counterpart(
     if table is None:
         return None, None
     parts = _stem(utterance).split("-")
-    ends = ("-".join(parts[first:]) for first in range(len(parts)))  # the longest first
-    stem = next((end for end in ends if end in table), None)
+    ends = ["-".join(parts[first:]) for first in range(len(parts))]  # the longest first
+    stem = next((end for end in [utterance.id, *ends] if end in table), None)
     if stem is None:
         raise InputError(f"{utterance.path} has no counterpart in {remedy}, or leave the file out")
     return stem, table[stem]
