@@ -13,7 +13,7 @@ from voiceconv.data.archive import Archive
 from voiceconv.data.dataset import read_yaml
 from voiceconv.data.manifest import read_table
 from voiceconv.errors import InputError
-from voiceconv.features import DomainStats, FeatureExtractor
+from voiceconv.features import DomainStats, FeatureExtractor, differences
 
 
 class Corpus:
@@ -83,8 +83,8 @@ class Corpus:
             build(read_yaml(self.dump / one / "features.yaml"), FeatureExtractor).definition
             for one in ("train", split)
         )
-        if ours != theirs:
+        if differing := differences(ours, theirs):
             raise InputError(
                 f"{self.dump / split} was extracted with other features than "
-                f"{self.dump / 'train'}; extract it again"
+                f"{self.dump / 'train'}: {'; '.join(differing)}; extract it again"
             )

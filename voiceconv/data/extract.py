@@ -33,7 +33,7 @@ from voiceconv.data.manifest import Utterance, is_data_dir, read_data_dir, write
 from voiceconv.data.splits import SPLITS
 from voiceconv.data.workers import GiveUp, Outcome, run_tasks
 from voiceconv.errors import InputError, RunError
-from voiceconv.features.base import FeatureExtractor, Features
+from voiceconv.features.base import FeatureExtractor, Features, differences
 from voiceconv.files import locked, replace_text
 
 # The order of writing: an utterance that is in feats is in the others.
@@ -182,13 +182,9 @@ def _check_folder(
             if name == "features.yaml":
                 there, content = build(there, FeatureExtractor).definition, definition
             if there != content:
-                differing = ", ".join(
-                    f"{key} {there.get(key)!r}, not {content[key]!r}"
-                    for key in sorted(content)
-                    if there.get(key) != content[key]
-                )
                 raise InputError(
-                    f"{path} says that other features are there ({differing}); "
+                    f"{path} says that other features are there "
+                    f"({'; '.join(differences(content, there))}); "
                     "choose another DUMP or delete this one"
                 )
     except OSError as error:
