@@ -22,7 +22,7 @@ from voiceconv.converter import PARTS, Converter
 from voiceconv.data.dataset import UnpairedCrops, read_dump, read_yaml
 from voiceconv.data.statistics import read_stats
 from voiceconv.errors import InputError, RunError
-from voiceconv.features import DomainStats, FeatureExtractor
+from voiceconv.features import DomainStats, FeatureExtractor, differences
 from voiceconv.files import locked, replace_text
 from voiceconv.models import Discriminator
 from voiceconv.objectives import PLAYERS, Objective
@@ -165,13 +165,7 @@ def require_counts(config: DictConfig) -> None:
 def require_same_frames(extractor: FeatureExtractor, dump: Path) -> None:
     """Raise InputError where a dump holds other frames than the experiment's."""
     found = build(read_yaml(dump / "features.yaml"), FeatureExtractor).definition
-    wanted = extractor.definition
-    differing = [
-        f"{key} {found.get(key)} there, {wanted[key]} here"
-        for key in wanted
-        if found.get(key) != wanted[key]
-    ]
-    if differing:
+    if differing := differences(extractor.definition, found):
         raise InputError(
             f"{dump} was extracted with other features than this experiment's: "
             f"{'; '.join(differing)}; extract with this experiment into another directory"

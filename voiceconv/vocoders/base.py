@@ -6,7 +6,7 @@ from typing import ClassVar, Generic, TypeVar
 from torch import Tensor
 
 from voiceconv.errors import InputError
-from voiceconv.features.base import FeatureExtractor, Features
+from voiceconv.features.base import FeatureExtractor, Features, differences
 
 E = TypeVar("E", bound=FeatureExtractor)
 
@@ -30,13 +30,8 @@ class Vocoder(ABC, Generic[E]):
 
     def _check(self, features: Features) -> None:
         """Raise InputError where the features can't be this extractor's."""
-        wanted, given = self.extractor.definition, features.definition or self.extractor.definition
-        differing = [
-            f"{name} {given.get(name)}, not {value}"
-            for name, value in wanted.items()
-            if given.get(name) != value
-        ]
-        if differing:
+        wanted = self.extractor.definition
+        if differing := differences(wanted, features.definition or wanted):
             raise InputError(
                 f"{type(self).__name__} got features of another definition: "
                 f"{'; '.join(differing)}; extract with its own"
