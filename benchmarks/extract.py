@@ -20,7 +20,7 @@ from common import report
 from voiceconv import audio
 from voiceconv.data.extract import extract
 from voiceconv.data.manifest import Utterance, read_data_dir, write_data_dir
-from voiceconv.info import features_node
+from voiceconv.choices import features_node
 
 RATE = 24000
 

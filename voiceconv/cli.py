@@ -104,27 +104,35 @@ def convert(
 def resynth(
     inputs: Inputs,
     features: Annotated[
-        str | None, typer.Option(help="Features to go through: world, mel. [the model's]")
+        str | None,
+        typer.Option(help="world, mel, experiment=NAME, or a neural vocoder's. [the vocoder's]"),
+    ] = None,
+    vocoder: Annotated[
+        str | None,
+        typer.Option(
+            help="griffin_lim, world, or a neural one: its directory, its run, a bundled one. "
+            "[that of the features, else of the model]"
+        ),
     ] = None,
     model: Model = None,
+    domain: Annotated[
+        str | None, typer.Option(help="Only this one of a data directory. [all]")
+    ] = None,
     output: Output = None,
     sample_rate: Rate = None,
     skip_existing: Skip = False,
 ) -> None:
     """Analyse and synthesise, without conversion: what features and vocoder alone do to a sound."""
     from voiceconv import batch
-    from voiceconv.converter import Converter, through_features
-    from voiceconv.info import copy_vocoder
+    from voiceconv.choices import open_vocoder
+    from voiceconv.converter import through_features
 
-    jobs = batch.plan(inputs, output, "resynth", None)
-    if features is None:
-        vocoder = Converter.from_pretrained(model).vocoder
-    else:
-        vocoder = copy_vocoder(features)
+    jobs = batch.plan(inputs, output, "resynth", domain)
+    copier = open_vocoder(features, vocoder, model)
     batch.run(
         jobs,
-        lambda wave, domain, report: through_features(vocoder, wave, progress=report),
-        vocoder.extractor.sample_rate,
+        lambda wave, _, report: through_features(copier, wave, progress=report),
+        copier.extractor.sample_rate,
         sample_rate,
         skip_existing,
     )
@@ -223,7 +231,7 @@ def extract(
     data: Annotated[Path, typer.Argument(help="A data directory, or a folder of splits.")],
     dump: Annotated[Path, typer.Argument(help="Gets the archives.")],
     features: Annotated[
-        str, typer.Option(help="world, mel, or those of an experiment: experiment=NAME.")
+        str, typer.Option(help="world, mel, experiment=NAME, or a neural vocoder's.")
     ] = "experiment=cyclegan_vc2_small",
     config_dir: ConfigDir = None,
     jobs: Jobs = None,
@@ -239,8 +247,8 @@ def extract(
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad file.")] = False,
 ) -> None:
     """Extract features of a corpus; killed at any moment, it goes on where it stopped."""
+    from voiceconv.choices import features_node
     from voiceconv.data.extract import extract, progress_bar
-    from voiceconv.info import features_node
 
     node = features_node(features, config_dir)
     with progress_bar() as progress:

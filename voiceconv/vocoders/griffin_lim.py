@@ -14,7 +14,7 @@ class GriffinLim(Vocoder[MelSpectrogram]):
 
     takes = MelSpectrogram
 
-    def __init__(self, extractor: MelSpectrogram, n_iterations: int = 60) -> None:
+    def __init__(self, extractor: MelSpectrogram, n_iterations: int = 64) -> None:
         super().__init__(extractor)
         spec = extractor.spec
         self._to_linear = torch.linalg.pinv(extractor.filters.double()).float()  # (F, C)
