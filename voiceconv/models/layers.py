@@ -147,4 +147,7 @@ def fold_weight_norm(module: nn.Module) -> None:
     """
     for part in list(module.modules()):
         if parametrize.is_parametrized(part, "weight"):
+            weight = part.weight.detach()  # type: ignore[operator]
             parametrize.remove_parametrizations(part, "weight")
+            # Where there are no gradients torch leaves a buffer, which no optimiser would see.
+            part.weight = nn.Parameter(weight)

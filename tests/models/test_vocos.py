@@ -1,0 +1,96 @@
+"""Vocos against the paper's size, torch's inverse STFT and, once, the authors' code.
+
+The code is gemelo-ai/vocos at c859e3b, its parameters set as `filled` does.
+"""
+
+import pytest
+import torch
+from networks import filled, waves
+
+from voiceconv.models.vocos import BandedSpectrum, InverseStft, MultiResolutionDiscriminator, Vocos
+
+
+def n_parameters(network: torch.nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())
+
+
+def test_sizes_are_the_papers():
+    assert n_parameters(Vocos(100, 256)) == 13_531_650  # 13.5 M in the paper
+    assert n_parameters(MultiResolutionDiscriminator()) == 1_413_990  # as in the authors' code
+
+
+@torch.no_grad()
+def test_waves_are_those_of_the_authors_code():
+    expected = [-1.423452, -1.503934, -0.844605, 6.339931, 1.806823]
+    network = filled(Vocos(6, 4, n_fft=16, channels=8, hidden=12, n_blocks=2)).double()
+    made = network(waves(1, 6, 12).double())[0]
+    assert made.shape == (48,)
+    assert made[:44:9].tolist() == pytest.approx(expected, abs=2e-5)
+
+
+@pytest.mark.parametrize(("n_fft", "hop_length"), [(1024, 256), (32, 16), (64, 8)])
+def test_inverse_stft_is_torchs(n_fft, hop_length):
+    spectra = torch.randn(2, n_fft // 2 + 1, 20, dtype=torch.complex64)
+    spectra[:, [0, -1]] = spectra[:, [0, -1]].real.to(spectra.dtype)
+    ours = InverseStft(n_fft, hop_length)(spectra.real, spectra.imag)
+    theirs = torch.istft(spectra, n_fft, hop_length, window=torch.hann_window(n_fft))
+    assert ours.shape == (2, 20 * hop_length)
+    assert theirs.shape == (2, 19 * hop_length)  # ends on the last frame's centre
+    torch.testing.assert_close(ours[:, : 19 * hop_length], theirs, atol=1e-5, rtol=0)
+
+
+def test_inverse_stft_gives_back_a_wave_to_its_last_hop():
+    wave = waves(1, 4096)
+    spectra = torch.stft(
+        wave, 1024, 256, window=torch.hann_window(1024), return_complex=True, pad_mode="constant"
+    )
+    again = InverseStft(1024, 256)(spectra.real, spectra.imag)[:, : wave.shape[1]]
+    torch.testing.assert_close(again, wave, atol=1e-5, rtol=0)
+
+
+def test_inverse_stft_wants_whole_hops_on_both_sides_of_a_centre():
+    with pytest.raises(ValueError, match="n_fft 1024 is no multiple of twice hop_length 300"):
+        InverseStft(1024, 300)
+
+
+@torch.no_grad()
+def test_magnitudes_are_bounded():
+    # exp(1000) is infinite: the authors clip at 100, and so no wave is louder than 100 a bin.
+    network = Vocos(6, 4, n_fft=16, channels=8, hidden=12, n_blocks=2)
+    network.head.bias[:9] = 1000.0
+    network.head.bias[9:] = 0.0  # phase 0: each segment is an impulse of 100
+    network.head.weight.zero_()
+    impulse = network(waves(1, 6, 5))[0]
+    assert impulse.abs().max() == pytest.approx(0.0, abs=1e-4)  # where the window is zero
+    network.head.bias[9:] = torch.pi * torch.arange(9)  # an impulse in the segment's middle
+    made = network(waves(1, 6, 5))[0]
+    # 100 times a window of 1, over the sum of squares of Hann windows a quarter apart, 1.5.
+    assert made[4:16:4].tolist() == pytest.approx([100 / 1.5] * 3, rel=1e-4)
+
+
+@torch.no_grad()
+def test_one_verdict_a_resolution_with_all_bands_outputs_but_the_first_layers():
+    verdicts = MultiResolutionDiscriminator((512, 256, 128), channels=4)(waves(2, 2048))
+    assert len(verdicts) == 3
+    # 4 of 5 layers in each of 5 bands, and the logits.
+    assert [len(verdict.features) for verdict in verdicts] == [21, 21, 21]
+    # 257 bins: bands of 25, 39, 64, 64, 65 in 17 frames, halved thrice, rounded up: 4, 5, 8, 8, 9.
+    assert verdicts[0].logits.shape == (2, 1, 17, 34)
+    assert [tuple(f.shape) for f in verdicts[0].features[:4]] == [
+        (2, 4, 17, width) for width in (13, 7, 4, 4)
+    ]
+
+
+@torch.no_grad()
+def test_verdicts_are_those_of_the_authors_code():
+    expected = [-2.276619, -0.3773882, -0.3773863, -0.3773813, -0.3772655]
+    wave = waves(2, 600) * torch.linspace(0, 1, 600)
+    logits = filled(BandedSpectrum(64, 32)).double()(wave.double()).logits
+    assert logits[1, 0, ::8, 3].tolist() == pytest.approx(expected, abs=1e-5)
+
+
+@torch.no_grad()
+def test_level_and_offset_tell_nothing():
+    network = MultiResolutionDiscriminator((256,), channels=4)
+    (soft,), (loud,) = network(0.01 * waves(1, 2048)), network(0.9 * waves(1, 2048) + 0.1)
+    torch.testing.assert_close(soft.logits, loud.logits, atol=1e-4, rtol=0)
