@@ -204,6 +204,18 @@ class MelSpectrogram(FeatureExtractor):
         frames: Tensor = self.log_mel(wave[None])[0]
         return Features(frames, definition=self.definition)
 
+    def log_magnitude_map(self) -> tuple[Tensor, Tensor]:
+        """Weight (F, C), bias (F,): weight @ frame + bias, the bins' log-magnitudes in nepers.
+
+        Each bin has the mean level of the filters that it lies in: no harmonics, but all else.
+        """
+        shares = self.filters.T / self.filters.T.sum(1, keepdim=True).clamp_min(1e-12)  # (F, C)
+        heard = shares.sum(1) > 0.5
+        distances = (torch.arange(len(shares))[:, None] - heard.nonzero().T).abs()
+        shares = shares[heard][distances.argmin(1)]  # bins in no filter are as their neighbours
+        bias = -shares @ self.filters.sum(1).log() / self.spec.power
+        return shares * (self.spec.log_unit / self.spec.power), bias
+
     def cepstra(self, frames: Tensor) -> Tensor:
         """See FeatureExtractor; the cosine transform (type II) of the log-mel spectrum, K = C.
 
