@@ -22,7 +22,7 @@ ALLOWED = {
     "models": set(),
     "losses": {"models"},
     "data": {"features", "audio", "build"},  # extract builds the extractor in each worker
-    "vocoders": {"features"},
+    "vocoders": {"build", "features", "models"},
     "objectives": {"data", "models", "losses"},
     "training": {"objectives", "models.base"},  # the type of what ships, and no network
     "metrics": {"features", "data.alignment", "loudness"},

@@ -85,9 +85,11 @@ class Converter:
         return converter
 
     def save_pretrained(self, folder: Path | str, card: Mapping[str, object]) -> None:
-        """Write config.yaml, translator.safetensors, stats.safetensors and README.md."""
+        """Write config.yaml, weights, statistics, README.md, and a neural vocoder's directory."""
         config = self.config | {"card": dict(card)}
-        write_model(Path(folder), config, self.stats, self.translator.state_dict())
+        write_model(
+            Path(folder), config, self.stats, self.translator.state_dict(), self.vocoder.folder
+        )
 
     @property
     def sample_rate(self) -> int:

@@ -14,6 +14,7 @@ from voiceconv.card import card_text
 from voiceconv.errors import InputError
 from voiceconv.features import DomainStats, load_stats, save_stats
 from voiceconv.files import replace_text, replacing
+from voiceconv.vocoders.directory import copy_vocoder
 
 FORMAT = 1
 BUNDLED = Path(__file__).parent / "pretrained"
@@ -24,6 +25,7 @@ CONFIG, WEIGHTS, STATS, CARD = (
     "stats.safetensors",
     "README.md",
 )
+VOCODER = "vocoder"  # a neural vocoder's own directory in it
 
 _KINDS: dict[str, type | UnionType] = {
     "features": dict,
@@ -56,7 +58,7 @@ def find_model(model: Path | str | None) -> Path:
 
 def bundled_models() -> list[Path]:
     """The directories of the models that come with the package."""
-    return sorted(path.parent for path in BUNDLED.glob(f"*/{CONFIG}"))
+    return sorted(path.parent for path in BUNDLED.glob(f"*/{WEIGHTS}"))
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -103,6 +105,8 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, DomainStats], di
             f"{folder}: statistics of {sorted(stats)}, configuration of {config['domains']}; fetch "
             "the model again"
         )
+    if "model" in config["vocoder"]:
+        config["vocoder"]["model"] = str(folder / VOCODER)
     return config, stats, weights
 
 
@@ -111,9 +115,16 @@ def write_model(
     config: Mapping[str, Any],
     stats: Mapping[str, DomainStats],
     weights: Mapping[str, Tensor],
+    vocoder: Path | None = None,
 ) -> None:
-    """Write each file whole or not at all, the configuration, which makes it a model, last."""
+    """Write each file whole or not at all, the configuration, which makes it a model, last.
+
+    vocoder: the directory of a neural one, which is copied: a model needs nothing beside itself.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    if vocoder is not None:
+        copy_vocoder(vocoder, folder / VOCODER)
+        config = {**config, "vocoder": {**config["vocoder"], "model": VOCODER}}
     with replacing(folder / WEIGHTS) as temporary:
         save_file(
             {name: weight.detach().cpu().contiguous() for name, weight in weights.items()},

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -42,8 +42,15 @@ FIXED = (
 )  # for a run's whole life
 
 
-def train_command(arguments: Sequence[str]) -> None:
+Prepare = Callable[[DictConfig, Path, Ranks], Trainer]
+
+
+def train_command(
+    arguments: Sequence[str], command: str = "train", main: Callable[[], None] | None = None
+) -> None:
     """Hand the arguments to Hydra: overrides, `-m` and launchers work as its users know them.
+
+    main: a function under `hydra.main`, which has its own configuration; None: a converter's.
 
     Raises InputError for a configuration that does not compose, RunError for a run that was
     interrupted (it is saved).
@@ -51,10 +58,10 @@ def train_command(arguments: Sequence[str]) -> None:
     os.environ.setdefault(
         "HYDRA_FULL_ERROR", "1"
     )  # errors come through; the command line says them in one sentence
-    sys.argv = ["voiceconv train", *arguments]
+    sys.argv = [f"voiceconv {command}", *arguments]
     try:
         try:
-            _hydra_main()
+            (main or _hydra_main)()
         except _Stopped as stopped:
             raise stopped.reason from None
     except MissingMandatoryValue as error:
@@ -65,8 +72,13 @@ def train_command(arguments: Sequence[str]) -> None:
 
 @hydra.main(config_path="pkg://voiceconv.conf", config_name="config", version_base="1.3")
 def _hydra_main(config: DictConfig) -> None:
+    run_training(config, prepare_trainer)
+
+
+def run_training(config: DictConfig, prepare: Prepare) -> None:
+    """What is under `hydra.main`: train what `prepare` puts together, in Hydra's folder."""
     try:
-        _train(config, Path(HydraConfig.get().runtime.output_dir))
+        _train(config, Path(HydraConfig.get().runtime.output_dir), prepare)
     except (InputError, RunError, OmegaConfBaseException) as error:
         if HydraConfig.get().mode is RunMode.MULTIRUN:
             raise  # launchers tell by it which job has failed
@@ -80,10 +92,10 @@ class _Stopped(BaseException):
         self.reason = reason
 
 
-def _train(config: DictConfig, folder: Path) -> None:
+def _train(config: DictConfig, folder: Path, prepare: Prepare) -> None:
     on_cuda = pick_device(config.trainer.device).type == "cuda"
     with joined_ranks(on_cuda) as ranks:
-        trainer = prepare_trainer(config, folder, ranks)
+        trainer = prepare(config, folder, ranks)
         with locked(folder, "training in") if ranks.is_main else nullcontext():
             finished = trainer.run()
         if not finished:
@@ -128,7 +140,7 @@ def prepare_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ranks()) ->
     schedule = Schedule(settings.pop("n_steps"), settings.pop("decay_start"))
     device = pick_device(settings.pop("device"))
     if ranks.is_main:
-        _write_run_files(config, folder)
+        write_run_files(config, folder, FIXED)
     return Trainer(
         objective,
         batches,
@@ -213,8 +225,8 @@ def _fixed(config: DictConfig, key: str) -> object:
     return {name: one for name, one in value.items() if name not in ("dump", "waves")}
 
 
-def _write_run_files(config: DictConfig, folder: Path) -> None:
-    """config.yaml and provenance.json.
+def write_run_files(config: DictConfig, folder: Path, fixed: Sequence[str]) -> None:
+    """config.yaml and provenance.json; `fixed` are the keys that stay for a run's whole life.
 
     Raises InputError where the folder holds a run of another configuration.
     """
@@ -223,7 +235,7 @@ def _write_run_files(config: DictConfig, folder: Path) -> None:
     OmegaConf.resolve(config)
     if path.exists():
         before = DictConfig(OmegaConf.load(path))
-        changed = [key for key in FIXED if _fixed(before, key) != _fixed(config, key)]
+        changed = [key for key in fixed if _fixed(before, key) != _fixed(config, key)]
         if changed:
             raise InputError(
                 f"{folder} holds a run of another configuration ({', '.join(changed)} differ); "

@@ -4,12 +4,10 @@ Fixed validation utterances, converted as users will convert; a score; the model
 """
 
 import copy
-import json
 import logging
 import time
 from itertools import permutations
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 from torch import Tensor, nn
@@ -19,12 +17,11 @@ from voiceconv.converter import SILENCE, Converter
 from voiceconv.data.manifest import Utterance, read_data_dir
 from voiceconv.errors import InputError
 from voiceconv.features import MelSpectrogram
-from voiceconv.files import replace_text
 from voiceconv.models import Translator
 from voiceconv.training.tracker import Tracker
+from voiceconv.validation_history import History
 from voiceconv.validation_scores import Direction, ParallelScore, Score, UnpairedScore, read_val
 
-HISTORY = "validation.json"
 ROW_HEIGHT = 4  # pixels: 80 rows alone would make a strip of an image
 log = logging.getLogger(__name__)
 
@@ -42,16 +39,10 @@ class Validation:
         self.converter = converter
         self.spectrogram = MelSpectrogram(converter.sample_rate)  # mel-cepstra show nothing
         self.waves = self._read_waves(config.data.waves, config.validation.n_utterances)
-        self.history = read_history(folder / HISTORY)
         chosen = self._choose_score(config.validation.n_scored)
         self.score = chosen if isinstance(chosen, Score) else None
         self._why_none = chosen if isinstance(chosen, str) else None
-        if self.score and self.history and self.history[-1].get("rule") != self.score.rule:
-            raise InputError(
-                f"{folder} was validated by another rule ({self.history[-1].get('rule')}) than now "
-                f"({self.score.rule}): scores do not compare; give another run_dir, or the dump "
-                "and validation.n_scored of before"
-            )
+        self.history = History(folder, self.score.rule) if self.score else None
 
     def measure(self, step: int, network: nn.Module, tracker: Tracker) -> float | None:
         """Show what this translator does; its score, lower is better, None where there is none."""
@@ -60,11 +51,11 @@ class Validation:
         if self.config.trainer.ship == "best":
             self.converter.save_pretrained(self.folder / "last", self._card(step))
         converted = self._convert(step, tracker)
-        if self.score is None:
+        if self.score is None or self.history is None:
             self._warn_once(step, tracker)
             return None
         measures = self.score(self.converter, converted)
-        self._record(step, measures)
+        self.history.record(step, measures)
         if tracker.writer is not None:
             for name, value in measures.items():
                 tracker.writer.add_scalar(f"validation/{name}", value, step)
@@ -107,13 +98,6 @@ class Validation:
                         f"{name}/{kind}", self._picture(shown), step, dataformats="HW"
                     )
         return converted
-
-    def _record(self, step: int, measures: dict[str, float]) -> None:
-        """Add to the history; what a run that was set back had written of later steps goes."""
-        assert self.score is not None
-        self.history = [entry for entry in self.history if entry["step"] < step]
-        self.history.append({"step": step, "rule": self.score.rule, "measures": measures})
-        replace_text(self.folder / HISTORY, json.dumps(self.history, indent=1) + "\n")
 
     def _choose_score(self, n_scored: int) -> Score | str:
         """By pairs where val has them, else by similarity and cycle error; or why by nothing."""
@@ -171,16 +155,3 @@ class Validation:
             log.warning("no validation audio of %s: it is silent", utterance.id)
             return None
         return wave
-
-
-def read_history(path: Path) -> list[dict[str, Any]]:
-    """The scores of a run so far; InputError for a file that holds none."""
-    try:
-        history: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
-        if all(isinstance(entry["step"], int) for entry in history):
-            return history
-    except FileNotFoundError:
-        return []
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    raise InputError(f"{path} is damaged; delete it: training goes on, its scores begin anew")

@@ -1,5 +1,6 @@
 """Distances between the spectrograms of waves that ought to sound alike."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -7,6 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 FLOOR = 1e-7  # of power, as in Parallel WaveGAN's code: log() of an empty bin
+QUIETEST = 1e-4  # magnitude below which a bin's level is not asked for
+LOUDEST = 5.0  # times the mean magnitude: a bin's most weight among phases
 Resolution = tuple[int, int, int]  # FFT size, window length, hop, in samples
 
 
@@ -36,3 +39,33 @@ def magnitudes(waves: Tensor, n_fft: int, window_length: int, hop_length: int) -
         return_complex=True,
     )
     return (spectra.real.square() + spectra.imag.square()).clamp_min(FLOOR).sqrt()
+
+
+def magnitude_loss(log_magnitudes: Tensor, spectra: Tensor) -> Tensor:
+    """(B, F, T) and complex (B, F, T) -> mean absolute difference of log-magnitudes, in nepers.
+
+    Ai and Ling 2023, "APNet", arXiv:2305.07952, eq. 5, of magnitudes for its squares.
+    """
+    wanted = spectra.abs().clamp_min(QUIETEST).log()
+    return F.l1_loss(log_magnitudes.clamp_min(math.log(QUIETEST)), wanted)
+
+
+def phase_losses(phases: Tensor, spectra: Tensor) -> tuple[Tensor, Tensor]:
+    """(B, F, T) and complex (B, F, T) -> distances of group delay and of frequency, in radians.
+
+    Differences of phases between neighbours in F, and in T: APNet's eq. 11 and 13. A phase itself
+    is not to be known from magnitudes. Ours: bins count by their magnitude, for phases of what is
+    not heard are noise.
+    """
+    magnitudes = spectra.abs()
+    mean = magnitudes.mean((1, 2), keepdim=True).clamp_min(QUIETEST)
+    loudness = (magnitudes / mean).clamp_max(LOUDEST)
+    error = phases - spectra.angle()
+    group_delay = unwrapped(error.diff(dim=1)) * loudness[:, 1:]
+    frequency = unwrapped(error.diff(dim=2)) * loudness[..., 1:]
+    return group_delay.mean(), frequency.mean()
+
+
+def unwrapped(angles: Tensor) -> Tensor:
+    """Distance to the nearest multiple of 2 pi: 0..pi."""
+    return (angles - 2 * math.pi * torch.round(angles / (2 * math.pi))).abs()

@@ -61,6 +61,27 @@ class WaveGenerator(nn.Module, ABC):
         """Frames (B, C, T) -> waves (B, T * hop_length)."""
 
 
+class SpectralGenerator(WaveGenerator):
+    """One that speaks through an inverse STFT: Hann window, `n_fft`, frames as they come in."""
+
+    n_fft: int
+
+    @abstractmethod
+    def spectra(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, C, T) -> natural log of the magnitudes, phases in radians, (B, F, T) each."""
+
+    @abstractmethod
+    def waves(self, log_magnitudes: Tensor, phases: Tensor) -> Tensor:
+        """(B, F, T) each -> (B, T * hop_length)."""
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """See WaveGenerator."""
+        return self.waves(*self.spectra(frames))
+
+    def start_from(self, weight: Tensor, bias: Tensor) -> None:
+        """Told before training how frames give log-magnitudes, roughly: (F, C) @ frame + (F,)."""
+
+
 class WaveDiscriminator(nn.Module, ABC):
     """Tells recordings from a vocoder's waves."""
 

@@ -12,19 +12,24 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 
-from voiceconv.models.base import Verdict, WaveDiscriminator, WaveGenerator
+from voiceconv.models.base import SpectralGenerator, Verdict, WaveDiscriminator
 
+MOMENTUM = 0.99 / 1.99  # of the refinement: 0.99 in the paper's terms
 LARGEST = 1e2  # of a bin's magnitude, as in the authors' code: exp() of a young network may be inf
 BANDS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)  # limits, of the Nyquist frequency
 SLOPE = 0.1  # of the leaky rectifiers
 
 
-class Vocos(WaveGenerator):
+class Vocos(SpectralGenerator):
     """Frames (B, C, T) -> waves (B, T * hop_length), frame t centred on sample t * hop_length.
 
     Args:
         n_fft: of the inverse STFT; a multiple of 2 * hop_length.
         hidden: channels between the two products of a block, three times `channels` in the paper.
+        n_refinements: iterations of Griffin and Lim 1984 on the head's spectra. Ours; the paper
+            has none. A network that has not learnt phases to the last has a start for them.
+        with_levels: add a linear map of the frames to the head's log-magnitudes. Ours, too: what
+            one product can say need not be learnt through all layers.
     """
 
     def __init__(
@@ -35,9 +40,13 @@ class Vocos(WaveGenerator):
         channels: int = 512,
         hidden: int = 1536,
         n_blocks: int = 8,
+        n_refinements: int = 0,
+        with_levels: bool = False,
     ) -> None:
         super().__init__()
         self.hop_length = hop_length
+        self.n_fft = n_fft
+        self.n_refinements = n_refinements
         self.embed = nn.Conv1d(n_channels, channels, 7, padding=3)
         self.first_norm = nn.LayerNorm(channels, eps=1e-6)
         self.blocks = nn.ModuleList(
@@ -45,21 +54,40 @@ class Vocos(WaveGenerator):
         )
         self.last_norm = nn.LayerNorm(channels, eps=1e-6)
         self.head = nn.Linear(channels, n_fft + 2)
+        self.levels = nn.Linear(n_channels, n_fft // 2 + 1) if with_levels else None
         self.inverse_stft = InverseStft(n_fft, hop_length)
         for module in self.modules():
             if isinstance(module, nn.Conv1d | nn.Linear):
                 nn.init.trunc_normal_(module.weight, std=0.02)
                 nn.init.zeros_(module.bias)  # type: ignore[arg-type]
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """(B, C, T) -> (B, T * hop_length)."""
+    def spectra(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """See SpectralGenerator."""
         x = self.first_norm(self.embed(frames).transpose(1, 2))  # (B, T, channels)
         for block in self.blocks:
             x = block(x)
-        log_magnitude, phase = self.head(self.last_norm(x)).float().transpose(1, 2).chunk(2, dim=1)
-        magnitude = log_magnitude.exp().clamp_max(LARGEST)  # (B, F, T)
-        waves: Tensor = self.inverse_stft(magnitude * phase.cos(), magnitude * phase.sin())
+        log_magnitudes, phases = self.head(self.last_norm(x)).float().chunk(2, dim=2)
+        if self.levels is not None:
+            log_magnitudes = log_magnitudes + self.levels(frames.transpose(1, 2)).float()
+        return log_magnitudes.transpose(1, 2), phases.transpose(1, 2)
+
+    def waves(self, log_magnitudes: Tensor, phases: Tensor) -> Tensor:
+        """See SpectralGenerator."""
+        magnitudes = log_magnitudes.exp().clamp_max(LARGEST)
+        real, imaginary = phases.cos(), phases.sin()
+        if self.n_refinements:
+            real, imaginary = self.inverse_stft.refine(
+                magnitudes, real, imaginary, self.n_refinements
+            )
+        waves: Tensor = self.inverse_stft(magnitudes * real, magnitudes * imaginary)
         return waves
+
+    @torch.no_grad()
+    def start_from(self, weight: Tensor, bias: Tensor) -> None:
+        """See SpectralGenerator."""
+        if self.levels is not None:
+            self.levels.weight.copy_(weight)
+            self.levels.bias.copy_(bias)
 
 
 class ConvNextBlock(nn.Module):
@@ -101,6 +129,35 @@ class InverseStft(nn.Module):
         segments = torch.fft.irfft(spectra, self.n_fft) * window  # (B, T, n_fft)
         weights = window.square().expand(1, segments.shape[1], -1)
         return self._overlap_add(segments) / self._overlap_add(weights)
+
+    def refine(
+        self, magnitudes: Tensor, real: Tensor, imaginary: Tensor, n_iterations: int
+    ) -> tuple[Tensor, Tensor]:
+        """Phases as cosine and sine that agree better between frames; (B, F, T) each.
+
+        Griffin and Lim 1984 with the momentum of Perraudin et al. 2013, eq. 5.
+        """
+        before = torch.zeros_like(magnitudes), torch.zeros_like(magnitudes)
+        for _ in range(n_iterations):
+            now = self.stft(self(magnitudes * real, magnitudes * imaginary))
+            ahead = [one - MOMENTUM * old for one, old in zip(now, before, strict=True)]
+            scale = (ahead[0].square() + ahead[1].square() + 1e-12).rsqrt()
+            real, imaginary = ahead[0] * scale, ahead[1] * scale
+            before = now
+        return real, imaginary
+
+    def stft(self, waves: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, T * hop_length) -> real and imaginary parts (B, F, T), silence around the wave."""
+        window: Tensor = self.window  # type: ignore[assignment]
+        spectra = torch.stft(
+            waves,
+            self.n_fft,
+            self.hop_length,
+            window=window,
+            pad_mode="constant",
+            return_complex=True,
+        )[..., :-1]
+        return spectra.real, spectra.imag
 
     def _overlap_add(self, segments: Tensor) -> Tensor:
         """(B, T, n_fft) -> (B, T * hop_length)."""

@@ -50,6 +50,7 @@ class Doctor:
         self._probe = list(probe)
         self._first_norms = {player: _norm(objective.player(player)) for player in PLAYERS}
         self._history: dict[str, deque[float]] = {}
+        self._terms: set[str] = set()
         self._ill: set[str] = set()
         self._examined_at = 0
 
@@ -62,6 +63,10 @@ class Doctor:
     ) -> tuple[dict[str, float], list[Finding]]:
         """A check's `player/loss` and `gradient_norm/player` -> what it measured, what is new."""
         self._examined_at = step
+        terms = {name for name, value in values.items() if name.startswith("generator/") and value}
+        if terms != self._terms:  # a loss has begun or ended: what was before is of another game
+            self._terms = terms
+            self._history.clear()
         figures = self._measure()
         for name, value in {**values, **figures}.items():
             self._history.setdefault(name, deque(maxlen=10 * WINDOW)).append(value)

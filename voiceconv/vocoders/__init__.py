@@ -2,6 +2,7 @@
 
 from voiceconv.vocoders.base import Vocoder
 from voiceconv.vocoders.griffin_lim import GriffinLim
+from voiceconv.vocoders.neural import NeuralVocoder
 from voiceconv.vocoders.world import WorldSynthesis
 
-__all__ = ["GriffinLim", "Vocoder", "WorldSynthesis"]
+__all__ = ["GriffinLim", "NeuralVocoder", "Vocoder", "WorldSynthesis"]

@@ -1,6 +1,7 @@
 """What makes a wave of features, and whose features it takes."""
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
 from torch import Tensor
@@ -15,6 +16,7 @@ class Vocoder(ABC, Generic[E]):
     """Made for one extractor, whose definition it inverts. Raises InputError for another kind's."""
 
     takes: ClassVar[type[FeatureExtractor]]
+    folder: Path | None = None  # where its weights lie, if it has some
 
     def __init__(self, extractor: E) -> None:
         if not isinstance(extractor, self.takes):

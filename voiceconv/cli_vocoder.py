@@ -1,0 +1,41 @@
+"""`voiceconv vocoder ...`: what makes a vocoder. As in cli.py, commands import what they need."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="Train, tune and import neural vocoders.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.command(
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def train(context: typer.Context) -> None:
+    """Train as Hydra is told: experiment=NAME data.dump=DUMP [KEY=VALUE ...]."""
+    from voiceconv.train_vocoder import train_vocoder_command
+
+    train_vocoder_command(context.args)
+
+
+@app.command()
+def cycle(
+    dump: Annotated[Path, typer.Argument(help="Features of DATA, extracted with --waves.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Gets train/ and val/; new.")],
+    model: Annotated[
+        str | None, typer.Option(help="The converter to tune for: as convert takes it. [bundled]")
+    ] = None,
+) -> None:
+    """Convert a corpus there and back: what a vocoder is tuned on for one converter."""
+    from voiceconv.cycle import write_cycled
+    from voiceconv.data.extract import progress_bar
+
+    with progress_bar("cycle") as progress:
+        counts = write_cycled(dump, output, model, progress)
+    for split, count in counts.items():
+        print(f"{output / split}: {count} utterances")

@@ -1,0 +1,141 @@
+"""`voiceconv vocoder train`: a configuration and an extracted corpus with waves to a vocoder."""
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import hydra
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch.optim import Optimizer
+
+from voiceconv.build import build, build_factory
+from voiceconv.data.segments import WaveSegments, read_segments_dump
+from voiceconv.errors import InputError
+from voiceconv.features import MelSpectrogram
+from voiceconv.models.base import SpectralGenerator, WaveGenerator
+from voiceconv.objectives import PLAYERS, Objective
+from voiceconv.train import (
+    pick_device,
+    require_counts,
+    require_same_frames,
+    require_same_loudness,
+    run_training,
+    train_command,
+    write_run_files,
+)
+from voiceconv.training.distributed import Ranks
+from voiceconv.training.trainer import Schedule, Trainer
+from voiceconv.validation_vocoder import VocoderValidation
+from voiceconv.vocoders.directory import find_vocoder, read_vocoder
+
+FIXED = ("features", "generator", "objective", "seed", "data", "init_from")  # for a run's life
+
+
+def train_vocoder_command(arguments: Sequence[str]) -> None:
+    """As train_command, for a vocoder."""
+    train_command(arguments, "vocoder train", _hydra_main)
+
+
+@hydra.main(config_path="pkg://voiceconv.conf", config_name="train_vocoder", version_base="1.3")
+def _hydra_main(config: DictConfig) -> None:
+    run_training(config, prepare_vocoder_trainer)
+
+
+def prepare_vocoder_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ranks()) -> Trainer:  # noqa: B008 (frozen)
+    """All that a configuration describes, put together for `folder`; nothing is trained yet.
+
+    Raises InputError.
+    """
+    require_counts(config)
+    dump = Path(config.data.dump)
+    extractor = build(config.features, MelSpectrogram)
+    require_same_frames(extractor, dump / "train")
+    require_same_loudness(config.data.loudness, dump / "train")
+    torch.manual_seed(config.seed)
+    generator = make_generator(config, extractor)
+    batches = WaveSegments(
+        read_segments_dump(dump / "train"),
+        extractor.hop_length,
+        config.data.n_frames,
+        config.data.batch_size,
+        config.seed,
+        ranks.rank,
+        ranks.world_size,
+        generator.frame_centre,
+    )
+    objective = build(
+        config.objective, Objective, generator=generator, mel=all_frequencies(extractor)
+    )
+    settings = dict(config.trainer)
+    schedule = Schedule(settings.pop("n_steps"), settings.pop("decay_start"))
+    device = pick_device(settings.pop("device"))
+    if ranks.is_main:
+        write_run_files(config, folder, FIXED)
+    return Trainer(
+        objective,
+        batches,
+        {player: build_factory(config.optimizer[player], Optimizer) for player in PLAYERS},
+        schedule,
+        folder,
+        device=device,
+        ranks=ranks,
+        validator=VocoderValidation(
+            folder,
+            vocoder_config(config, extractor),
+            read_segments_dump(dump / "val"),
+            config.validation.n_scored,
+            config.validation.n_utterances,
+            with_last=settings["ship"] == "best",
+        ),
+        seed=config.seed,
+        **settings,
+    )
+
+
+def make_generator(config: DictConfig, extractor: MelSpectrogram) -> WaveGenerator:
+    """A new network, or that of `init_from`. InputError where that is of another kind or mel."""
+    generator = build(
+        config.generator,
+        WaveGenerator,
+        n_channels=extractor.n_channels,
+        hop_length=extractor.hop_length,
+    )
+    if config.init_from is None:
+        if isinstance(generator, SpectralGenerator):
+            generator.start_from(*extractor.log_magnitude_map())
+        return generator
+    folder = find_vocoder(config.init_from)
+    known, weights = read_vocoder(folder)
+    differing = extractor.spec.difference(build(known["features"], MelSpectrogram).spec)
+    if differing:
+        raise InputError(
+            f"init_from={folder} speaks another mel: {'; '.join(differing)}; begin with one of "
+            "the experiment's"
+        )
+    try:
+        generator.load_state_dict(weights)
+    except RuntimeError as error:
+        raise InputError(
+            f"init_from={folder} holds another network than {config.generator._target_} of this "
+            f"experiment ({str(error).splitlines()[-1].strip()[:120]}); override `generator` too"
+        ) from error
+    return generator
+
+
+def all_frequencies(extractor: MelSpectrogram) -> torch.nn.Module:
+    """The mel that losses compare: the extractor's, up to half the sample rate."""
+    node = extractor.spec.node | {"f_min": 0.0, "f_max": extractor.sample_rate / 2}
+    return build(node, MelSpectrogram).log_mel
+
+
+def vocoder_config(config: DictConfig, extractor: MelSpectrogram) -> dict[str, Any]:
+    """What of a training configuration goes with the vocoder, but for its steps."""
+    plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+    card = {"experiment": plain["name"], **plain["card"]}
+    return {
+        "features": extractor.spec.node,
+        "generator": copy.deepcopy(plain["generator"]),
+        "card": card,
+    }

@@ -1,0 +1,48 @@
+"""The scores of a run so far, in its folder: what was measured at which step, and by what rule."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from voiceconv.errors import InputError
+from voiceconv.files import replace_text
+
+HISTORY = "validation.json"
+
+
+class History:
+    """`<folder>/validation.json`.
+
+    Raises InputError where it is damaged, or where its scores are of another rule: they would not
+    compare.
+    """
+
+    def __init__(self, folder: Path, rule: str) -> None:
+        self.path = folder / HISTORY
+        self.rule = rule
+        self.entries = read_history(self.path)
+        if self.entries and self.entries[-1].get("rule") != rule:
+            raise InputError(
+                f"{folder} was validated by another rule ({self.entries[-1].get('rule')}) than now "
+                f"({rule}): scores do not compare; give another run_dir, or the dump and "
+                "validation.n_scored of before"
+            )
+
+    def record(self, step: int, measures: dict[str, float]) -> None:
+        """Add to it; what a run that was set back had written of later steps goes."""
+        self.entries = [entry for entry in self.entries if entry["step"] < step]
+        self.entries.append({"step": step, "rule": self.rule, "measures": measures})
+        replace_text(self.path, json.dumps(self.entries, indent=1) + "\n")
+
+
+def read_history(path: Path) -> list[dict[str, Any]]:
+    """The scores of a run so far; InputError for a file that holds none."""
+    try:
+        history: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+        if all(isinstance(entry["step"], int) for entry in history):
+            return history
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise InputError(f"{path} is damaged; delete it: training goes on, its scores begin anew")

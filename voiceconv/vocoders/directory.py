@@ -1,0 +1,115 @@
+"""A neural vocoder on disk: a directory of YAML, safetensors and a card; nothing in it runs code.
+
+config.yaml has the format, `features` (the whole mel definition), `generator` and `card`;
+generator.safetensors the weights, weight norm folded; README.md the card.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from voiceconv.errors import InputError
+from voiceconv.files import replace_text, replacing
+
+FORMAT = 1
+BUNDLED = Path(__file__).parents[1] / "pretrained"
+DEFAULT = "vocos-24khz"
+CONFIG, WEIGHTS, CARD = "config.yaml", "generator.safetensors", "README.md"
+FILES = (CONFIG, WEIGHTS, CARD)
+
+_KINDS = {"features": dict, "generator": dict, "card": dict}
+
+
+def find_vocoder(model: Path | str | None) -> Path:
+    """The directory of a vocoder: given itself, by its run directory, or a bundled one by its name.
+
+    None is the bundled default. Raises InputError where there is none.
+    """
+    name = DEFAULT if model is None else str(model)
+    places = [] if model is None else [Path(name), Path(name) / "model"]
+    for folder in [*places, BUNDLED / name]:
+        if (folder / WEIGHTS).is_file():
+            return folder
+    bundled = ", ".join(sorted(path.parent.name for path in BUNDLED.glob(f"*/{WEIGHTS}")))
+    raise InputError(
+        f"no vocoder {name!r}: it is neither a vocoder's directory, nor a run with a model/ in it, "
+        f"nor bundled ({bundled or 'none'})"
+    )
+
+
+def read_vocoder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Configuration, checked, and weights as float32.
+
+    Raises InputError where they are unreadable, incomplete, or of another format.
+    """
+    config = _read_config(folder / CONFIG)
+    path = folder / WEIGHTS
+    try:
+        weights = {name: weight.float() for name, weight in load_file(path).items()}
+    except (OSError, SafetensorError) as error:
+        raise InputError(
+            f"{path} is not readable as safetensors ({error}); fetch the vocoder again"
+        ) from error
+    return config, weights
+
+
+def write_vocoder(folder: Path, config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
+    """Write each file whole or not at all, the weights, which make it a vocoder, last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    replace_text(folder / CARD, _card_text(config, sum(w.numel() for w in weights.values())))
+    replace_text(folder / CONFIG, yaml.safe_dump({"format": FORMAT, **config}, sort_keys=False))
+    with replacing(folder / WEIGHTS) as temporary:
+        save_file(
+            {name: weight.detach().cpu().contiguous() for name, weight in weights.items()},
+            temporary,
+        )
+
+
+def copy_vocoder(source: Path, target: Path) -> None:
+    """The same vocoder in another place; nothing where it is the same place."""
+    if source.resolve() == target.resolve():
+        return
+    target.mkdir(parents=True, exist_ok=True)
+    for name in FILES:
+        if (source / name).exists():
+            with replacing(target / name) as temporary:
+                temporary.write_bytes((source / name).read_bytes())
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise InputError(f"{path} is not readable as YAML; fetch the vocoder again") from error
+    if not isinstance(config, dict):
+        raise InputError(f"{path} is no mapping of keys to values; fetch the vocoder again")
+    if config.get("format") != FORMAT:
+        raise InputError(
+            f"{path} is of format {config.get('format')}, this version reads {FORMAT}; use the "
+            "version of voiceconv that wrote it"
+        )
+    for key, kind in _KINDS.items():
+        if not isinstance(config.get(key), kind):
+            raise InputError(f"{path}: {key} is {config.get(key)!r}; fetch the vocoder again")
+    return config
+
+
+def _card_text(config: Mapping[str, Any], n_parameters: int) -> str:
+    card = config["card"]
+    features = {key: value for key, value in config["features"].items() if key != "_target_"}
+    rows = {
+        "network": config["generator"]["_target_"].rpartition(".")[2],
+        "parameters": f"{n_parameters:,}",
+        "mel": ", ".join(f"{key} {value}" for key, value in features.items()),
+        **card,
+    }
+    lines = ["# A vocoder", "", "Turns log-mel spectrograms into waves, for voiceconv.", ""]
+    lines += ["| | |", "| --- | --- |"]
+    lines += [f"| {key} | {'not stated' if v is None else v} |" for key, v in rows.items()]
+    lines += ["", "```", "voiceconv resynth in.wav --vocoder DIR", "```"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,66 @@
+"""Log-mel -> wave by a network that was trained for it, such as HiFi-GAN or Vocos."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from voiceconv.build import build
+from voiceconv.errors import InputError
+from voiceconv.features.base import Features
+from voiceconv.features.mel import MelSpectrogram
+from voiceconv.models.base import WaveGenerator
+from voiceconv.vocoders.base import Vocoder
+from voiceconv.vocoders.directory import WEIGHTS, find_vocoder, read_vocoder
+
+
+class NeuralVocoder(Vocoder[MelSpectrogram]):
+    """A trained generator with the mel definition that it was trained on.
+
+    Args:
+        model: a vocoder's directory, a run's, a bundled one's name; None: the bundled default.
+
+    Raises InputError for an extractor of another definition, by all that differs.
+    """
+
+    takes = MelSpectrogram
+
+    def __init__(self, extractor: MelSpectrogram, model: Path | str | None = None) -> None:
+        super().__init__(extractor)
+        self.folder = find_vocoder(model)
+        config, weights = read_vocoder(self.folder)
+        own = build(config["features"], MelSpectrogram)
+        differing = own.spec.difference(extractor.spec)
+        if differing:
+            raise InputError(
+                f"the vocoder {self.folder} speaks another mel than these features: "
+                f"{'; '.join(differing)}; choose a vocoder that was trained on them, or extract "
+                "with its definition"
+            )
+        self.generator = build(
+            config["generator"],
+            WaveGenerator,
+            n_channels=extractor.n_channels,
+            hop_length=extractor.hop_length,
+        )
+        try:
+            self.generator.load_state_dict(weights)
+        except RuntimeError as error:
+            raise InputError(
+                f"{self.folder / WEIGHTS} does not hold the weights of its configuration "
+                f"({str(error).splitlines()[-1].strip()[:120]}); fetch the vocoder again"
+            ) from error
+        self.generator.requires_grad_(False).eval()
+
+    @torch.no_grad()
+    def synthesize(self, features: Features) -> Tensor:
+        """See Vocoder."""
+        self._check(features)
+        n_samples = features.frames.shape[1] * self.extractor.hop_length
+        centre = self.generator.frame_centre
+        frames = features.frames[None]
+        if centre:  # the wave comes later than its frames say, and its end with a frame more
+            frames = F.pad(frames, (0, 1), mode="replicate")
+        wave: Tensor = self.generator(frames)[0]
+        return wave[centre : centre + n_samples]
