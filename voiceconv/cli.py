@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from voiceconv import cli_vocoder
 from voiceconv.errors import InputError, RunError
 from voiceconv.terminal import as_lines, printable, show_summary
 
@@ -18,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(cli_vocoder.app, name="vocoder")
 
 Inputs = Annotated[
     list[str],

@@ -1,8 +1,9 @@
-"""Writing a file so that nobody ever sees half of it, and a folder so that nobody else does."""
+"""Writing a file or a folder so that nobody ever sees half of it, or that nobody else does."""
 
 import fcntl
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +38,24 @@ def replace_text(path: Path | str, text: str) -> None:
     with replacing(path) as temporary:
         # Names of files that are no UTF-8 pass as the bytes that they are.
         temporary.write_text(text, encoding="utf-8", errors="surrogateescape", newline="\n")
+
+
+@contextmanager
+def appearing(folder: Path) -> Iterator[Path]:
+    """Give an empty folder beside `folder` that takes its place at the end, or is gone.
+
+    Raises InputError where that cannot be written, or something is there already.
+    """
+    real = folder.resolve()
+    scratch = real.with_name(f".{real.name[:40]}.{secrets.token_hex(4)}")
+    try:
+        scratch.mkdir()
+        yield scratch
+        os.replace(scratch, real)  # an empty folder is replaced, one that isn't is not
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror}; choose another place") from None
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 @contextmanager

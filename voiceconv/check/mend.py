@@ -8,8 +8,6 @@ OUT and renamed at the end. DATA is only read.
 import json
 import math
 import os
-import secrets
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -26,7 +24,7 @@ from voiceconv.check.evidence import usual_rate
 from voiceconv.data.manifest import Utterance, write_data_dir
 from voiceconv.data.workers import GiveUp, run_tasks
 from voiceconv.errors import InputError, RunError
-from voiceconv.files import replace_text
+from voiceconv.files import appearing, replace_text
 
 LOUDNESS = -23.0  # LUFS, to which `extract` brings utterances anyway
 _HIGHEST_PEAK = 0.99
@@ -75,7 +73,7 @@ def mend(
     treatments = plan_treatments(report, dropped)
     if not treatments:
         raise RunError(f"nothing of {data} is worth keeping; {output} is not written")
-    with _appearing(output) as scratch:
+    with appearing(output) as scratch:
         log = _write_waves(treatments, scratch, jobs, progress)
         for split in dict.fromkeys(item.split for item in treatments):
             kept = [item for item in treatments if item.split == split]
@@ -217,18 +215,3 @@ def _moved(item: Item, output: Path) -> Utterance:
     """Return the utterance as it stands in the copy."""
     path = output.resolve() / _wave_path(item)
     return replace(item.utterance, path=path, start=None, end=None)
-
-
-@contextmanager
-def _appearing(output: Path) -> Iterator[Path]:
-    """Give an empty folder beside `output` that takes its place at the end, or is gone."""
-    real = output.resolve()
-    scratch = real.with_name(f".{real.name[:40]}.{secrets.token_hex(4)}")
-    try:
-        scratch.mkdir()
-        yield scratch
-        os.replace(scratch, real)  # an empty folder is replaced, one that isn't is not
-    except OSError as error:
-        raise InputError(f"cannot write {output}: {error.strerror}; choose another place") from None
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
