@@ -60,6 +60,17 @@ def test_griffin_lim_at_the_mel_of_a_neural_vocoder(neural):
     assert features_node(str(neural)) == OWN.spec.node
 
 
+def test_the_experiment_of_a_vocoder_has_features_and_no_vocoder_yet(neural):
+    node = features_node("experiment=vocos_small")
+    assert (node["sample_rate"], node["n_mels"]) == (24000, 80)
+    vocoder = open_vocoder("experiment=vocos_small", "griffin_lim")
+    assert vocoder.extractor.definition["sample_rate"] == 24000
+    with pytest.raises(InputError, match="experiment=vocos_small trains a vocoder and has none"):
+        open_vocoder("experiment=vocos_small")
+    with pytest.raises(InputError, match="Could not find 'experiment/vocoos'"):
+        features_node("experiment=vocoos")
+
+
 def test_what_does_not_fit_is_refused(neural):
     with pytest.raises(InputError, match="NeuralVocoder makes waves of MelSpectrogram features"):
         open_vocoder("world", str(neural))

@@ -76,22 +76,27 @@ def _instantiate(plain: dict[str, Any], expect: type, dependencies: Mapping[str,
         return instantiate(plain, **dependencies, _convert_="all")
     except InstantiationException as error:
         cause = error.__cause__ or error
+        if isinstance(cause, InputError):  # a sentence that says all
+            raise cause from None
         accepted = [p for p in inspect.signature(cls).parameters if p not in dependencies]
         raise InputError(
             f"{name} could not be built: {_first_line(cause)} (it takes {', '.join(accepted)})"
         ) from error
 
 
-def compose_config(overrides: Sequence[str] = (), config_dir: Path | None = None) -> DictConfig:
+def compose_config(
+    overrides: Sequence[str] = (), config_dir: Path | None = None, root: str = "config"
+) -> DictConfig:
     """The configuration that `voiceconv train` would run with these overrides.
 
-    config_dir: searched for groups too, as by Hydra's own `--config-dir`. Raises InputError.
+    config_dir: searched for groups too, as by Hydra's own `--config-dir`. root: `train_vocoder` for
+    `voiceconv vocoder train`. Raises InputError.
     """
     GlobalHydra.instance().clear()
     search = [f"hydra.searchpath=['file://{config_dir.resolve()}']"] if config_dir else []
     try:
         with initialize_config_module("voiceconv.conf", version_base="1.3"):
-            return compose("config", [*overrides, *search])
+            return compose(root, [*overrides, *search])
     except (HydraException, OmegaConfBaseException) as error:
         raise InputError(one_line(error)) from error
 

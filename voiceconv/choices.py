@@ -1,6 +1,7 @@
 """Features and vocoders by the words that users choose them with."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,10 @@ NEURAL = "voiceconv.vocoders.neural.NeuralVocoder"
 
 
 def features_node(choice: str, config_dir: Path | None = None) -> dict[str, Any]:
-    """The extractor's node: of `world`, `mel`, `experiment=NAME`, or a neural vocoder's own."""
+    """The extractor's node: of `world`, `mel`, `experiment=NAME`, or a neural vocoder's own.
+
+    An experiment is a converter's or a vocoder's. Raises InputError.
+    """
     node: dict[str, Any] = _nodes(choice, config_dir)["features"]
     return node
 
@@ -43,22 +47,34 @@ def open_vocoder(
     extractor = build(nodes["features"], FeatureExtractor)
     if plain:
         node = _plain(composed([f"vocoder={vocoder}"]))["vocoder"]
+    elif vocoder is not None:
+        node = {"_target_": NEURAL, "model": vocoder}
+    elif "vocoder" in nodes:
+        node = nodes["vocoder"]
     else:
-        node = nodes["vocoder"] if vocoder is None else {"_target_": NEURAL, "model": vocoder}
+        raise InputError(f"{features} trains a vocoder and has none; name one with --vocoder")
     return build(node, Vocoder, extractor=extractor)
 
 
-def composed(overrides: Sequence[str], config_dir: Path | None = None) -> DictConfig:
+def composed(
+    overrides: Sequence[str], config_dir: Path | None = None, root: str = "config"
+) -> DictConfig:
     """A configuration to look at: what only a run needs is filled in."""
-    return compose_config([*overrides, "name=info", "run_dir=info", "data.dump=none"], config_dir)
+    filled = ["name=info", "run_dir=info", "data.dump=none"]
+    return compose_config([*overrides, *filled], config_dir, root)
 
 
 def _nodes(choice: str, config_dir: Path | None = None) -> dict[str, Any]:
-    """`features` and the `vocoder` that goes with them."""
+    """`features` and the `vocoder` that goes with them, if one does."""
     if choice in GROUPS:
         return _plain(composed([f"features={choice}", f"vocoder={GROUPS[choice]}"], config_dir))
     if "=" in choice:
-        return _plain(composed([choice], config_dir))
+        try:
+            return _plain(composed([choice], config_dir))
+        except InputError as error:
+            with suppress(InputError):  # an experiment of another root's groups
+                return _plain(composed([choice], config_dir, "train_vocoder"))
+            raise error
     try:
         folder = find_vocoder(choice)
     except InputError:
@@ -74,6 +90,8 @@ def _nodes(choice: str, config_dir: Path | None = None) -> dict[str, Any]:
 
 def _plain(config: DictConfig) -> dict[str, Any]:
     plain: dict[str, Any] = {
-        key: OmegaConf.to_container(config[key], resolve=True) for key in ("features", "vocoder")
+        key: OmegaConf.to_container(config[key], resolve=True)
+        for key in ("features", "vocoder")
+        if key in config
     }
     return plain
