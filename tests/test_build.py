@@ -168,7 +168,8 @@ def test_a_wrong_keyword_is_a_sentence_that_lists_the_right_ones():
     message = str(caught.value)
     assert "\n" not in message
     assert "n_bands" in message
-    assert "(it takes sample_rate, n_fft, hop_length, n_mels, f_min, f_max)" in message
+    assert "(it takes sample_rate, n_fft, hop_length, n_mels, f_min, f_max, " in message
+    assert message.endswith(", power, log, floor)")
 
 
 def test_a_wrong_value_is_a_sentence():

@@ -121,3 +121,15 @@ def test_cepstra_are_of_natural_logarithms_of_magnitudes(power, log):
     expected = torch.zeros(40, 1, dtype=torch.float64)
     expected[0], expected[3] = -2, 0.5
     torch.testing.assert_close(mel.cepstra(frames), expected, atol=1e-12, rtol=0)
+
+
+@pytest.mark.filterwarnings("ignore:At least one mel filterbank has all zero values")
+@pytest.mark.parametrize("definition", [*DEFINITIONS, {"n_fft": 256, "hop_length": 64}])
+def test_a_flat_spectrum_is_found_in_its_frame_in_every_bin(definition):
+    """All bins at a magnitude of 0.2, and so all filters at their sums; some filters are empty."""
+    mel = MelSpectrogram(**definition)
+    heard = mel.filters.sum(1) * 0.2**mel.spec.power
+    frame = (heard.log10() if mel.spec.log == "10" else heard.log()).clamp_min(-30)
+    weight, bias = mel.log_magnitude_map()
+    expected = torch.full((mel.spec.n_fft // 2 + 1,), 0.2).log()
+    torch.testing.assert_close(weight @ frame + bias, expected, atol=1e-4, rtol=0)

@@ -213,7 +213,7 @@ class MelSpectrogram(FeatureExtractor):
         heard = shares.sum(1) > 0.5
         distances = (torch.arange(len(shares))[:, None] - heard.nonzero().T).abs()
         shares = shares[heard][distances.argmin(1)]  # bins in no filter are as their neighbours
-        bias = -shares @ self.filters.sum(1).log() / self.spec.power
+        bias = -shares @ self.filters.sum(1).clamp_min(1e-12).log() / self.spec.power
         return shares * (self.spec.log_unit / self.spec.power), bias
 
     def cepstra(self, frames: Tensor) -> Tensor:
