@@ -39,3 +39,16 @@ def cycle(
         counts = write_cycled(dump, output, model, progress)
     for split, count in counts.items():
         print(f"{output / split}: {count} utterances")
+
+
+@app.command("import")
+def import_(
+    config: Annotated[Path, typer.Argument(help="HiFi-GAN's config.json.")],
+    checkpoint: Annotated[Path, typer.Argument(help="Its generator's checkpoint, g_...")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Gets the vocoder.")],
+) -> None:
+    """Make a vocoder of a published HiFi-GAN: weights and the mel that they were trained on."""
+    from voiceconv.vocoders.hifigan_format import import_hifigan
+
+    import_hifigan(config, checkpoint, output)
+    print(f"{output}: voiceconv resynth IN --vocoder {output}")

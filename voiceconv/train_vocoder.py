@@ -15,6 +15,7 @@ from voiceconv.data.segments import WaveSegments, read_segments_dump
 from voiceconv.errors import InputError
 from voiceconv.features import MelSpectrogram
 from voiceconv.models.base import SpectralGenerator, WaveGenerator
+from voiceconv.models.layers import load_folded
 from voiceconv.objectives import PLAYERS, Objective
 from voiceconv.train import (
     pick_device,
@@ -115,7 +116,7 @@ def make_generator(config: DictConfig, extractor: MelSpectrogram) -> WaveGenerat
             "the experiment's"
         )
     try:
-        generator.load_state_dict(weights)
+        load_folded(generator, weights)
     except RuntimeError as error:
         raise InputError(
             f"init_from={folder} holds another network than {config.generator._target_} of this "

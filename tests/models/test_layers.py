@@ -16,6 +16,7 @@ from voiceconv.models.layers import (
     PixelShuffle1d,
     ResidualBlock1d,
     fold_weight_norm,
+    load_folded,
 )
 
 
@@ -93,8 +94,10 @@ def test_folding_keeps_the_function_and_leaves_plain_weights():
         scale.copy_(torch.tensor([[2.0], [10.0]]))
         direction.copy_(torch.tensor([[3.0, 4.0], [0.0, 5.0]]))
     before = network(waves(4, 2))
+    network[3].requires_grad_(False)
     with torch.no_grad():
         fold_weight_norm(network)
+    assert [p.requires_grad for p in network.parameters()] == [True] * 4 + [False] * 2
     assert sorted(name for name, _ in network.named_parameters()) == [
         f"{layer}.{name}" for layer in (0, 2, 3) for name in ("bias", "weight")
     ]
@@ -102,6 +105,20 @@ def test_folding_keeps_the_function_and_leaves_plain_weights():
     assert network[0].weight.flatten().tolist() == pytest.approx([1.2, 1.6, 0.0, 10.0])
     assert type(network[3]) is nn.ConvTranspose1d
     torch.testing.assert_close(network(waves(4, 2)), before, atol=1e-6, rtol=0)
+
+
+def test_folded_weights_go_back_under_weight_norm():
+    source, target = (nn.Sequential(weight_norm(nn.Conv1d(2, 3, 5)), nn.PReLU()) for _ in range(2))
+    names = list(target.state_dict())
+    expected = source(waves(1, 2, 9))
+    fold_weight_norm(source)
+    load_folded(target, source.state_dict())
+    assert list(target.state_dict()) == names
+    scale, direction = target[0].parametrizations.weight.parameters()
+    torch.testing.assert_close(scale, direction.flatten(1).norm(dim=1)[:, None, None])
+    torch.testing.assert_close(target(waves(1, 2, 9)), expected)
+    with pytest.raises(RuntimeError, match="Missing key"):
+        load_folded(target, {})
 
 
 def test_residual_block_is_the_ports_with_its_weights():

@@ -5,10 +5,13 @@ sigmoid(x*V + c). Here both are one convolution of twice the channels, halved by
 function at one launch. `n_filters` counts both halves: a layer of 256 comes out with 128 channels.
 """
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
+from torch.nn.utils.parametrizations import weight_norm
 
 
 class GatedConv1d(nn.Module):
@@ -148,6 +151,19 @@ def fold_weight_norm(module: nn.Module) -> None:
     for part in list(module.modules()):
         if parametrize.is_parametrized(part, "weight"):
             weight = part.weight.detach()  # type: ignore[operator]
+            learns = any(p.requires_grad for p in part.parameters())
             parametrize.remove_parametrizations(part, "weight")
             # Where there are no gradients torch leaves a buffer, which no optimiser would see.
-            part.weight = nn.Parameter(weight)
+            part.weight = nn.Parameter(weight, requires_grad=learns)
+
+
+def load_folded(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Load the state of a folded twin into a module that goes on learning with weight norm.
+
+    Raises RuntimeError as load_state_dict does.
+    """
+    normed = [part for part in module.modules() if parametrize.is_parametrized(part, "weight")]
+    fold_weight_norm(module)
+    module.load_state_dict(weights)
+    for part in normed:
+        weight_norm(part)

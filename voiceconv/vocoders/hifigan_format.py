@@ -35,7 +35,7 @@ def import_hifigan(config: Path, checkpoint: Path, folder: Path) -> None:
     if folder.exists() and not (folder / WEIGHTS).is_file() and not _is_empty(folder):
         raise InputError(f"{folder} is there and is no vocoder's directory; choose another")
     values = read_config(config)
-    spec, node = _mel_spec(values, config), _generator_node(values, config)
+    spec, node = _mel_spec(values, config), _generator_node(values)
     try:
         generator = build(node, WaveGenerator, n_channels=spec.n_mels, hop_length=spec.hop_length)
     except InputError as error:
@@ -171,7 +171,7 @@ def _mel_spec(values: Mapping[str, Any], path: Path) -> MelSpec:
         raise InputError(f"{path} describes no mel: {error}") from error
 
 
-def _generator_node(values: Mapping[str, Any], path: Path) -> dict[str, Any]:
+def _generator_node(values: Mapping[str, Any]) -> dict[str, Any]:
     """The generator's configuration node, without what the mel decides."""
     kernels, dilations = values["resblock_kernel_sizes"], values["resblock_dilation_sizes"]
     # Each dilated convolution of kind 1 is followed by a plain one within the same skip.
@@ -200,13 +200,13 @@ def _require_same(
         if names:
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
             raise InputError(
-                f"{checkpoint} {says} {names[0]}{more}; give the checkpoint that {config} belongs to"
+                f"{checkpoint} {says} {names[0]}{more}; give the checkpoint that goes with {config}"
             )
     for name, shape in wanted.items():
         if given[name] != shape:
             raise InputError(
                 f"{checkpoint}: {name} is of shape {given[name]}, {config} wants {shape}; give the "
-                "checkpoint that it belongs to"
+                "checkpoint that goes with it"
             )
 
 

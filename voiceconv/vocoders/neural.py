@@ -11,6 +11,7 @@ from voiceconv.errors import InputError
 from voiceconv.features.base import Features
 from voiceconv.features.mel import MelSpectrogram
 from voiceconv.models.base import WaveGenerator
+from voiceconv.models.layers import fold_weight_norm
 from voiceconv.vocoders.base import Vocoder
 from voiceconv.vocoders.directory import WEIGHTS, find_vocoder, read_vocoder
 
@@ -44,6 +45,7 @@ class NeuralVocoder(Vocoder[MelSpectrogram]):
             n_channels=extractor.n_channels,
             hop_length=extractor.hop_length,
         )
+        fold_weight_norm(self.generator)  # as a directory's weights are
         try:
             self.generator.load_state_dict(weights)
         except RuntimeError as error:
