@@ -42,7 +42,7 @@ def open_vocoder(
     """
     plain = vocoder in GROUPS.values()
     if features is None and vocoder is not None and not plain:
-        features = vocoder
+        features = str(find_vocoder(vocoder))
     nodes = _nodes(features) if features is not None else read_model(find_model(model))[0]
     extractor = build(nodes["features"], FeatureExtractor)
     if plain:

@@ -3,8 +3,14 @@
 import pytest
 import torch
 
-from voiceconv.losses.adversarial import discriminator_loss, generator_loss
-from voiceconv.losses.reconstruction import l1_loss
+from voiceconv.losses.adversarial import (
+    GAMES,
+    discriminator_loss,
+    generator_loss,
+    hinge_discriminator_loss,
+    hinge_generator_loss,
+)
+from voiceconv.losses.reconstruction import feature_matching_loss, l1_loss
 from voiceconv.models import Verdict
 
 
@@ -70,3 +76,42 @@ def test_l1_by_hand():
 def test_equal_frames_cost_nothing():
     x = torch.randn(2, 3, 4)
     assert l1_loss(x, x).item() == 0.0
+
+
+@pytest.mark.parametrize(
+    ("real", "fake", "expected"),
+    [
+        ([1.0, 2.0], [-1.0, -5.0], 0.0),  # beyond the margin nothing is gained
+        ([0.0], [0.0], 2.0),  # undecided
+        ([0.5, -1.0], [0.0, 1.0], 2.75),  # (0.5 + 2) / 2 + (1 + 2) / 2
+    ],
+)
+def test_hinge_losses_by_hand(real, fake, expected):
+    assert hinge_discriminator_loss(verdicts(real), verdicts(fake)).item() == expected
+    assert hinge_generator_loss(verdicts([3.0, 0.5, -1.0])).item() == pytest.approx(2.5 / 3)
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_the_best_that_always_says_the_same_is_undecided(name):
+    """No constant verdict loses less: the doctor compares with that."""
+    game = GAMES[name]
+    losses = [
+        game.discriminator_loss(verdicts([c]), verdicts([c])).item()
+        for c in torch.linspace(-2, 2, 81).tolist()
+    ]
+    assert min(losses) == pytest.approx(game.undecided)
+
+
+def test_feature_matching_by_hand():
+    """Layers are summed, parts averaged, and what is real gets no gradient."""
+    real = [torch.ones(2, 3, requires_grad=True), torch.zeros(4)]
+    fake = [torch.full((2, 3), 3.0, requires_grad=True), torch.full((4,), -1.0)]
+    nothing = torch.zeros(1)
+    loss = feature_matching_loss(
+        [Verdict(nothing, fake), Verdict(nothing, fake[:1])],
+        [Verdict(nothing, real), Verdict(nothing, real[:1])],
+    )
+    assert loss.item() == ((2 + 1) + 2) / 2
+    loss.backward()
+    assert real[0].grad is None
+    torch.testing.assert_close(fake[0].grad, torch.full((2, 3), 1 / 6))

@@ -5,34 +5,43 @@ import os
 import random
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from tiny import NoiseBatches, cyclegan, pair_translator, trainer
 from torch import Tensor
 
+from voiceconv.data.segments import WaveSegments
+from voiceconv.features import MelSpectrogram
+from voiceconv.models.hifigan import MultiPeriodDiscriminator
 from voiceconv.models.maskcyclegan_vc import MaskedGenerator
+from voiceconv.models.vocos import MultiResolutionDiscriminator, Vocos
 from voiceconv.objectives.cyclegan import FillingInFrames
+from voiceconv.objectives.vocoder import Vocoding
 from voiceconv.training.distributed import joined_ranks
-from voiceconv.training.trainer import Trainer
+from voiceconv.training.trainer import Batches, Trainer
 
 # A server that has torch loaded forks each of them in milliseconds.
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["torch._dynamo", "voiceconv.training.trainer"])
 
 
-class CountedBatches(NoiseBatches):
+Make = Callable[..., Trainer]  # (folder, n_steps, batches)
+
+
+class CountedBatches:
     """Says in a shared counter how many batches were asked for."""
 
-    def __init__(self, counter: Any) -> None:
-        super().__init__()
-        self.counter = counter
+    def __init__(self, batches: Batches, counter: Any) -> None:
+        self.batches, self.counter = batches, counter
 
     def batch(self, step: int) -> list[Tensor]:
         with self.counter.get_lock():
             self.counter.value += 1
-        return super().batch(step)
+        return self.batches.batch(step)
 
 
 def with_everything(folder: Path, n_steps: int, batches: Any = None) -> Trainer:
@@ -57,13 +66,57 @@ def with_everything(folder: Path, n_steps: int, batches: Any = None) -> Trainer:
     )
 
 
-def train(folder: Path, n_steps: int, counter: Any) -> None:
+def segments() -> WaveSegments:
+    """Of noise, with its mel."""
+    rng = np.random.default_rng(0)
+    waves = [(0.1 * rng.standard_normal(2000)).astype(np.float32) for _ in range(3)]
+    mel = MelSpectrogram(8000, 128, 32, 10)
+    frames = [mel.extract(torch.from_numpy(wave)).frames.T.numpy() for wave in waves]
+    return WaveSegments(list(zip(frames, waves, strict=True)), 32, 16, 2)
+
+
+def vocoder_with_everything(folder: Path, n_steps: int, batches: Any = None) -> Trainer:
+    """Spectra first and waves from a third of the way on, judged in two ways."""
+    torch.manual_seed(0)
+    judges = {
+        "period": MultiPeriodDiscriminator((2, 3), base_channels=2),
+        "resolution": MultiResolutionDiscriminator((128, 64), channels=2),
+    }
+    adversarial = {f"adversarial_{kind}": 1.0 for kind in judges}
+    matching = {f"matching_{kind}": 1.0 for kind in judges}
+    distances = dict.fromkeys(("mel", "stft", "magnitude", "group_delay", "frequency"), 1.0)
+    objective = Vocoding(
+        Vocos(10, 32, 128, 8, 16, 2, n_refinements=1, with_levels=True),
+        judges,
+        MelSpectrogram(8000, 128, 32, 10).log_mel,
+        {"generator": adversarial | matching | distances, "discriminator": adversarial},
+        resolutions=((64, 64, 16),),
+        waves_start=n_steps // 3,
+    )
+    return trainer(
+        folder,
+        n_steps,
+        objective,
+        batches or segments(),
+        decay_start=n_steps // 2,
+        ema_decay=0.99,
+        checkpoint_every=2,
+        log_every=5,
+    )
+
+
+BATCHES = {with_everything: NoiseBatches, vocoder_with_everything: segments}
+
+
+def train(make: Make, folder: Path, n_steps: int, counter: Any) -> None:
     """The body of a process that may be killed."""
     torch.set_num_threads(1)
-    with_everything(folder, n_steps, CountedBatches(counter)).run()
+    make(folder, n_steps, CountedBatches(BATCHES[make](), counter)).run()
 
 
-def train_with_kills(folder: Path, n_steps: int, n_kills: int, seed: int) -> int:
+def train_with_kills(
+    folder: Path, n_steps: int, n_kills: int, seed: int, make: Make = with_everything
+) -> int:
     """Kill that many times, each after a random piece of the rest, then let it end.
 
     Gives how many processes were killed in the middle of their work.
@@ -73,7 +126,7 @@ def train_with_kills(folder: Path, n_steps: int, n_kills: int, seed: int) -> int
     n_killed = 0
     for kill in range(n_kills + 1):
         counter = CONTEXT.Value("i", 0)
-        process = CONTEXT.Process(target=train, args=(folder, n_steps, counter))
+        process = CONTEXT.Process(target=train, args=(make, folder, n_steps, counter))
         process.start()
         if kill < n_kills:
             _kill(process, counter, rng.randint(1, furthest - 1), rng.uniform(0, 0.03))
