@@ -5,7 +5,6 @@ set -euo pipefail
 program=${1:?"this is called by egs/<corpus>/<exp>/run.sh"}
 shift
 recipes=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-recipe=$(cd "$(dirname "$program")" && pwd)
 command_line="$program $*"
 
 stage=1
@@ -59,58 +58,9 @@ Trains a voice converter and scores it. Everything is written beside run.sh, unl
   --help                 this text
 
 Log files: EXP/log. Exit code: 0 done, 1 a stage failed, 2 wrong usage."
-# shellcheck source=recipes/parse_options.sh
-. "$recipes/parse_options.sh"
-[ $# -eq 0 ] || parse_options_fail "unexpected argument '$1'"
-[ -x "$recipe/local/data.sh" ] || parse_options_fail "there is no $recipe/local/data.sh"
-
-fail() {
-  echo "$(basename "$program"): error: $1" >&2
-  exit 1
-}
-
-for name in corpus data dump exp stranger; do # as the caller wrote them: relative to where the caller is
-  [[ -z ${!name} || ${!name} = /* ]] || printf -v "$name" '%s/%s' "$PWD" "${!name}"
-done
-cd "$recipe"
-data=${data:-data}
-dump=${dump:-dump}
-exp=${exp:-exp/$experiment}
-
-if ! command -v voiceconv > /dev/null && [ -x "$recipes/../.venv/bin/voiceconv" ]; then
-  PATH=$(cd "$recipes/../.venv/bin" && pwd):$PATH # what 'make demo' and 'make test' install
-fi
-command -v voiceconv > /dev/null || fail "voiceconv is not installed; run 'make install' at the top of the repository"
-mkdir -p "$exp/log"
-search=() # the recipe's own experiments, beside those of the package
-[ ! -d conf ] || search=(--config-dir "$recipe/conf")
-
-# run NAME COMMAND...: what the command prints goes to the screen and to EXP/log/NAME.log. Its progress bars and errors, on
-# stderr, stay on a terminal as they are, and go to the log where there is none.
-run() {
-  local name=$1 log=$exp/log/$1.log
-  shift
-  {
-    printf '# %s\n#' "$(date '+%F %T')"
-    printf ' %q' "$@"
-    printf '\n'
-  } > "$log"
-  if [ -t 2 ]; then
-    "$@" | tee -a "$log" || fail "$name failed, as said above"
-  else
-    COLUMNS=${COLUMNS:-160} "$@" 2>&1 | tee -a "$log" || fail "$name failed; see $log"
-  fi
-}
-
-wanted() {
-  [ "$stage" -le "$1" ] && [ "$1" -le "$stop_stage" ] || return 1
-  echo "$(date '+%T') stage $1: $2"
-}
-
-# domains_of SPLIT: its domains, sorted.
-domains_of() {
-  cut -d' ' -f2- "$1/utt2spk" | LC_ALL=C sort -u
-}
+paths="corpus data dump exp stranger"
+# shellcheck source=recipes/stages.sh
+. "$recipes/stages.sh"
 
 # list_directions: sets the array directions to "SOURCE TARGET DIR" for every ordered pair of the prepared domains and from
 # the stranger to each; DIR has the source's splits.
@@ -172,8 +122,7 @@ score() {
 }
 
 if wanted 1 "data"; then
-  run data local/data.sh ${corpus:+--corpus "$corpus"} ${domains:+--domains "$domains"} "$data/local"
-  run prepare voiceconv prepare "$data/local/wav" "$data" --lists "$data/local/splits"
+  prepare_data
 fi
 
 if wanted 2 "extract"; then
@@ -226,9 +175,7 @@ if wanted 6 "evaluate"; then
     done
   done
   mapfile -t names < <(printf '%s\n' "${directions[@]}" | cut -d' ' -f1,2 --output-delimiter=-)
-  python=$(dirname "$(command -v voiceconv)")/python
-  run results "$python" "$recipes/write_results.py" "$exp" \
-    "$(git -C "$recipes" describe --always --dirty 2>/dev/null || echo unknown)" "$command_line" "${names[@]}"
+  run results "$python" "$recipes/write_results.py" conversion "$exp" "$commit" "$command_line" "${names[@]}"
   echo "results: $exp/RESULTS.md"
   if "$python" -c 'import jinja2, matplotlib' 2> /dev/null; then
     run report voiceconv report "$exp"

@@ -1,7 +1,9 @@
-"""Stage 6 of vc.sh: EXP/scores/*.json to the tables of EXP/RESULTS.md.
+"""The last stage of vc.sh and vocoder.sh: EXP/scores/*.json to the tables of EXP/RESULTS.md.
 
-python write_results.py EXP COMMIT COMMAND DIRECTION... where EXP/scores has DIRECTION.json for the
-model and DIRECTION.NAME.json for what it is compared with.
+python write_results.py LAYOUT EXP COMMIT COMMAND SECTION... where LAYOUT is conversion or copies,
+and EXP/scores has SECTION.json for the model and SECTION.NAME.json for what it is compared with. A
+section is a direction, SOURCE-TARGET; of copies, `all`, or a speaker whom EXP/without-SPEAKER was
+trained without.
 """
 
 import json
@@ -13,28 +15,50 @@ from pathlib import Path
 import yaml
 
 from voiceconv.errors import InputError
-from voiceconv.evaluation.results import MODEL, ROWS, Header, write_results
+from voiceconv.evaluation.results import LAYOUTS, MODEL, Header, write_results
 
 
-def main(exp: Path, commit: str, command: str, directions: list[str]) -> None:
-    """A section for each direction."""
-    config = yaml.safe_load((exp / "model" / "config.yaml").read_text(encoding="utf-8"))
-    facts = {"scored at commit": commit, "scored on": hardware()}
-    if steps := config["card"].get("steps"):
-        facts["steps"] = f"{steps:,}"
+def main(layout: str, exp: Path, commit: str, command: str, sections: list[str]) -> None:
+    """Write the page, a section for each of these."""
+    card = read_card(exp)
+    facts = {"scored at commit": commit, "scored on": hardware(), "steps": steps(card)}
     if (exp / "provenance.json").exists():
         started = json.loads((exp / "provenance.json").read_text(encoding="utf-8"))[-1]
         facts["trained at commit"] = started.get("commit") or f"voiceconv {started['voiceconv']}"
-    sections = {
-        direction.replace("-", " to ", 1): {
+    for section in sections:
+        if (without := exp / f"without-{section}").is_dir():
+            facts[f"steps without {section}"] = steps(read_card(without))
+    files = {
+        title(layout, section): {
             name: path
-            for name in ROWS
-            if (path := exp / "scores" / f"{direction}{suffix(name)}.json").exists()
+            for name in LAYOUTS[layout].rows
+            if (path := exp / "scores" / f"{section}{suffix(name)}.json").exists()
         }
-        for direction in directions
+        for section in sections
     }
-    header = Header(f"{config['card'].get('experiment', exp.name)}", command, facts)
-    write_results(exp / "RESULTS.md", header, sections)
+    header = Header(
+        str(card.get("experiment", exp.name)), command, {k: v for k, v in facts.items() if v}
+    )
+    write_results(exp / "RESULTS.md", header, files, LAYOUTS[layout])
+
+
+def title(layout: str, section: str) -> str:
+    """What stands above a section."""
+    if layout == "conversion":
+        return section.replace("-", " to ", 1)
+    return "All voices" if section == "all" else f"{section}, heard in training or not"
+
+
+def read_card(exp: Path) -> dict[str, object]:
+    """What the run's model says of itself."""
+    config = yaml.safe_load((exp / "model" / "config.yaml").read_text(encoding="utf-8"))
+    card: dict[str, object] = config["card"]
+    return card
+
+
+def steps(card: dict[str, object]) -> str:
+    """How long it was trained, or nothing."""
+    return f"{card['steps']:,}" if card.get("steps") else ""
 
 
 def suffix(name: str) -> str:
@@ -52,6 +76,6 @@ def hardware() -> str:
 
 if __name__ == "__main__":
     try:
-        main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4:])
+        main(sys.argv[1], Path(sys.argv[2]), sys.argv[3], sys.argv[4], sys.argv[5:])
     except InputError as error:
         sys.exit(f"write_results.py: error: {error}")

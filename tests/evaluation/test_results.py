@@ -8,7 +8,7 @@ import pytest
 
 from voiceconv.errors import InputError
 from voiceconv.evaluation.bootstrap import summary
-from voiceconv.evaluation.results import Header, write_results
+from voiceconv.evaluation.results import COPIES, Header, write_results
 from voiceconv.evaluation.scores import write_scores
 from voiceconv.metrics import MEASURES
 
@@ -156,10 +156,56 @@ def test_the_recipes_script_says_it_in_a_sentence(tmp_path):
     (tmp_path / "scores").mkdir()
     scores(tmp_path / "scores/a-b.json", peak=[-1.0])
     scores(tmp_path / "scores/a-b.knn.json", order=34, peak=[-1.0])
-    command = [sys.executable, SCRIPT, tmp_path, "abc123", "./run.sh", "a-b"]
+    command = [sys.executable, SCRIPT, "conversion", tmp_path, "abc123", "./run.sh", "a-b"]
     ran = subprocess.run(command, capture_output=True, text=True)
     assert ran.returncode == 1
     assert ran.stderr == (
         f"write_results.py: error: {tmp_path}/scores/a-b.json was not made as "
         f"{tmp_path}/scores/a-b.knn.json was: peak: order is 24, not 34; evaluate both alike\n"
     )
+
+
+def test_copies_are_one_table(tmp_path):
+    """The recording is no rival; what a vocoder loses on a voice that it has not heard is told."""
+    systems = {
+        "recording": dict(dnsmos=[3.0, 3.0], pesq=[4.64, 4.64]),
+        "griffin_lim": dict(dnsmos=[2.0, 2.5], pesq=[2.0, 2.5]),
+        "world": dict(dnsmos=[2.8, 3.0], pesq=[2.25, 2.25]),
+        "model": dict(dnsmos=[2.5, 2.9], pesq=[3.0, 3.5]),
+        "held_out": dict(dnsmos=[2.5, 2.9], pesq=[2.75, 3.25]),
+    }
+    files = {name: scores(tmp_path / f"{name}.json", **values) for name, values in systems.items()}
+    write_results(tmp_path / "RESULTS.md", HEADER, {"kerstin": files}, COPIES)
+    text = (tmp_path / "RESULTS.md").read_text()
+    assert "in bold the best of the vocoders\n\n## kerstin\n\n| | DNSMOS, 1 to 5 ↑ | PESQ" in text
+    assert (
+        "| the recording itself | 3.00 [3.00, 3.00] | 4.64 [4.64, 4.64] |\n"
+        "| WORLD | **2.90** [2.80, 3.00] | 2.25 [2.25, 2.25] |\n"
+        "| Griffin-Lim | 2.25 [2.00, 2.50] | 2.25 [2.00, 2.50] |\n"
+        "| **trained without this voice** | 2.70 [2.50, 2.90] | 3.00 [2.75, 3.25] |\n"
+        "| **vocoder** | 2.70 [2.50, 2.90] | **3.25** [3.00, 3.50] |\n\n"
+        "- The model is not the best in DNSMOS: -0.20 [-0.30, -0.10] from WORLD.\n"
+        "- Training without this voice changes: DNSMOS +0.00 [+0.00, +0.00]; "
+        "PESQ -0.25 [-0.25, -0.25].\n"
+    ) in text
+
+
+def test_the_recipes_script_of_copies(tmp_path):
+    for run, steps in ((".", 20000), ("without-b", 5000)):
+        (tmp_path / run / "model").mkdir(parents=True)
+        (tmp_path / run / "model/config.yaml").write_text(
+            f"card: {{experiment: vocos_small, steps: {steps}}}\n"
+        )
+    (tmp_path / "scores").mkdir()
+    for name in ("all", "all.world", "b", "b.held_out"):
+        scores(tmp_path / f"scores/{name}.json", pesq=[3.0, 3.5])
+    command = [sys.executable, SCRIPT, "copies", tmp_path, "abc123", "./run.sh", "all", "b"]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    text = (tmp_path / "RESULTS.md").read_text()
+    assert text.startswith("# vocos_small\n\n    ./run.sh\n\n- scored at commit: abc123\n")
+    assert "- steps: 20,000\n- steps without b: 5,000\n" in text
+    headings = [line for line in text.splitlines() if line.startswith("## ")]
+    assert headings == ["## All voices", "## b, heard in training or not", "## Protocol"]
+    rows = [line.split(" | ")[0] for line in text.splitlines() if line.startswith("| **")]
+    assert rows == ["| **vocoder**", "| **trained without this voice**", "| **vocoder**"]

@@ -1,6 +1,6 @@
-"""RESULTS.md: the ladder and the model under one protocol, and where the model is not the best."""
+"""RESULTS.md: a model and its rivals under one protocol, and where the model is not the best."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,26 +12,60 @@ from voiceconv.files import replace_text
 from voiceconv.metrics import MEASURES
 
 Scores = dict[str, Any]
-MODEL = "model"
-# In the order of rows: what converts nothing comes first and last and is no rival.
-ROWS = {
-    "unconverted": "source, unconverted",
-    "identity": "copy-synthesis",
-    "statistics": "statistics",
-    "f0shift": "F0 shift",
-    "gmm": "GMM",
-    "knn": "kNN",
-    MODEL: "**model**",
-    "target": "target's own recordings",
-}
-ANCHORS = ("unconverted", "identity", "target")
-TABLES = {  # a table of 23 columns can't be read
-    "Against the target's recording of the sentence": ("reference",),
-    "The voice": ("target_train", "source_train"),
-    "Intelligibility": ("text",),
-    "Naturalness and level": (),
-    "As a copy of the source": ("copy_of",),
-}
+MODEL, HELD_OUT = "model", "held_out"
+NOTHING = "nothing"  # what a measure needs that needs no other recording
+
+
+class Layout(NamedTuple):
+    """What a page compares.
+
+    Attributes:
+        rows: name of a system -> what its row is called, in their order.
+        anchors: systems that are no rivals of the others: the two ends of what can be had.
+        rivals: what the others are called.
+        tables: heading, or nothing -> what its measures need: 23 columns can't be read.
+    """
+
+    rows: Mapping[str, str]
+    anchors: Collection[str]
+    rivals: str
+    tables: Mapping[str, Collection[str]]
+
+
+CONVERSION = Layout(
+    {
+        "unconverted": "source, unconverted",
+        "identity": "copy-synthesis",
+        "statistics": "statistics",
+        "f0shift": "F0 shift",
+        "gmm": "GMM",
+        "knn": "kNN",
+        MODEL: "**model**",
+        "target": "target's own recordings",
+    },
+    ("unconverted", "identity", "target"),
+    "what converts",
+    {
+        "Against the target's recording of the sentence": ("reference",),
+        "The voice": ("target_train", "source_train"),
+        "Intelligibility": ("text",),
+        "Naturalness and level": (NOTHING,),
+        "As a copy of the source": ("copy_of",),
+    },
+)
+COPIES = Layout(
+    {
+        "recording": "the recording itself",
+        "world": "WORLD",
+        "griffin_lim": "Griffin-Lim",
+        HELD_OUT: "**trained without this voice**",
+        MODEL: "**vocoder**",
+    },
+    ("recording",),
+    "the vocoders",
+    {"": ("copy_of", NOTHING)},
+)
+LAYOUTS = {"conversion": CONVERSION, "copies": COPIES}
 REACH = 10  # points of character error above copy-synthesis that a conversion may cost
 
 
@@ -44,29 +78,33 @@ class Header(NamedTuple):
 
 
 def write_results(
-    path: Path | str, header: Header, sections: Mapping[str, Mapping[str, Path | str]]
+    path: Path | str,
+    header: Header,
+    sections: Mapping[str, Mapping[str, Path | str]],
+    layout: Layout = CONVERSION,
 ) -> None:
     """Write the table of scores.json files as markdown: section -> system -> file.
 
-    Systems are those of ROWS. Raises InputError where the files of a section are of unlike
-    protocols or utterances, or a section has none.
+    Systems are those of the layout's rows. Raises InputError where the files of a section are of
+    unlike protocols or utterances, or a section has none.
     """
-    read = {title: _section(title, files) for title, files in sections.items()}
+    read = {title: _section(title, files, layout) for title, files in sections.items()}
     lines = [f"# {header.title}", "", f"    {header.command}", ""]
     lines += [f"- {key}: {value}" for key, value in header.facts.items()]
     lines += [
-        "- cells: mean [95% bootstrap interval over utterances]; in bold the best of what converts",
+        "- cells: mean [95% bootstrap interval over utterances]; in bold the best of "
+        + layout.rivals,
         "",
     ]
     for title, systems in read.items():
-        lines += [f"## {title}", "", *_tables(systems), *_notes(systems), ""]
+        lines += [f"## {title}", "", *_tables(systems, layout), *_notes(systems, layout), ""]
     lines += ["## Protocol", "", *_protocol(read)]
     replace_text(path, "\n".join(lines).rstrip() + "\n")
 
 
-def _section(title: str, files: Mapping[str, Path | str]) -> dict[str, Scores]:
+def _section(title: str, files: Mapping[str, Path | str], layout: Layout) -> dict[str, Scores]:
     """The scores of a section, in the order of rows, all made alike."""
-    systems = {name: read_scores(files[name]) for name in ROWS if name in files}
+    systems = {name: read_scores(files[name]) for name in layout.rows if name in files}
     if not systems:
         raise InputError(f"there are no scores of {title}; make some with `voiceconv evaluate`")
     for one, other in combinations(systems, 2):  # not with the first alone: it may lack a measure
@@ -77,41 +115,38 @@ def _section(title: str, files: Mapping[str, Path | str]) -> dict[str, Scores]:
     return systems
 
 
-def _tables(systems: Mapping[str, Scores]) -> list[str]:
+def _tables(systems: Mapping[str, Scores], layout: Layout) -> list[str]:
     lines = []
     ran = {name for scores in systems.values() for name in scores["metrics"]}
-    for title, needs in TABLES.items():
+    for title, needs in layout.tables.items():
         columns = [
             name
             for name, measure in MEASURES.items()
-            if name in ran
-            and set(measure.needs) <= set(needs)
-            and bool(measure.needs) == bool(needs)
+            if name in ran and {*(measure.needs or [NOTHING])} <= {*needs}
         ]
         rows = [
             system for system in systems if any(c in systems[system]["metrics"] for c in columns)
         ]
         if not rows:
             continue
+        lines += [f"### {title}", ""] if title else []
         lines += [
-            f"### {title}",
-            "",
             f"| | {' | '.join(map(_heading, columns))} |",
             f"| --- |{' --- |' * len(columns)}",
         ]
-        best = {column: _best(systems, column) for column in columns}
+        best = {column: _best(systems, column, layout) for column in columns}
         for system in rows:
             cells = [_cell(systems[system], c, system in best[c]) for c in columns]
-            lines.append(f"| {ROWS[system]} | {' | '.join(cells)} |")
+            lines.append(f"| {layout.rows[system]} | {' | '.join(cells)} |")
         lines.append("")
     return lines
 
 
-def _notes(systems: Mapping[str, Scores]) -> list[str]:
+def _notes(systems: Mapping[str, Scores], layout: Layout) -> list[str]:
     """Where the model is not the best, and what was not run."""
     notes = []
     for name in MEASURES:
-        best = _best(systems, name)
+        best = _best(systems, name, layout)
         if not best or MODEL in best or MODEL not in systems:
             continue
         change = paired(name, systems[best[0]], systems[MODEL])
@@ -119,9 +154,9 @@ def _notes(systems: Mapping[str, Scores]) -> list[str]:
             title, by = MEASURES[name].title, figures(name, change, "+")
             sure = "" if change["verdict"] else ", which the interval doesn't tell from none"
             notes.append(
-                f"- The model is not the best in {title}: {by} from {ROWS[best[0]]}{sure}."
+                f"- The model is not the best in {title}: {by} from {layout.rows[best[0]]}{sure}."
             )
-    notes += _within_reach(systems)
+    notes += _within_reach(systems, layout) + _unheard(systems)
     missing: dict[str, list[str]] = {}
     for scores in systems.values():
         for name, reason in scores["not_run"].items():
@@ -133,7 +168,7 @@ def _notes(systems: Mapping[str, Scores]) -> list[str]:
     ]
 
 
-def _within_reach(systems: Mapping[str, Scores]) -> list[str]:
+def _within_reach(systems: Mapping[str, Scores], layout: Layout) -> list[str]:
     """The most similar of those that cost little intelligibility: the promise of a converter."""
     error = {name: _mean(scores, "character_error") for name, scores in systems.items()}
     limit = error.get("identity")
@@ -142,27 +177,38 @@ def _within_reach(systems: Mapping[str, Scores]) -> list[str]:
     reach = {
         name: similarity
         for name, scores in systems.items()
-        if name not in ANCHORS
+        if name not in layout.anchors
         and (similarity := _mean(scores, "speaker_similarity")) is not None
         and (error[name] is not None and error[name] <= limit + REACH)  # type: ignore[operator]
     }
     if not reach:
         return [f"- Nothing that converts keeps its CER within {REACH} points of copy-synthesis."]
     best = max(reach, key=lambda name: reach[name])
-    names = ", ".join(ROWS[name] for name in reach)
+    names = ", ".join(layout.rows[name] for name in reach)
     return [
-        f"- Within {REACH} points of copy-synthesis's CER: {names}; most similar: {ROWS[best]}, "
-        f"{reach[best]:.3f}."
+        f"- Within {REACH} points of copy-synthesis's CER: {names}; most similar: "
+        f"{layout.rows[best]}, {reach[best]:.3f}."
     ]
 
 
-def _best(systems: Mapping[str, Scores], name: str) -> list[str]:
-    """Which of what converts are best; none where no way is better, or all are equal."""
+def _unheard(systems: Mapping[str, Scores]) -> list[str]:
+    """What it costs not to have trained on the voice, in each measure."""
+    if not {MODEL, HELD_OUT} <= systems.keys():
+        return []
+    costs = {name: paired(name, systems[MODEL], systems[HELD_OUT]) for name in MEASURES}
+    named = [
+        f"{MEASURES[name].title} {figures(name, cost, '+')}" for name, cost in costs.items() if cost
+    ]
+    return [f"- Training without this voice changes: {'; '.join(named)}."]
+
+
+def _best(systems: Mapping[str, Scores], name: str, layout: Layout) -> list[str]:
+    """Which of the rivals are best; none where no way is better, or all are equal."""
     better = MEASURES[name].better
     means = {
         system: mean
         for system, scores in systems.items()
-        if system not in ANCHORS and (mean := _mean(scores, name)) is not None
+        if system not in layout.anchors and (mean := _mean(scores, name)) is not None
     }
     if better == "none" or len(set(means.values())) < 2:
         return []
