@@ -80,7 +80,7 @@ def test_phases_are_compared_by_their_differences():
 
 
 def test_loud_bins_phases_count_for_more():
-    """Relative to the mean magnitude, here 2: an error at magnitude 3 counts 1.5, at 1 it is 0.5."""
+    """Relative to the mean magnitude, here 2: an error at magnitude 3 counts 1.5, at 1 0.5."""
     spectra = torch.complex(torch.tensor([[[3.0, 3.0], [1.0, 1.0]]]), torch.zeros(1, 2, 2))
     loud = torch.tensor([[[0.0, 1.0], [0.0, 0.0]]])
     quiet = torch.tensor([[[0.0, 0.0], [0.0, 1.0]]])

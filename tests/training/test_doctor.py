@@ -194,3 +194,15 @@ def test_checks_are_apart_however_often_a_run_is_logged(tmp_path, monkeypatch):
     monkeypatch.setattr(Doctor, "examine", noted)
     trainer(tmp_path, 10, log_every=1).run()
     assert seen == [4, 8]
+
+
+def test_a_loss_that_begins_is_no_explosion():
+    """A vocoder's waves come thousands of steps late, and with them losses and gradients."""
+    doctor = Doctor(objective(), [frames(0, 4), frames(1, 4)])
+    first = {"generator/cycle": 1.0, "generator/mel": 0.0, "gradient_norm/generator": 1.0}
+    later = {"generator/cycle": 1.0, "generator/mel": 9.0, "gradient_norm/generator": 50.0}
+    found = [finding for _ in range(20) for finding in look(doctor, first)[1]]
+    found += [finding for _ in range(20) for finding in look(doctor, later)[1]]
+    assert found == []
+    grown = later | {"gradient_norm/generator": 600.0}
+    assert [f.illness for _ in range(4) for f in look(doctor, grown)[1]] == ["exploding generator"]

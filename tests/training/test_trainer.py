@@ -382,3 +382,37 @@ def test_the_folder_may_have_any_name(tmp_path):
     folder = tmp_path / "a 'b' ü\n"
     assert trainer(folder, 2).run() is True
     assert (Path(folder) / "checkpoints" / "last.pt").exists()
+
+
+class LateGame(CycleGAN):
+    """Discriminators do not play before step 2."""
+
+    def discriminator_losses(self, batch, generated):
+        losses = super().discriminator_losses(batch, generated)
+        if self.now < 2:
+            return {name: batch[0].new_zeros(()) for name in losses}
+        return losses
+
+    def generator_losses(self, batch, step):
+        self.now = step
+        return super().generator_losses(batch, step)
+
+
+def test_a_player_whose_losses_are_constants_stands_still(tmp_path):
+    """Neither its parameters nor its optimiser's averages move, and nothing is said of it."""
+    torch.manual_seed(0)
+    objective = LateGame(
+        pair_translator(),
+        partial(PatchDiscriminator, n_channels=N_CHANNELS, base_channels=8),
+        2,
+        weights(),
+    )
+    run = trainer(tmp_path, 3, objective)
+    before = {name: p.clone() for name, p in objective.discriminators.named_parameters()}
+    for _ in range(2):
+        report = run.train_step()
+        assert not [name for name in report if "discriminator" in name]
+    assert run.optimizers["discriminator"].state_dict()["state"] == {}
+    for name, parameter in objective.discriminators.named_parameters():
+        assert torch.equal(parameter, before[name])
+    assert run.train_step()["gradient_norm/discriminator"] > 0
