@@ -139,6 +139,16 @@ def test_padding_for_the_multiple_repeats_the_last_frame_and_is_cut_again():
     assert torch.equal(translator(frames, 0, 1), translator(padded, 0, 1)[..., :30])
 
 
+@each_generator
+@pytest.mark.parametrize("n_frames", [1, 2, 5, 8])
+def test_a_few_frames_are_converted_to_the_precision_of_many(generator, n_frames):
+    translator = PairTranslator(8, 2, lambda n_channels: generator(n_channels, base_channels=4))
+    exact = copy.deepcopy(translator).double()
+    frames = torch.randn(64, 8, n_frames)
+    found, wanted = translator(frames, 0, 1), exact(frames.double(), 0, 1)
+    torch.testing.assert_close(found.double(), wanted, atol=1e-4, rtol=0)  # of two rows: 1e-2
+
+
 GOLDEN = {  # first channel, frames 0, 10, 20 and 30, of `filled` networks on `waves`: made once
     "Generator1d": [-1.44966666, -0.0464657346, 0.146247784, 0.655077835],
     "Generator212": [-0.583467733, -0.300738538, -0.627440553, -0.345895726],

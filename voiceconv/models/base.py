@@ -5,8 +5,13 @@ from collections.abc import Callable
 from itertools import permutations
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+# The shortest row of frames that an instance norm gets. One frame has no variance, and of two no
+# more than a sign is left, which rounding decides (float32 was seen 1e-2 from float64; here 1e-5).
+FEWEST_ROWS = 4
 
 
 class Verdict(NamedTuple):
@@ -122,15 +127,14 @@ class PairTranslator(Translator):
 
     def forward(self, frames: Tensor, source: int, target: int, **condition: Tensor) -> Tensor:
         """See Translator. T that does not divide is lengthened by its last frame and cut again."""
-        n_frames = frames.shape[-1]
-        # Two of the shortest rows of frames: an instance norm has no variance of one.
-        missing = max(-n_frames % self.frame_multiple, 2 * self.frame_multiple - n_frames)
-        if missing:
-            frames = F.pad(frames, (0, missing), mode="replicate")
-            condition = {
-                name: F.pad(value, (0, missing), mode="replicate")
-                for name, value in condition.items()
-            }
+        n_frames, multiple = frames.shape[-1], self.frame_multiple
+        # sym_max is max, in a graph that is exported for any T, too; so is a padding of nothing.
+        rows = torch.sym_max((n_frames + multiple - 1) // multiple, FEWEST_ROWS)
+        padding = (0, rows * multiple - n_frames)
+        frames = F.pad(frames, padding, mode="replicate")
+        condition = {
+            name: F.pad(value, padding, mode="replicate") for name, value in condition.items()
+        }
         converted: Tensor = self.generators[_key(source, target)](frames, **condition)
         return converted[..., :n_frames]
 
