@@ -1,30 +1,56 @@
 """Put a run's model, its card completed by its scores, among those that come with the package.
 
 python bundle_model.py EXP NAME
+
+A converter's run or a vocoder's; weights in half precision, which loading makes single again.
 """
 
 import json
 import sys
 from pathlib import Path
 
+from safetensors.torch import load_file, save_file
+
 from voiceconv import Converter
-from voiceconv.model_directory import BUNDLED
+from voiceconv.files import replacing
+from voiceconv.model_directory import BUNDLED, WEIGHTS
+from voiceconv.vocoders import directory
 
 
 def main(exp: Path, name: str) -> None:
-    """EXP/model and EXP/scores/<source>-<target>.json -> voiceconv/pretrained/NAME."""
+    """EXP/model and EXP/scores/*.json -> voiceconv/pretrained/NAME."""
+    folder = BUNDLED / name
+    if (exp / "model" / directory.WEIGHTS).exists():
+        config, weights = directory.read_vocoder(exp / "model")
+        card = config["card"] | {"scores": scores(exp / "scores" / "all.json")}
+        directory.write_vocoder(folder, {**config, "card": card}, weights)
+        halve(folder / directory.WEIGHTS)
+        return
     converter = Converter.from_pretrained(exp)
-    scores = {}
-    for source in converter.domains:
-        for target in converter.domains:
-            path = exp / "scores" / f"{source}-{target}.json"
-            if path.exists():
-                metrics = json.loads(path.read_text(encoding="utf-8"))["metrics"]
-                scores[f"{source} to {target}"] = {
-                    metric: f"{one['mean']:.2f} {one['unit']}".rstrip() + f" (n = {one['n']})"
-                    for metric, one in metrics.items()
-                }
-    converter.save_pretrained(BUNDLED / name, converter.config["card"] | {"scores": scores})
+    found = {
+        f"{source} to {target}": scores(path)
+        for source in converter.domains
+        for target in converter.domains
+        if (path := exp / "scores" / f"{source}-{target}.json").exists()
+    }
+    converter.save_pretrained(folder, converter.config["card"] | {"scores": found})
+    halve(folder / WEIGHTS)
+
+
+def scores(path: Path) -> dict[str, str]:
+    """Measures of a scores.json as a card says them; none where there is no such file."""
+    metrics = json.loads(path.read_text(encoding="utf-8"))["metrics"] if path.exists() else {}
+    return {
+        metric: f"{one['mean']:.2f} {one['unit']}".rstrip() + f" (n = {one['n']})"
+        for metric, one in metrics.items()
+    }
+
+
+def halve(path: Path) -> None:
+    """Weights to half precision, in place."""
+    weights = {name: weight.half() for name, weight in load_file(path).items()}
+    with replacing(path) as temporary:
+        save_file(weights, temporary)
 
 
 if __name__ == "__main__":

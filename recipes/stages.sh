@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # what is set here is for whoever sources it
 # What every recipe needs: options, paths, the stages and their logs. Source it after setting $program (the run.sh that was
 # called), $paths (the names of options that are paths), every option's default and help_message, which say --stage,
 # --stop-stage, --data, --dump, --exp and --experiment:
@@ -22,7 +22,7 @@ fail() {
 for name in ${paths:?}; do # as the caller wrote them: relative to where the caller is
   [[ -z ${!name} || ${!name} = /* ]] || printf -v "$name" '%s/%s' "$PWD" "${!name}"
 done
-cd "$recipe"
+cd "$recipe" || exit 1
 data=${data:-data}
 dump=${dump:-dump}
 exp=${exp:-exp/${experiment:?}}

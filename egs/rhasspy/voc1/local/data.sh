@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Four voices of the Rhasspy project, CC0: nathalie (F) and flemishguy (M), Dutch; kathleen (F), English; kerstin (F), German.
+# The lists of the Dutch ones are those of egs/rhasspy_nl/vc1: what a converter is tested on, no vocoder has heard.
+set -euo pipefail
+
+recipes=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../../../recipes" && pwd)
+lists=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/splits
+dutch=$recipes/../egs/rhasspy_nl/vc1/local/splits
+
+corpus=""
+domains="nathalie flemishguy kathleen kerstin"
+help_message="usage: local/data.sh --corpus DIR [--domains \"A B\"] OUT
+  --corpus DIR      has SPEAKER/UTTERANCE.flac: nathalie/nl_0005.flac, kathleen/arctic_a0004.flac, kerstin/de_0007.flac
+  --domains \"A B\"   speakers ($domains)"
+# shellcheck source=recipes/parse_options.sh
+. "$recipes/parse_options.sh"
+# shellcheck source=recipes/corpus.sh
+. "$recipes/corpus.sh"
+[ $# -eq 1 ] || parse_options_fail "give one folder to write to"
+out=$1
+read -r -a speakers <<< "$domains"
+
+start_corpus "$out"
+for speaker in "${speakers[@]}"; do
+  lists_of=$lists
+  [ -f "$lists/$speaker.train" ] || lists_of=$dutch
+  [ -f "$lists_of/$speaker.train" ] \
+    || parse_options_fail "no speaker '$speaker' here: choose from nathalie, flemishguy, kathleen and kerstin"
+  [ -d "$corpus/$speaker" ] || corpus_fail "there is no ${corpus:-corpus}/$speaker: get the recordings from \
+https://github.com/rhasspy/dataset-voice-$speaker, name them as the head of $0 says, and give their folder with --corpus"
+  for split in train val test; do
+    while read -r stem; do
+      [ -f "$corpus/$speaker/$stem.flac" ] || corpus_fail "no recording of $stem by $speaker in $corpus"
+      add_utterance "$out" "$speaker" "$split" "$stem" "$corpus/$speaker/$stem.flac"
+    done < "$lists_of/$speaker.$split"
+  done
+done
+check_corpus "$out" "${speakers[@]}"
