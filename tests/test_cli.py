@@ -200,8 +200,8 @@ def test_resynth(voiceconv, work, model):
     assert voiceconv("resynth", "in.wav", "--model", model).code == 0
     assert voiceconv("resynth", "in.wav", "--features", "mel", "-o", "mel.wav").code == 0
     assert tree(work) == ["in-resynth.wav", "in.wav", "mel.wav"]
-    assert soundfile.info("mel.wav").samplerate == 22050
-    assert soundfile.info("mel.wav").frames == 11025
+    assert soundfile.info("mel.wav").samplerate == 24000
+    assert soundfile.info("mel.wav").frames == 12000
     said = voiceconv("resynth", "in.wav", "--features", "lpc")
     assert (said.code, said.err) == (
         2,

@@ -12,14 +12,18 @@ from omegaconf import OmegaConf
 from voiceconv.build import build, compose_config
 from voiceconv.data.archive import ArchiveWriter
 from voiceconv.errors import InputError
-from voiceconv.features import DomainStats, FeatureExtractor, Features, save_stats
+from voiceconv.features import DomainStats, FeatureExtractor, Features, MelSpectrogram, save_stats
 from voiceconv.models import Discriminator, Translator
+from voiceconv.models.base import WaveGenerator
 from voiceconv.objectives import PLAYERS
 from voiceconv.objectives.cyclegan import KINDS, FillingInFrames, WholeFrames
+from voiceconv.objectives.vocoder import Vocoding
 from voiceconv.train import prepare_trainer
 
 CONF = Path(str(files("voiceconv.conf")))
-EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+ALL = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+VOCODERS = [name for name in ALL if name.startswith(("vocos", "hifigan"))]
+EXPERIMENTS = [name for name in ALL if name not in VOCODERS]
 FAMILY = ["cyclegan_vc", "cyclegan_vc2", "cyclegan_vc3", "maskcyclegan_vc"]
 TINY = [
     "translator.generator.base_channels=8",
@@ -76,7 +80,7 @@ def test_an_experiment_runs_one_step(tmp_path, experiment):
     moved = [
         name for name, p in run.objective.named_parameters() if not torch.equal(p, before[name])
     ]
-    assert {name.split(".")[0] for name in moved} == {"translator", "discriminators"}
+    assert {name.split(".")[0] for name in moved} == {"generator", "discriminators"}
     for written in ("config.yaml", "provenance.json", "checkpoints/last.pt", "model/config.yaml"):
         assert (tmp_path / "run" / written).exists(), written
 
@@ -84,7 +88,8 @@ def test_an_experiment_runs_one_step(tmp_path, experiment):
 def test_no_experiment_is_left_out():
     """A test over files must count what it tests: also those in folders below, should any come."""
     there = list((CONF / "experiment").rglob("*.yaml"))
-    assert len(EXPERIMENTS) == len(there) >= 8
+    assert len(EXPERIMENTS) + len(VOCODERS) == len(there)
+    assert len(EXPERIMENTS) >= 8 and len(VOCODERS) >= 2
 
 
 def test_the_four_models_are_there_in_both_sizes():
@@ -114,11 +119,28 @@ def test_a_feature_type_builds_as_it_is(path):
     assert extractor.n_frames(extractor.hop_length * 3) == 4
 
 
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
+@pytest.mark.parametrize("experiment", VOCODERS)
+def test_a_vocoders_own_sizes_fit_each_other(experiment):
+    """As for a converter's; its losses have the names of its weights, or it would not be built."""
+    config = compose_config([f"experiment={experiment}"], root="train_vocoder")
+    extractor = build(config.features, MelSpectrogram)
+    n_channels, hop_length = extractor.n_channels, extractor.hop_length
+    with torch.device("meta"):
+        generator = build(
+            config.generator, WaveGenerator, n_channels=n_channels, hop_length=hop_length
+        )
+        objective = build(config.objective, Vocoding, generator=generator, mel=extractor.log_mel)
+    assert config.data.n_frames * hop_length >= 8192  # HiFi-GAN's segments, which judges fit
+    assert generator.hop_length == hop_length
+    assert objective.undecided > 0
+
+
+@pytest.mark.parametrize("experiment", ALL)
 def test_an_experiment_begins_with_its_command(experiment):
     """And no mark is left of what was to be filled in."""
     text = (CONF / "experiment" / f"{experiment}.yaml").read_text(encoding="utf-8")
-    assert f"voiceconv train experiment={experiment} data.dump=" in text
+    command = "vocoder train" if experiment in VOCODERS else "train"
+    assert f"#   voiceconv {command} experiment={experiment} data.dump=" in text
     assert "HOURS_" not in text
 
 

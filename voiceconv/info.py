@@ -6,19 +6,30 @@ from typing import Any
 
 from voiceconv.build import build, build_factory
 from voiceconv.choices import composed
+from voiceconv.errors import InputError
 from voiceconv.features import FeatureExtractor
 from voiceconv.model_directory import WEIGHTS, bundled_models, find_model, read_config
 from voiceconv.models import Discriminator, Generator
 from voiceconv.models.complexity import describe
+from voiceconv.vocoders import directory
 
 
 def model_info(model: Path | str | None) -> dict[str, Any]:
-    """A model's card: domains, features, networks, size, and what its maker stated."""
-    folder = find_model(model)
+    """A model's card: domains, features, networks, size, and what its maker stated.
+
+    A neural vocoder's, too, where `model` is one.
+    """
+    try:
+        folder = find_model(model)
+    except InputError as error:
+        try:
+            return vocoder_info(directory.find_vocoder(model))
+        except InputError:
+            raise error from None
     config = read_config(folder)
     weights = folder / WEIGHTS
     return {
-        "name": folder.parent.name if folder.name == "model" else folder.name,
+        "name": _name(folder),
         "domains": config["domains"],
         "features": config["features"],
         "translator": config["translator"],
@@ -29,9 +40,22 @@ def model_info(model: Path | str | None) -> dict[str, Any]:
     }
 
 
+def vocoder_info(folder: Path) -> dict[str, Any]:
+    """A vocoder's card: mel, network, size, and what its maker stated."""
+    config = directory.read_config(folder)
+    return {
+        "name": _name(folder),
+        "features": config["features"],
+        "generator": config["generator"],
+        "megabytes": round((folder / directory.WEIGHTS).stat().st_size / 1e6, 2),
+        **config["card"],
+    }
+
+
 def list_models() -> list[dict[str, Any]]:
-    """The bundled models' cards."""
-    return [model_info(folder) for folder in bundled_models()]
+    """The bundled models' cards, and the bundled vocoders'."""
+    vocoders = [vocoder_info(folder) for folder in directory.bundled_vocoders()]
+    return [model_info(folder) for folder in bundled_models()] + vocoders
 
 
 def experiment_info(overrides: Sequence[str], config_dir: Path | None = None) -> dict[str, Any]:
@@ -47,3 +71,8 @@ def experiment_info(overrides: Sequence[str], config_dir: Path | None = None) ->
             for name, network in (("generator", generator), ("discriminator", discriminator))
         }
     }
+
+
+def _name(folder: Path) -> str:
+    """The run's, where it is one's model."""
+    return folder.parent.name if folder.name == "model" else folder.name

@@ -76,9 +76,12 @@ class Vocos(SpectralGenerator):
         magnitudes = log_magnitudes.exp().clamp_max(LARGEST)
         real, imaginary = phases.cos(), phases.sin()
         if self.n_refinements:
-            real, imaginary = self.inverse_stft.refine(
-                magnitudes, real, imaginary, self.n_refinements
-            )
+            # Without gradients: those of a bin's angle grow without bound as it falls silent. So
+            # magnitudes learn from waves, and phases from losses of their own.
+            with torch.no_grad():
+                real, imaginary = self.inverse_stft.refine(
+                    magnitudes, real, imaginary, self.n_refinements
+                )
         waves: Tensor = self.inverse_stft(magnitudes * real, magnitudes * imaginary)
         return waves
 
