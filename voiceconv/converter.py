@@ -17,6 +17,7 @@ from voiceconv.features import (
     DomainStats,
     FeatureExtractor,
     Features,
+    MelSpectrogram,
     convert_aperiodicity,
     convert_f0,
 )
@@ -51,6 +52,8 @@ class Converter:
         }
         self.loudness: float | None = config["loudness"]
         self.extractor = build(config["features"], FeatureExtractor)
+        if isinstance(self.extractor, MelSpectrogram):  # a default may change, a model's mel not
+            self.config["features"] = self.extractor.spec.node
         for domain, one in self.stats.items():
             if one.frames_mean.shape != (self.extractor.n_channels,):
                 raise InputError(

@@ -147,6 +147,8 @@ def test_a_model_whose_vocoder_was_exchanged_converts_nothing(tmp_path, monkeypa
     own = write_neural(tmp_path / "own", mel)
     node = {"_target_": "voiceconv.vocoders.neural.NeuralVocoder", "model": str(own)}
     make_converter(MEL_CONFIG | {"vocoder": node}).save_pretrained(tmp_path / "model", {})
+    written = yaml.safe_load((tmp_path / "model/config.yaml").read_text())
+    assert written["features"] == MelSpectrogram(**mel).spec.node  # whole, whatever was given
     record(tmp_path / "in.wav", speech("low", 0.3))
     monkeypatch.chdir(tmp_path)
     convert = ["convert", "in.wav", "-o", "out.wav", "--target", "high", "--model", "model"]
