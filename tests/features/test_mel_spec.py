@@ -1,6 +1,9 @@
 """The mel definition as a value: what it takes, how two of them differ, how it is written."""
 
+import math
+
 import pytest
+import torch
 import yaml
 
 from voiceconv.build import build, compose_config
@@ -101,3 +104,15 @@ def test_what_no_mel_can_have_is_refused_in_a_sentence(changed, message):
     with pytest.raises(InputError, match="MelSpectrogram could not be built: ") as caught:
         build({"_target_": "voiceconv.features.mel.MelSpectrogram"} | OURS | changed, object)
     assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("more", [{}, {"log": "10"}, {"power": 2.0}, {"norm": None}])
+def test_the_map_to_log_magnitudes_of_a_flat_spectrum(more):
+    """Every bin at magnitude m: each filter's level says so, and each bin gets ln m back."""
+    mel = MelSpectrogram(16000, 512, 128, 40, 100.0, 7000.0, **more)
+    filtered = mel.filters.sum(1) * 0.3**mel.spec.power  # what a flat spectrum leaves in filters
+    frame = filtered.log10() if mel.spec.log == "10" else filtered.log()
+    weight, bias = mel.log_magnitude_map()
+    assert weight.shape == (257, 40)
+    found = weight @ frame + bias
+    torch.testing.assert_close(found, torch.full((257,), math.log(0.3)), atol=1e-5, rtol=0)

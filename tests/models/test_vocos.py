@@ -94,3 +94,59 @@ def test_level_and_offset_tell_nothing():
     network = MultiResolutionDiscriminator((256,), channels=4)
     (soft,), (loud,) = network(0.01 * waves(1, 2048)), network(0.9 * waves(1, 2048) + 0.1)
     torch.testing.assert_close(soft.logits, loud.logits, atol=1e-4, rtol=0)
+
+
+def tone_spectra() -> tuple[torch.Tensor, torch.Tensor]:
+    """A sweep of six harmonics: its wave, and the STFT of it that is all inside the wave."""
+    time = torch.arange(64 * 60, dtype=torch.float64) / 8000
+    wave = sum(torch.sin(2 * torch.pi * k * (150 * time + 40 * time**2)) / k for k in range(1, 7))
+    real, imaginary = InverseStft(256, 64).double().stft(wave[None])
+    return wave[None], torch.complex(real, imaginary)
+
+
+def test_what_agrees_already_is_not_refined():
+    """The phases of a wave are Griffin and Lim's fixed point."""
+    wave, spectra = tone_spectra()
+    unit = spectra / spectra.abs().clamp_min(1e-9)
+    stft = InverseStft(256, 64).double()
+    real, imaginary = stft.refine(spectra.abs(), unit.real, unit.imag, 5)
+    again = stft(spectra.abs() * real, spectra.abs() * imaginary)
+    torch.testing.assert_close(again, wave, atol=1e-4, rtol=0)
+
+
+def test_refinement_makes_phases_agree():
+    """Share of the spectrum that its own inverse loses; from no phases at all."""
+    _, spectra = tone_spectra()
+    magnitudes, stft = spectra.abs(), InverseStft(256, 64).double()
+    lost = []
+    for n_iterations in (0, 4, 16):
+        real, imaginary = torch.ones_like(magnitudes), torch.zeros_like(magnitudes)
+        real, imaginary = stft.refine(magnitudes, real, imaginary, n_iterations)
+        again = torch.complex(*stft.stft(stft(magnitudes * real, magnitudes * imaginary)))
+        lost.append(((again.abs() - magnitudes).norm() / magnitudes.norm()).item())
+    assert lost[0] > 0.5
+    assert lost[1] < 0.6 * lost[0]
+    assert lost[2] < 0.3 * lost[0]
+
+
+def test_waves_teach_magnitudes_and_not_refined_phases():
+    network = Vocos(6, 16, n_fft=64, channels=8, hidden=12, n_blocks=2, n_refinements=2)
+    log_magnitudes = torch.zeros(1, 33, 9, requires_grad=True)
+    phases = torch.randn(1, 33, 9, requires_grad=True)
+    network.waves(log_magnitudes, phases).square().sum().backward()
+    assert log_magnitudes.grad.abs().max() > 0 and phases.grad is None
+    network.n_refinements = 0
+    network.waves(log_magnitudes, phases).square().sum().backward()
+    assert phases.grad.abs().max() > 0
+
+
+def test_levels_begin_as_they_are_told():
+    """The head at 0: what is left is weight @ frame + bias."""
+    network = Vocos(6, 16, n_fft=64, channels=8, hidden=12, n_blocks=2, with_levels=True)
+    torch.nn.init.zeros_(network.head.weight)
+    weight, bias, frames = torch.randn(33, 6), torch.randn(33), torch.randn(2, 6, 9)
+    network.start_from(weight, bias)
+    log_magnitudes, phases = network.spectra(frames)
+    torch.testing.assert_close(log_magnitudes, weight @ frames + bias[:, None])
+    assert (phases == 0).all()
+    assert n_parameters(network) - n_parameters(Vocos(6, 16, 64, 8, 12, 2)) == 33 * 7
