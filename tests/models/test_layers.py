@@ -1,5 +1,6 @@
 """The shared layers against hand-computed numbers, torch's own and the popular port's."""
 
+import copy
 import math
 
 import pytest
@@ -105,6 +106,18 @@ def test_folding_keeps_the_function_and_leaves_plain_weights():
     assert network[0].weight.flatten().tolist() == pytest.approx([1.2, 1.6, 0.0, 10.0])
     assert type(network[3]) is nn.ConvTranspose1d
     torch.testing.assert_close(network(waves(4, 2)), before, atol=1e-6, rtol=0)
+
+
+def test_folding_a_copy_leaves_what_it_is_a_copy_of():
+    network = nn.Sequential(weight_norm(nn.Conv1d(2, 3, 5)), weight_norm(nn.Linear(5, 2)))
+    before = network(waves(1, 2, 9))
+    folded = copy.deepcopy(network)
+    fold_weight_norm(folded)
+    names = [f"{i}.{name}" for i in (0, 1) for name in ("bias", "weight")]
+    assert list(folded.state_dict()) == names
+    assert "1.parametrizations.weight.original1" in network.state_dict()
+    torch.testing.assert_close(network(waves(1, 2, 9)), before, atol=0, rtol=0)
+    torch.testing.assert_close(folded(waves(1, 2, 9)), before)
 
 
 def test_folded_weights_go_back_under_weight_norm():

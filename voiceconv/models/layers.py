@@ -150,10 +150,13 @@ def fold_weight_norm(module: nn.Module) -> None:
     """
     for part in list(module.modules()):
         if parametrize.is_parametrized(part, "weight"):
-            weight = part.weight.detach()  # type: ignore[operator]
-            learns = any(p.requires_grad for p in part.parameters())
-            parametrize.remove_parametrizations(part, "weight")
-            # Where there are no gradients torch leaves a buffer, which no optimiser would see.
+            weight: Tensor = part.weight.detach()  # type: ignore[operator]
+            learns = any(parameter.requires_grad for parameter in part.parameters())
+            # Not torch's remove_parametrizations: a deep copy shares its class with what it is a
+            # copy of, and that takes the weight from the class.
+            plain = parametrize.type_before_parametrizations(part)
+            del part.parametrizations
+            part.__class__ = plain
             part.weight = nn.Parameter(weight, requires_grad=learns)
 
 
