@@ -16,7 +16,22 @@ from voiceconv.features import FeatureExtractor
 
 ROOT = Path(__file__).parents[1]
 EGS = sorted(path.parent for path in ROOT.glob("egs/*/*/run.sh"))
-CORPORA = ["cmu_arctic", "rhasspy_nl", "toy", "vcc2018", "vctk"]
+CONVERTERS = [f"{corpus}/vc1" for corpus in ("cmu_arctic", "rhasspy_nl", "toy", "vcc2018", "vctk")]
+VOCODERS = [f"{corpus}/voc1" for corpus in ("rhasspy", "toy")]
+STAGES = {
+    "vc1": "data extract stats train convert evaluate",
+    "voc": "data extract train copy evaluate",
+}
+ROOTS = {"vc": "config", "voc": "train_vocoder"}
+
+
+def name_of(folder: Path) -> str:
+    return f"{folder.parent.name}/{folder.name}"
+
+
+def kind_of(folder: Path) -> str:
+    return folder.name.rstrip("0123456789")
+
 
 OPTIONS_SCRIPT = """
 set -euo pipefail
@@ -88,28 +103,29 @@ def test_wrong_options_exit_2_with_the_usage(arguments, sentence):
     assert "usage: x --stage N" in result.stderr
 
 
-def test_the_corpora_are_the_ones_tested_here():
-    assert [folder.parent.name for folder in EGS] == CORPORA
+def test_the_recipes_are_the_ones_tested_here():
+    assert sorted(map(name_of, EGS)) == sorted(CONVERTERS + VOCODERS)
 
 
-@pytest.mark.parametrize("folder", EGS, ids=lambda folder: folder.parent.name)
+@pytest.mark.parametrize("folder", EGS, ids=name_of)
 def test_run_sh(folder, tmp_path):
     """--help says every stage from any folder; a wrong option is 2 and nothing is made."""
     result = run(folder / "run.sh", "--help", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    for number, name in enumerate("data extract stats train convert evaluate".split(), start=1):
+    for number, name in enumerate(STAGES[kind_of(folder)].split(), start=1):
         assert f"  {number} {name} " in result.stdout
     result = run(folder / "run.sh", "--stage", "1", "--nosuch", "x", cwd=tmp_path)
     assert result.returncode == 2 and "unknown option '--nosuch'" in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("folder", EGS, ids=lambda folder: folder.parent.name)
+@pytest.mark.parametrize("folder", EGS, ids=name_of)
 def test_the_experiment_of_a_recipe_composes_and_names_its_data(folder):
     words = (folder / "run.sh").read_text().split()
     name = words[words.index("--experiment") + 1]
     assert (folder / "conf/experiment" / f"{name}.yaml").is_file()
-    config = compose_config([f"hydra.searchpath=[file://{folder}/conf]", f"experiment={name}"])
+    overrides = [f"experiment={name}", "name=info"]
+    config = compose_config(overrides, folder / "conf", ROOTS[kind_of(folder)])
     build(config.features, FeatureExtractor)
     assert config.card.data and config.card.licence
 
@@ -291,6 +307,65 @@ def test_a_wrong_corpus_folder_is_named(corpus_name, sentence, tmp_path):
         f"run.sh: error: data failed; see {tmp_path}/exp/log/data.log"
     )
     assert "data.sh: error: " in (tmp_path / "exp/log/data.log").read_text()
+
+
+def test_rhasspy_voices_of_a_vocoder(tmp_path):
+    """Three lists of each voice; a voice that is not there is named with its address."""
+    folder = ROOT / "egs/rhasspy/voc1/local/splits"
+    lists = {path.name: path.read_text().split() for path in folder.iterdir()}
+    recordings(tmp_path / "corpus/kerstin", [f"{i}.flac" for n, ids in lists.items()
+               if n.startswith("kerstin.") for i in ids], 24000)  # fmt: skip
+    script = ROOT / "egs/rhasspy/voc1/run.sh"
+    options = ["--corpus", "corpus", "--stop-stage", "1", "--data", "data", "--exp", "exp"]
+    result = run(script, *options, "--domains", "kerstin", cwd=tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    found = prepared(tmp_path / "data")["kerstin"]
+    assert {split: len(ids) for split, ids in found.items()} == {
+        "train": 181,
+        "val": 20,
+        "test": 40,
+    }
+    result = run(script, *options, cwd=tmp_path)
+    assert result.returncode == 1
+    assert f"there is no {tmp_path}/corpus/nathalie: get the recordings from " in result.stdout
+    assert "https://github.com/rhasspy/dataset-voice-nathalie, " in result.stdout
+
+
+@pytest.mark.slow
+def test_toy_vocoder_from_nothing_to_scores(tmp_path):
+    """All five stages; a voice is left out of the second training, and measured alone."""
+    script = ROOT / "egs/toy/voc1/run.sh"
+    options = ["--data", "data", "--dump", "dump", "--exp", "exp", "--jobs", "1"]
+    options += ["--held-out", "low", "--held-out-options", "trainer.n_steps=2"]
+    scoring = ["--metrics", "--metric stft_distance --metric f0_error"]
+    result = run(script, *options, *scoring, cwd=tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    exp = tmp_path / "exp"
+    utterances = (exp / "without-low/dump/train/utt2spk").read_text().splitlines()
+    assert [line.split()[1] for line in utterances] == 10 * ["high"]
+    names = ["held_out", "griffin_lim", "world", "recording"]
+    sections = {"all": ["", *names[1:]], "low": ["", *names]}
+    for section, systems in sections.items():
+        for system in systems:
+            path = exp / "scores" / f"{section}{f'.{system}' if system else ''}.json"
+            found = json.loads(path.read_text())
+            assert len(found["utterances"]) == (3 if section == "low" else 6)
+            assert list(found["metrics"]) == ["stft_distance", "f0_error"]
+            distance = found["metrics"]["stft_distance"]["mean"]
+            assert distance == 0 if system == "recording" else distance > 0.1
+    text = (exp / "RESULTS.md").read_text()
+    assert "- steps: 20\n- steps without low: 2\n" in text
+    rows = [line.split(" | ")[0] for line in text.splitlines()]
+    first = ["| ---", "| the recording itself", "| WORLD", "| Griffin-Lim"]
+    heard, unheard = ["| **vocoder**"], ["| **trained without this voice**"]
+    rows = [row for row in rows if row.startswith("| ")]
+    assert rows == first + heard + first + unheard + heard
+    result = run(
+        script, *options, "--stage", "3", "--stop-stage", "3", "--held-out", "x", cwd=tmp_path
+    )
+    assert result.returncode == 1
+    assert "run.sh: error: no speaker 'x' in " in result.stderr
+    assert "choose from high low" in result.stderr
 
 
 @pytest.mark.slow
