@@ -15,8 +15,8 @@ from tiny_model import RATE, Cli, make_cli, make_converter, record, speech
 from voiceconv.converter import Converter
 
 COMMANDS = (
-    "check compare convert evaluate extract fit info models prepare report resynth stats train "
-    "vocoder"
+    "check compare convert evaluate export extract fit info models prepare report resynth stats "
+    "train vocoder"
 ).split()
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 

@@ -79,6 +79,10 @@ def convert(
     dump: Annotated[
         Path | None, typer.Option(help="Features that a baseline is made of. [bundled model's]")
     ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(help="torch, or onnx for what `voiceconv export` made. [the model's]"),
+    ] = None,
     output: Output = None,
     sample_rate: Rate = None,
     skip_existing: Skip = False,
@@ -89,7 +93,7 @@ def convert(
 
     without = target if source is None else None  # a data directory may hold the target, too
     jobs = batch.plan(inputs, output, target, source, without)
-    converter = open_converter(model, dump)
+    converter = open_converter(model, dump, engine)
     converter.check_domains(target, source)
     batch.run(
         jobs,
@@ -138,6 +142,21 @@ def resynth(
         sample_rate,
         skip_existing,
     )
+
+
+@app.command()
+def export(
+    model: Annotated[str, typer.Argument(help="Model directory, run directory, bundled model.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Gets the export; new or empty.")],
+) -> None:
+    """Write a model's networks as ONNX graphs, checked against torch, for onnxruntime."""
+    from voiceconv.data.extract import progress_bar
+    from voiceconv.export import export
+
+    with progress_bar("export") as progress:
+        written = export(model, output, progress)
+    for name, graph in written.items():
+        print(f"{output / name}: within {graph['largest_difference']:.1e} of torch")
 
 
 @app.command()

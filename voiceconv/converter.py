@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,8 +22,9 @@ from voiceconv.features import (
     convert_aperiodicity,
     convert_f0,
 )
-from voiceconv.model_directory import find_model, read_model, write_model
+from voiceconv.model_directory import engine_of, find_model, read_model, write_model
 from voiceconv.models import Translator
+from voiceconv.models.exported import OnnxTranslator
 from voiceconv.pieces import crossfade_into, cut_pieces
 from voiceconv.stranger import SAME_VOICE, distance, own_stats
 from voiceconv.vocoders import Vocoder
@@ -40,9 +42,15 @@ class Converter:
         config: nodes `features`, `translator` and `vocoder` as `build` takes them; `loudness`, the
             LUFS to which waves are brought before analysis, as in training, or None; `card`.
         stats: by domain; the sorted names are the domain_ids.
+        translator: makes it of `n_channels` and `n_domains`; None: as `config` says.
     """
 
-    def __init__(self, config: Mapping[str, Any], stats: Mapping[str, DomainStats]) -> None:
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        stats: Mapping[str, DomainStats],
+        translator: Callable[..., Translator] | None = None,
+    ) -> None:
         self.domains = sorted(stats)
         self.stats = dict(stats)
         self.config = {part: config[part] for part in PARTS} | {
@@ -61,21 +69,23 @@ class Converter:
                     f"features of {self.extractor.n_channels}; use those that belong together"
                 )
         self.vocoder = build(config["vocoder"], Vocoder, extractor=self.extractor)
-        self.translator = build(
-            config["translator"],
-            Translator,
-            n_channels=self.extractor.n_channels,
-            n_domains=len(self.domains),
-        )
+        make = translator or partial(build, config["translator"], Translator)
+        self.translator = make(n_channels=self.extractor.n_channels, n_domains=len(self.domains))
 
     @classmethod
-    def from_pretrained(cls, model: Path | str | None = None) -> Self:
+    def from_pretrained(cls, model: Path | str | None = None, engine: str | None = None) -> Self:
         """A model directory, a run directory, a bundled model's name; None: the bundled default.
 
-        Raises InputError where it is missing, incomplete, damaged, or asks for foreign classes.
+        engine: `torch`, or `onnx` for what `voiceconv export` has written; None: what it is for.
+
+        Raises InputError where it is missing, incomplete, damaged, for another engine, or asks for
+        foreign classes.
         """
         folder = find_model(model)
+        onnx = engine_of(folder, engine) == "onnx"
         config, stats, weights = read_model(folder)
+        if onnx:
+            return cls(config, stats, partial(OnnxTranslator, folder))
         converter = cls(config, stats)
         try:
             converter.translator.load_state_dict(weights)

@@ -26,6 +26,7 @@ CONFIG, WEIGHTS, STATS, CARD = (
     "README.md",
 )
 VOCODER = "vocoder"  # a neural vocoder's own directory in it
+EXPORT = "export.json"  # where graphs for onnxruntime are in place of the weights
 
 _KINDS: dict[str, type | UnionType] = {
     "features": dict,
@@ -54,6 +55,27 @@ def find_model(model: Path | str | None) -> Path:
         f"no model {name!r}: it is neither a model's directory, nor a run with a model/ in it, nor "
         f"bundled ({bundled})"
     )
+
+
+def engine_of(folder: Path, wanted: str | None = None) -> str:
+    """What a model's directory is for: `onnx` where `voiceconv export` has made it, else `torch`.
+
+    Raises InputError where something else is wanted.
+    """
+    engine = "onnx" if (folder / EXPORT).is_file() else "torch"
+    if wanted not in (None, "torch", "onnx"):
+        raise InputError(f"no engine {wanted!r}; choose torch or onnx")
+    if wanted == "onnx" != engine:
+        raise InputError(
+            f"{folder} holds no graphs for onnx; make them by `voiceconv export {folder} -o DIR` "
+            "and convert with --model DIR"
+        )
+    if wanted == "torch" != engine:
+        raise InputError(
+            f"{folder} is an export, without weights for torch; leave --engine out, or name the "
+            "model that it was made of"
+        )
+    return engine
 
 
 def bundled_models() -> list[Path]:
@@ -90,11 +112,15 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, DomainStats], dict[str, Tensor]]:
-    """Configuration, statistics by domain, and the translator's weights as float32."""
+    """Configuration, statistics by domain, and the translator's weights as float32.
+
+    No weights where `engine_of` is onnx.
+    """
     config = read_config(folder)
     path = folder / WEIGHTS
     try:
-        weights = {name: weight.float() for name, weight in load_file(path).items()}
+        loaded = {} if engine_of(folder) == "onnx" else load_file(path)
+        weights = {name: weight.float() for name, weight in loaded.items()}
     except (OSError, SafetensorError) as error:
         raise InputError(
             f"{path} is not readable as safetensors ({error}); fetch the model again"

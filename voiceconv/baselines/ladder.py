@@ -21,11 +21,14 @@ PREFIX = "baseline:"
 VOCODERS = (WorldSynthesis, GriffinLim)
 
 
-def open_converter(model: Path | str | None = None, dump: Path | str | None = None) -> Converter:
+def open_converter(
+    model: Path | str | None = None, dump: Path | str | None = None, engine: str | None = None
+) -> Converter:
     """`baseline:NAME`, or any other model as Converter.from_pretrained takes it.
 
     dump: the folder of an extracted corpus's splits, whose features, loudness and statistics a
     baseline takes; without one it takes the bundled model's, if those are all that it needs.
+    engine: as Converter.from_pretrained takes it; a baseline has none to choose.
     Raises InputError for an unknown name, and for a dump that is missing or does not fit.
     """
     if not str(model).startswith(PREFIX):
@@ -34,7 +37,9 @@ def open_converter(model: Path | str | None = None, dump: Path | str | None = No
                 f"--dump {dump} is for baselines, and {model or 'the bundled model'} is none: it "
                 "has its own statistics; leave --dump out"
             )
-        return Converter.from_pretrained(model)
+        return Converter.from_pretrained(model, engine)
+    if engine is not None:
+        raise InputError(f"--engine {engine} is for networks, and {model} has none; leave it out")
     name = str(model).removeprefix(PREFIX)
     if name not in BASELINES:
         raise InputError(f"no baseline {name!r}; choose from {', '.join(BASELINES)}")

@@ -1,7 +1,8 @@
 """A neural vocoder on disk: a directory of YAML, safetensors and a card; nothing in it runs code.
 
 config.yaml has the format, `features` (the whole mel definition), `generator` and `card`;
-generator.safetensors the weights, weight norm folded; README.md the card.
+generator.safetensors the weights, weight norm folded; README.md the card. In a model that was
+exported, generator.onnx is in place of the weights.
 """
 
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from voiceconv.errors import InputError
 from voiceconv.files import replace_text, replacing
+from voiceconv.models.exported import GENERATOR
 
 FORMAT = 1
 BUNDLED = Path(__file__).parents[1] / "pretrained"
@@ -33,7 +35,7 @@ def find_vocoder(model: Path | str | None) -> Path:
     name = DEFAULT if model is None else str(model)
     places = [] if model is None else [Path(name), Path(name) / "model"]
     for folder in [*places, BUNDLED / name]:
-        if (folder / WEIGHTS).is_file():
+        if (folder / WEIGHTS).is_file() or is_graph(folder):
             return folder
     bundled = ", ".join(sorted(path.parent.name for path in BUNDLED.glob(f"*/{WEIGHTS}")))
     raise InputError(
@@ -42,15 +44,21 @@ def find_vocoder(model: Path | str | None) -> Path:
     )
 
 
+def is_graph(folder: Path) -> bool:
+    """Whether onnxruntime makes the waves."""
+    return (folder / GENERATOR).is_file()
+
+
 def read_vocoder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Configuration, checked, and weights as float32.
+    """Configuration, checked, and weights as float32; none where it is a graph.
 
     Raises InputError where they are unreadable, incomplete, or of another format.
     """
     config = _read_config(folder / CONFIG)
     path = folder / WEIGHTS
     try:
-        weights = {name: weight.float() for name, weight in load_file(path).items()}
+        loaded = {} if is_graph(folder) else load_file(path)
+        weights = {name: weight.float() for name, weight in loaded.items()}
     except (OSError, SafetensorError) as error:
         raise InputError(
             f"{path} is not readable as safetensors ({error}); fetch the vocoder again"

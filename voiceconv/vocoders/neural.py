@@ -11,9 +11,10 @@ from voiceconv.errors import InputError
 from voiceconv.features.base import Features
 from voiceconv.features.mel import MelSpectrogram
 from voiceconv.models.base import WaveGenerator
+from voiceconv.models.exported import OnnxGenerator
 from voiceconv.models.layers import fold_weight_norm
 from voiceconv.vocoders.base import Vocoder
-from voiceconv.vocoders.directory import WEIGHTS, find_vocoder, read_vocoder
+from voiceconv.vocoders.directory import WEIGHTS, find_vocoder, is_graph, read_vocoder
 
 
 class NeuralVocoder(Vocoder[MelSpectrogram]):
@@ -29,7 +30,7 @@ class NeuralVocoder(Vocoder[MelSpectrogram]):
 
     def __init__(self, extractor: MelSpectrogram, model: Path | str | None = None) -> None:
         super().__init__(extractor)
-        self.folder = find_vocoder(model)
+        self.folder: Path = find_vocoder(model)
         config, weights = read_vocoder(self.folder)
         own = build(config["features"], MelSpectrogram)
         differing = own.spec.difference(extractor.spec)
@@ -39,12 +40,12 @@ class NeuralVocoder(Vocoder[MelSpectrogram]):
                 f"{'; '.join(differing)}; choose a vocoder that was trained on them, or extract "
                 "with its definition"
             )
-        self.generator = build(
-            config["generator"],
-            WaveGenerator,
-            n_channels=extractor.n_channels,
-            hop_length=extractor.hop_length,
-        )
+        shape = {"n_channels": extractor.n_channels, "hop_length": extractor.hop_length}
+        self.generator: WaveGenerator
+        if is_graph(self.folder):
+            self.generator = OnnxGenerator(self.folder, **shape)
+            return
+        self.generator = build(config["generator"], WaveGenerator, **shape)
         fold_weight_norm(self.generator)  # as a directory's weights are
         try:
             self.generator.load_state_dict(weights)
