@@ -78,8 +78,6 @@ def _instantiate(plain: dict[str, Any], expect: type, dependencies: Mapping[str,
         cause = error.__cause__ or error
         if isinstance(cause, InputError):  # a sentence that says all
             raise cause from None
-        if isinstance(cause, InputError):  # a sentence that says all
-            raise cause from None
         accepted = [p for p in inspect.signature(cls).parameters if p not in dependencies]
         raise InputError(
             f"{name} could not be built: {_first_line(cause)} (it takes {', '.join(accepted)})"
