@@ -27,7 +27,7 @@ for speaker in "${speakers[@]}"; do
   [ -f "$lists_of/$speaker.train" ] \
     || parse_options_fail "no speaker '$speaker' here: choose from nathalie, flemishguy, kathleen and kerstin"
   [ -d "$corpus/$speaker" ] || corpus_fail "there is no ${corpus:-corpus}/$speaker: get the recordings from \
-https://github.com/rhasspy/dataset-voice-$speaker, name them as the head of $0 says, and give their folder with --corpus"
+https://github.com/rhasspy/dataset-voice-$speaker, name them as $0 --help says, and give their folder with --corpus"
   for split in train val test; do
     while read -r stem; do
       [ -f "$corpus/$speaker/$stem.flac" ] || corpus_fail "no recording of $stem by $speaker in $corpus"
