@@ -352,7 +352,7 @@ def test_toy_vocoder_from_nothing_to_scores(tmp_path):
             assert len(found["utterances"]) == (3 if section == "low" else 6)
             assert list(found["metrics"]) == ["stft_distance", "f0_error"]
             distance = found["metrics"]["stft_distance"]["mean"]
-            assert distance == 0 if system == "recording" else distance > 0.1
+            assert distance < 1e-9 if system == "recording" else distance > 0.1
     text = (exp / "RESULTS.md").read_text()
     assert "- steps: 20\n- steps without low: 2\n" in text
     rows = [line.split(" | ")[0] for line in text.splitlines()]

@@ -119,9 +119,9 @@ def test_every_commit_that_scored_is_told(tmp_path):
 
 
 def test_what_was_not_run_is_said_once(tmp_path):
-    reason = {"dnsmos": "no speechmos", "pesq": "no originals"}
+    reason = {"dnsmos": "no speechmos", "pesq": "no originals", "peak": "not asked for"}
     files = {
-        "model": scores(tmp_path / "m.json", not_run=reason, peak=[-1.0]),
+        "model": scores(tmp_path / "m.json", not_run=reason, loudness=[-1.0]),
         "identity": scores(tmp_path / "i.json", not_run={"dnsmos": "no speechmos"}, pesq=[3.0]),
     }
     write_results(tmp_path / "RESULTS.md", HEADER, {"a to b": files})

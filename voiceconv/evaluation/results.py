@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from voiceconv.errors import InputError
 from voiceconv.evaluation.compare import paired, require_alike
-from voiceconv.evaluation.scores import figures, read_scores
+from voiceconv.evaluation.scores import NOT_ASKED, figures, read_scores
 from voiceconv.files import replace_text
 from voiceconv.metrics import MEASURES
 
@@ -162,6 +162,7 @@ def _notes(systems: Mapping[str, Scores], layout: Layout) -> list[str]:
         for name, reason in scores["not_run"].items():
             if not any(name in other["metrics"] for other in systems.values()):
                 missing.setdefault(reason, []).append(MEASURES[name].title)
+    missing.pop(NOT_ASKED, None)
     return notes + [
         f"- Not run: {', '.join(dict.fromkeys(titles))} ({reason})."
         for reason, titles in missing.items()
