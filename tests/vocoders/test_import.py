@@ -51,6 +51,16 @@ def test_waves_are_the_published_networks(tmp_path, config):
     torch.testing.assert_close(made, expected, atol=1e-5, rtol=0)
 
 
+def test_checkpoints_of_the_authors_torch_are_read(tmp_path):
+    weights = published.generator(SECOND)
+    paths = published.write(tmp_path, SECOND, None)
+    # Torch 1.4, which they name, had no zip files yet.
+    torch.save({"generator": weights}, paths[1], _use_new_zipfile_serialization=False)
+    import_hifigan(*paths, tmp_path / "made")
+    made = opened(tmp_path / "made").generator.exit.bias
+    assert torch.equal(made, weights["conv_post.bias"])
+
+
 def test_weights_without_weight_norm_or_of_half_precision_are_taken_as_they_are(tmp_path):
     normed = published.generator(SECOND, gain=1.0)
     stem = "ups.1.weight"
