@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soxr
 import torch
 from torch import nn
 
+from voiceconv.audio import resample
 from voiceconv.errors import InputError
 from voiceconv.metrics import copy_synthesis
 from voiceconv.metrics.waves import SAMPLE_RATE
@@ -56,6 +56,8 @@ class VocoderValidation:
             self._pesq: copy_synthesis.Pesq | None = copy_synthesis.Pesq()
         except InputError as error:
             self._pesq, self._why_none = None, str(error)
+        if not self.utterances:
+            self._why_none = "the dump's val has no utterance"
         rule = f"greatest PESQ over {len(self.utterances)} copies of val"
         self.history = History(folder, rule) if self._pesq and self.utterances else None
 
@@ -91,7 +93,10 @@ class VocoderValidation:
             spoken = spoken[generator.frame_centre :]
             if tracker.writer is not None and number < self.n_heard:
                 tracker.writer.add_audio(f"copy/{number}", spoken[None], step, self.sample_rate)
-            pair = [soxr.resample(w, self.sample_rate, SAMPLE_RATE) for w in (wave, spoken.numpy())]
+            pair = [
+                resample(one, self.sample_rate, SAMPLE_RATE).double().numpy()
+                for one in (torch.from_numpy(np.array(wave)), spoken)
+            ]
             for name, value in self._compare(*pair).items():
                 found.setdefault(name, []).append(value)
         return {name: float(np.mean(values)) for name, values in found.items()}

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 
+from voiceconv.errors import InputError
 from voiceconv.models.base import SpectralGenerator, Verdict, WaveDiscriminator
 
 MOMENTUM = 0.99 / 1.99  # of the refinement: 0.99 in the paper's terms
@@ -56,7 +57,7 @@ class Vocos(SpectralGenerator):
         self.head = nn.Linear(channels, n_fft + 2)
         self.levels = nn.Linear(n_channels, n_fft // 2 + 1) if with_levels else None
         self.inverse_stft = InverseStft(n_fft, hop_length)
-        for module in self.modules():
+        for module in (self.embed, *self.blocks.modules()):  # as in the authors' code
             if isinstance(module, nn.Conv1d | nn.Linear):
                 nn.init.trunc_normal_(module.weight, std=0.02)
                 nn.init.zeros_(module.bias)  # type: ignore[arg-type]
@@ -87,10 +88,16 @@ class Vocos(SpectralGenerator):
 
     @torch.no_grad()
     def start_from(self, weight: Tensor, bias: Tensor) -> None:
-        """See SpectralGenerator."""
-        if self.levels is not None:
-            self.levels.weight.copy_(weight)
-            self.levels.bias.copy_(bias)
+        """See SpectralGenerator. Raises InputError where these are of another FFT's bins."""
+        if self.levels is None:
+            return
+        if self.levels.weight.shape != weight.shape:
+            raise InputError(
+                f"generator.n_fft is {self.n_fft}, the features' {2 * (len(weight) - 1)}: "
+                "with_levels wants the same, or set generator.with_levels=false"
+            )
+        self.levels.weight.copy_(weight)
+        self.levels.bias.copy_(bias)
 
 
 class ConvNextBlock(nn.Module):
