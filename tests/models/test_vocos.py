@@ -7,6 +7,7 @@ import pytest
 import torch
 from networks import filled, waves
 
+from voiceconv.errors import InputError
 from voiceconv.models.vocos import BandedSpectrum, InverseStft, MultiResolutionDiscriminator, Vocos
 
 
@@ -144,9 +145,12 @@ def test_levels_begin_as_they_are_told():
     """The head at 0: what is left is weight @ frame + bias."""
     network = Vocos(6, 16, n_fft=64, channels=8, hidden=12, n_blocks=2, with_levels=True)
     torch.nn.init.zeros_(network.head.weight)
+    torch.nn.init.zeros_(network.head.bias)
     weight, bias, frames = torch.randn(33, 6), torch.randn(33), torch.randn(2, 6, 9)
     network.start_from(weight, bias)
     log_magnitudes, phases = network.spectra(frames)
     torch.testing.assert_close(log_magnitudes, weight @ frames + bias[:, None])
     assert (phases == 0).all()
     assert n_parameters(network) - n_parameters(Vocos(6, 16, 64, 8, 12, 2)) == 33 * 7
+    with pytest.raises(InputError, match=r"generator.n_fft is 64, the features' 128: .*with_lev"):
+        network.start_from(torch.randn(65, 6), torch.randn(65))
