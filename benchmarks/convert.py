@@ -3,7 +3,8 @@
 python benchmarks/convert.py [--model MODEL] [--input FILE] [--seconds 30]
 
 Each stage is timed as it runs within the whole: reading, loudness, the listening to a stranger's
-statistics, F0, CheapTrick, D4C, the network, synthesis, writing. What is left is called the rest.
+statistics, analysis (of WORLD's, F0, CheapTrick and D4C by themselves), the network, synthesis,
+writing. What is left is called the rest.
 """
 
 import tempfile
@@ -21,10 +22,10 @@ from torch import Tensor
 from voiceconv import audio, converter
 from voiceconv.converter import Converter
 from voiceconv.features import world
-from voiceconv.vocoders import world as world_synthesis
 
 STAGES = (
-    "read", "loudness", "stranger", "F0", "CheapTrick", "D4C", "network", "synthesis", "write",
+    "read", "loudness", "stranger", "analysis", "F0", "CheapTrick", "D4C", "network", "synthesis",
+    "write",
 )  # fmt: skip
 
 
@@ -65,8 +66,9 @@ def watched(made: Converter) -> Iterator[Stopwatch]:
             (world.pyworld, "stonemask", "F0"),
             (world.pyworld, "cheaptrick", "CheapTrick"),
             (world.pyworld, "d4c", "D4C"),
+            (made.extractor, "extract", "analysis"),
             (made.translator, "forward", "network"),
-            (world_synthesis.WorldSynthesis, "synthesize", "synthesis"),
+            (made.vocoder, "synthesize", "synthesis"),
         ):
             stack.enter_context(patch.object(owner, name, watch.timed(stage, getattr(owner, name))))
         yield watch
