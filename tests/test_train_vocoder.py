@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 import sys
 from pathlib import Path
 
@@ -35,6 +36,7 @@ TINY = [
     "validation.n_scored=2",
     "validation.n_utterances=1",
     "trainer.precision=float32",
+    "trainer.ship=best",
 ]
 
 
@@ -160,6 +162,7 @@ def test_it_goes_on_from_another_vocoder(tmp_path, arguments):
         ("data.loudness=null", r"was extracted at -23.0 LUFS"),
         ("data.dump=nowhere", r"nowhere/train/features.yaml is not readable"),
         ("data.n_frames=500", r"as long as a training segment of 500 frames"),
+        ("data.n_frames=8", r"n_frames is 8, 1024 samples; the losses take 9 frames or more"),
         ("data.n_frames=0", r"data.n_frames is 0; it takes a whole number, 1 or more"),
         ("objective.game=chess", r"game is 'chess'"),
         ("+objective.weights.generator.loudness=1", r"weights.generator names"),
@@ -171,6 +174,30 @@ def test_a_wrong_argument_is_one_sentence(tmp_path, arguments, override, message
     with pytest.raises(InputError, match=message) as caught:
         train_vocoder_command([*arguments, override])
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_without_val_the_newest_ships_and_it_is_said(tmp_path, arguments, dump, empty):
+    """A corpus that was too small to be split, or `vocoder cycle` of one."""
+    shutil.copytree(dump, tmp_path / "dump")  # its arks are named relative to it
+    shutil.rmtree(tmp_path / "dump/val")
+    if empty:
+        (tmp_path / "dump/val").mkdir()
+        (tmp_path / "dump/val/feats.scp").write_text("")
+    train_vocoder_command([*arguments, f"data.dump={tmp_path}/dump"])
+    assert read_vocoder(tmp_path / "a run/model")[0]["card"]["steps"] == 4
+    assert (
+        "val has no utterance): the newest vocoder ships"
+        in (tmp_path / "a run/train.log").read_text()
+    )
+
+
+def test_val_of_another_mel_is_one_sentence(tmp_path, arguments, dump):
+    shutil.copytree(dump, tmp_path / "dump")
+    path = tmp_path / "dump/val/features.yaml"
+    path.write_text(path.read_text().replace("n_mels: 40", "n_mels: 36"))
+    with pytest.raises(InputError, match=r"val was extracted with other features.*n_mels 36, not"):
+        train_vocoder_command([*arguments, f"data.dump={tmp_path}/dump"])
 
 
 def test_a_dump_without_waves_says_how_to_make_them(tmp_path, arguments, dump, monkeypatch, capsys):
