@@ -1,5 +1,6 @@
 """Features and vocoders by name: which pair is built, and what is no such name."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,13 @@ def test_the_experiment_of_a_vocoder_has_features_and_no_vocoder_yet(neural):
         open_vocoder("experiment=vocos_small")
     with pytest.raises(InputError, match="Could not find 'experiment/vocoos'"):
         features_node("experiment=vocoos")
+
+
+def test_a_run_of_a_sweep_is_no_experiment(neural, tmp_path):
+    """Hydra names its folder by the overrides."""
+    folder = shutil.copytree(neural, tmp_path / "optimizer.generator.lr=0.1")
+    assert open_vocoder(vocoder=str(folder)).extractor.definition == OWN.definition
+    assert features_node(str(folder)) == OWN.spec.node
 
 
 def test_what_does_not_fit_is_refused(neural):

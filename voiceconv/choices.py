@@ -68,7 +68,7 @@ def _nodes(choice: str, config_dir: Path | None = None) -> dict[str, Any]:
     """`features` and the `vocoder` that goes with them, if one does."""
     if choice in GROUPS:
         return _plain(composed([f"features={choice}", f"vocoder={GROUPS[choice]}"], config_dir))
-    if "=" in choice:
+    if choice.startswith("experiment="):
         try:
             return _plain(composed([choice], config_dir))
         except InputError as error:

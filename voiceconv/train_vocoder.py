@@ -6,17 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+import numpy as np
 import torch
 from omegaconf import DictConfig, OmegaConf
 from torch.optim import Optimizer
 
 from voiceconv.build import build, build_factory
+from voiceconv.data.archive import read_scp
 from voiceconv.data.segments import WaveSegments, read_segments_dump
 from voiceconv.errors import InputError
 from voiceconv.features import MelSpectrogram
 from voiceconv.models.base import SpectralGenerator, WaveGenerator
 from voiceconv.models.layers import load_folded
-from voiceconv.objectives import PLAYERS, Objective
+from voiceconv.objectives import PLAYERS
+from voiceconv.objectives.vocoder import Vocoding
 from voiceconv.train import (
     pick_device,
     require_counts,
@@ -67,8 +70,9 @@ def prepare_vocoder_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ran
         generator.frame_centre,
     )
     objective = build(
-        config.objective, Objective, generator=generator, mel=all_frequencies(extractor)
+        config.objective, Vocoding, generator=generator, mel=all_frequencies(extractor)
     )
+    require_long_segments(config.data.n_frames, objective.shortest, extractor.hop_length)
     settings = dict(config.trainer)
     schedule = Schedule(settings.pop("n_steps"), settings.pop("decay_start"))
     device = pick_device(settings.pop("device"))
@@ -85,7 +89,7 @@ def prepare_vocoder_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ran
         validator=VocoderValidation(
             folder,
             vocoder_config(config, extractor),
-            read_segments_dump(dump / "val"),
+            read_val(dump / "val", extractor),
             config.validation.n_scored,
             config.validation.n_utterances,
             with_last=settings["ship"] == "best",
@@ -93,6 +97,23 @@ def prepare_vocoder_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ran
         seed=config.seed,
         **settings,
     )
+
+
+def require_long_segments(n_frames: int, shortest: int, hop_length: int) -> None:
+    """Raise InputError where training segments have fewer samples than the losses take."""
+    if n_frames * hop_length < shortest:
+        raise InputError(
+            f"data.n_frames is {n_frames}, {n_frames * hop_length} samples; the losses take "
+            f"{-(-shortest // hop_length)} frames or more"
+        )
+
+
+def read_val(dump: Path, extractor: MelSpectrogram) -> list[tuple[np.ndarray, np.ndarray]]:
+    """What is scored; nothing where there is no such split. InputError for one of another mel."""
+    if not (dump / "feats.scp").exists() or not read_scp(dump / "feats.scp"):
+        return []
+    require_same_frames(extractor, dump)
+    return read_segments_dump(dump)
 
 
 def make_generator(config: DictConfig, extractor: MelSpectrogram) -> WaveGenerator:

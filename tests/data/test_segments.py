@@ -43,6 +43,10 @@ def test_a_batch_is_a_function_of_seed_rank_and_step():
         return WaveSegments(many, HOP, 8, 3, **keywords).batch(step)[1]
 
     assert torch.equal(batch(7), batch(7))
+    segments = WaveSegments([utterance(500, number) for number in range(5)], HOP, 8, 3)
+    # 30 turns: 7 and 9 are of the first pass, 19 of the second one, 29 of the third
+    for step in (9, 29, 7, 19, 7):
+        assert torch.equal(segments.batch(step)[1], batch(step))
     others = [batch(8), batch(7, seed=1), batch(7, rank=1, world_size=2)]
     assert not any(torch.equal(batch(7), other) for other in others)
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from voiceconv.losses.spectral import magnitude_loss, multi_resolution_stft_loss, phase_losses
 from voiceconv.models import Verdict
 from voiceconv.models.base import SpectralGenerator, WaveDiscriminator, WaveGenerator
+from voiceconv.models.vocos import MultiResolutionDiscriminator
 from voiceconv.objectives import PLAYERS
 from voiceconv.objectives.vocoder import Vocoding, whole_frames
 
@@ -95,6 +96,23 @@ def test_losses_by_hand(game, of_generator, of_discriminator):
 
 def test_undecided_is_the_games():
     assert [vocoding(game=game).undecided for game in ("hinge", "least_squares")] == [2.0, 0.5]
+
+
+def test_the_shortest_segment_has_room_for_every_fft():
+    """Half of one is reflected; of whole frames there are two, which have a difference."""
+    assert vocoding().shortest == 1
+    assert vocoding(Gain(), "stft").shortest == 32 // 2 + 1
+    spectral = vocoding(Spectra(), "frequency")
+    assert spectral.shortest == N_FFT + HOP
+    n_frames = spectral.shortest // HOP
+    assert len(range(n_frames)[whole_frames(spectral.generator, n_frames)]) == 2
+    assert len(range(n_frames - 1)[whole_frames(spectral.generator, n_frames - 1)]) == 1
+    judge = MultiResolutionDiscriminator((64, 128), channels=1)
+    spectral.discriminators["one"] = judge
+    assert spectral.shortest == 128 // 2 + 1
+    judge(torch.zeros(1, 65))
+    with pytest.raises(RuntimeError, match="Padding size should be less"):
+        judge(torch.zeros(1, 64))
 
 
 def test_each_player_moves_its_own_networks():

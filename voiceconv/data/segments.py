@@ -57,6 +57,7 @@ class WaveSegments:
         self._turns = np.repeat(
             np.arange(len(self._utterances)), [n // n_frames for _, _, n in self._utterances]
         )
+        self._known = -1, self._turns  # a pass, and its order
 
     def batch(self, step: int) -> list[Tensor]:
         """[frames (batch_size, C, n_frames), waves (batch_size, n_frames * hop_length)]."""
@@ -65,14 +66,20 @@ class WaveSegments:
         frames, waves = [], []
         for draw in range(first, first + self.batch_size):
             epoch, position = divmod(draw, len(self._turns))
-            order = np.random.default_rng([self.seed, epoch]).permutation(self._turns)
-            matrix, wave, n_usable = self._utterances[order[position]]
+            matrix, wave, n_usable = self._utterances[self._order(epoch)[position]]
             start = self._first + rng.integers(n_usable - self.n_frames + 1)
             frames.append(torch.from_numpy(np.array(matrix[start : start + self.n_frames]).T))
             sample = start * self.hop_length - self.frame_centre
             n_samples = self.n_frames * self.hop_length
             waves.append(torch.from_numpy(np.array(wave[sample : sample + n_samples])))
         return [torch.stack(frames), torch.stack(waves)]
+
+    def _order(self, epoch: int) -> np.ndarray:
+        """Utterances as a pass takes them; kept for its next segment: there may be millions."""
+        if self._known[0] != epoch:
+            order = np.random.default_rng([self.seed, epoch]).permutation(self._turns)
+            self._known = epoch, order
+        return self._known[1]
 
     def _n_usable(self, n_frames: int, n_samples: int) -> int:
         """How many frames have a whole hop of the wave to themselves."""

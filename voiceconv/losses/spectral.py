@@ -44,7 +44,7 @@ def magnitudes(waves: Tensor, n_fft: int, window_length: int, hop_length: int) -
 def magnitude_loss(log_magnitudes: Tensor, spectra: Tensor) -> Tensor:
     """(B, F, T) and complex (B, F, T) -> mean absolute difference of log-magnitudes, in nepers.
 
-    Ai and Ling 2023, "APNet", arXiv:2305.07952, eq. 5, of magnitudes for its squares.
+    Ai and Ling 2023, "APNet", arXiv:2305.07952, eq. 5, of absolute differences for its squares.
     """
     wanted = spectra.abs().clamp_min(QUIETEST).log()
     return F.l1_loss(log_magnitudes.clamp_min(math.log(QUIETEST)), wanted)

@@ -79,6 +79,18 @@ class Vocoding(Objective):
         self.resolutions = [(n_fft, window, hop) for n_fft, window, hop in resolutions]
         self.waves_start = waves_start
 
+    @property
+    def shortest(self) -> int:
+        """Samples of the shortest waves that can be compared and judged."""
+        sizes = [int(getattr(judge, "n_fft", 0)) for judge in self.discriminators.modules()]
+        if "stft" in self.chosen:
+            sizes += [n_fft for n_fft, _, _ in self.resolutions]
+        shortest = max(sizes) // 2 + 1  # half an FFT is reflected at each end
+        if self._of_spectra:  # two whole frames, which have a difference
+            assert isinstance(self.generator, SpectralGenerator)
+            shortest = max(shortest, self.generator.n_fft + self.generator.hop_length)
+        return shortest
+
     def generator_losses(self, batch: list[Tensor], step: int) -> tuple[Losses, Generated]:
         """See Objective. Names: adversarial_<kind> and matching_<kind> of each kind, distances."""
         frames, waves = batch
