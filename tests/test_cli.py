@@ -388,3 +388,24 @@ def test_train_says_in_a_sentence_what_is_wrong(voiceconv, work):
         assert said.err.startswith("voiceconv: error: ")
         assert message in said.err
         assert "Traceback" not in said.err
+
+
+def test_a_bundled_vocoder_is_shown_and_is_no_converter(voiceconv, work):
+    said = voiceconv("models")
+    assert "vocos-24khz: a vocoder (CC0-1.0)\n" in said.out
+    card = json.loads(voiceconv("info", "vocos-24khz", "--json").out)
+    assert (card["name"], card["generator"]["n_refinements"]) == ("vocos-24khz", 16)
+    assert card["features"]["sample_rate"] == 24000 and 11 < card["megabytes"] < 13
+    put("in.wav", 0.3)
+    said = voiceconv("convert", "in.wav", "--target", "low", "--model", "vocos-24khz")
+    assert said.code == 2 and "no model 'vocos-24khz'" in said.err
+
+
+def test_resynth_by_the_bundled_vocoder(voiceconv, work):
+    """The level of a vowel comes back within 1 dB, as many samples as there were."""
+    put("in.wav", 0.5, 24000)
+    assert voiceconv("resynth", "in.wav", "--vocoder", "vocos-24khz").code == 0
+    before, after = (soundfile.read(name)[0] for name in ("in.wav", "in-resynth.wav"))
+    assert before.shape == after.shape
+    ratio = float((after**2).mean() / (before**2).mean())
+    assert 0.8 < ratio < 1.26

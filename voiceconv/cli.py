@@ -161,7 +161,7 @@ def export(
 
 @app.command()
 def models(as_json: AsJson = False) -> None:
-    """List the bundled models."""
+    """List the bundled models and vocoders."""
     from voiceconv.info import list_models
 
     cards = list_models()
@@ -169,7 +169,8 @@ def models(as_json: AsJson = False) -> None:
         print(json.dumps(cards, indent=2))
         return
     for card in cards:
-        print(f"{card['name']}: {', '.join(card['domains'])} ({card.get('licence')})")
+        what = ", ".join(card.get("domains", ["a vocoder"]))
+        print(f"{card['name']}: {what} ({card.get('licence')})")
 
 
 @app.command()

@@ -14,7 +14,7 @@ from voiceconv.card import card_text
 from voiceconv.errors import InputError
 from voiceconv.features import DomainStats, load_stats, save_stats
 from voiceconv.files import replace_text, replacing
-from voiceconv.vocoders.directory import copy_vocoder
+from voiceconv.vocoders import directory
 
 FORMAT = 1
 BUNDLED = Path(__file__).parent / "pretrained"
@@ -132,7 +132,7 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, DomainStats], di
             "the model again"
         )
     if "model" in config["vocoder"]:
-        config["vocoder"]["model"] = str(folder / VOCODER)
+        config["vocoder"]["model"] = _own_vocoder(folder, config["vocoder"]["model"])
     return config, stats, weights
 
 
@@ -146,11 +146,16 @@ def write_model(
     """Write each file whole or not at all, the configuration, which makes it a model, last.
 
     vocoder: the directory of a neural one, which is copied: a model needs nothing beside itself.
+    One that comes with the package is named, where the model is to come with it, too.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if vocoder is not None:
-        copy_vocoder(vocoder, folder / VOCODER)
-        config = {**config, "vocoder": {**config["vocoder"], "model": VOCODER}}
+        if {folder.parent, vocoder.parent} == {BUNDLED}:
+            name = vocoder.name
+        else:
+            name = VOCODER
+            directory.copy_vocoder(vocoder, folder / VOCODER)
+        config = {**config, "vocoder": {**config["vocoder"], "model": name}}
     with replacing(folder / WEIGHTS) as temporary:
         save_file(
             {name: weight.detach().cpu().contiguous() for name, weight in weights.items()},
@@ -162,7 +167,13 @@ def write_model(
     replace_text(folder / CONFIG, yaml.safe_dump({"format": FORMAT, **config}, sort_keys=False))
 
 
+def _own_vocoder(folder: Path, name: object) -> str:
+    """In the model's directory, or beside it where both come with the package; nowhere else."""
+    beside = folder.parent == BUNDLED and (BUNDLED / str(name)).parent == BUNDLED
+    return str(BUNDLED / str(name) if beside and name != VOCODER else folder / VOCODER)
+
+
 def _has_model_config(path: Path) -> bool:
-    """A run directory has a config.yaml too, of another kind; its model lies in model/."""
-    run = [path.parent / name for name in ("model", "provenance.json")]
-    return (path.parent / WEIGHTS).exists() or not any(sign.exists() for sign in run)
+    """A run directory has a config.yaml too, of another kind, and so has a vocoder's."""
+    others = [path.parent / name for name in ("model", "provenance.json", directory.WEIGHTS)]
+    return (path.parent / WEIGHTS).exists() or not any(sign.exists() for sign in others)

@@ -37,11 +37,16 @@ def find_vocoder(model: Path | str | None) -> Path:
     for folder in [*places, BUNDLED / name]:
         if (folder / WEIGHTS).is_file() or is_graph(folder):
             return folder
-    bundled = ", ".join(sorted(path.parent.name for path in BUNDLED.glob(f"*/{WEIGHTS}")))
+    bundled = ", ".join(path.name for path in bundled_vocoders())
     raise InputError(
         f"no vocoder {name!r}: it is neither a vocoder's directory, nor a run with a model/ in it, "
         f"nor bundled ({bundled or 'none'})"
     )
+
+
+def bundled_vocoders() -> list[Path]:
+    """The directories of the vocoders that come with the package."""
+    return sorted(path.parent for path in BUNDLED.glob(f"*/{WEIGHTS}"))
 
 
 def is_graph(folder: Path) -> bool:
@@ -54,7 +59,7 @@ def read_vocoder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
     Raises InputError where they are unreadable, incomplete, or of another format.
     """
-    config = _read_config(folder / CONFIG)
+    config = read_config(folder)
     path = folder / WEIGHTS
     try:
         loaded = {} if is_graph(folder) else load_file(path)
@@ -89,7 +94,9 @@ def copy_vocoder(source: Path, target: Path) -> None:
                 temporary.write_bytes((source / name).read_bytes())
 
 
-def _read_config(path: Path) -> dict[str, Any]:
+def read_config(folder: Path) -> dict[str, Any]:
+    """config.yaml, checked. Raises InputError where it is unreadable, or of another format."""
+    path = folder / CONFIG
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
@@ -108,7 +115,8 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 
 def _card_text(config: Mapping[str, Any], n_parameters: int) -> str:
-    card = config["card"]
+    card = dict(config["card"])
+    scores: Mapping[str, Any] = card.pop("scores", None) or {}
     features = {key: value for key, value in config["features"].items() if key != "_target_"}
     rows = {
         "network": config["generator"]["_target_"].rpartition(".")[2],
@@ -119,5 +127,8 @@ def _card_text(config: Mapping[str, Any], n_parameters: int) -> str:
     lines = ["# A vocoder", "", "Turns log-mel spectrograms into waves, for voiceconv.", ""]
     lines += ["| | |", "| --- | --- |"]
     lines += [f"| {key} | {'not stated' if v is None else v} |" for key, v in rows.items()]
+    if scores:
+        lines += ["", "## Copies of recordings", ""]
+        lines += [f"- {name}: {value}" for name, value in scores.items()]
     lines += ["", "```", "voiceconv resynth in.wav --vocoder DIR", "```"]
     return "\n".join(lines) + "\n"
