@@ -110,10 +110,10 @@ if wanted 2 "extract"; then
 fi
 
 if wanted 3 "train"; then
+  [ -z "$held_out" ] || leave_out "$held_out" # a wrong name ends it here, not after hours
   read -r -a overrides <<< "$train_options"
   train train "$dump" "$exp" ${overrides[@]+"${overrides[@]}"}
   if [ -n "$held_out" ]; then
-    leave_out "$held_out"
     read -r -a more <<< "$held_out_options"
     train "train.without-$held_out" "$exp/without-$held_out/dump" "$exp/without-$held_out" \
       ${overrides[@]+"${overrides[@]}"} ${more[@]+"${more[@]}"}
