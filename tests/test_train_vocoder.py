@@ -14,6 +14,7 @@ from voiceconv.build import compose_config
 from voiceconv.data.archive import Archive
 from voiceconv.errors import InputError
 from voiceconv.features import MelSpectrogram
+from voiceconv.metrics import copy_synthesis
 from voiceconv.metrics.copy_synthesis import Pesq
 from voiceconv.train_vocoder import prepare_vocoder_trainer, train_vocoder_command
 from voiceconv.vocoders import NeuralVocoder
@@ -190,6 +191,18 @@ def test_without_val_the_newest_ships_and_it_is_said(tmp_path, arguments, dump, 
         "val has no utterance): the newest vocoder ships"
         in (tmp_path / "a run/train.log").read_text()
     )
+
+
+def test_without_pesq_the_newest_ships_and_it_is_said(tmp_path, arguments, monkeypatch):
+    def missing() -> None:
+        raise InputError("pesq is not installed")
+
+    monkeypatch.setattr(copy_synthesis, "Pesq", missing)
+    train_vocoder_command(arguments)
+    run = tmp_path / "a run"
+    assert read_vocoder(run / "model")[0]["card"]["steps"] == 4
+    assert "no PESQ (pesq is not installed): the newest" in (run / "train.log").read_text()
+    assert not (run / "validation.json").exists()
 
 
 def test_val_of_another_mel_is_one_sentence(tmp_path, arguments, dump):

@@ -150,7 +150,7 @@ def write_model(
     """
     folder.mkdir(parents=True, exist_ok=True)
     if vocoder is not None:
-        if {folder.parent, vocoder.parent} == {BUNDLED}:
+        if {folder.resolve().parent, vocoder.resolve().parent} == {BUNDLED.resolve()}:
             name = vocoder.name
         else:
             name = VOCODER
@@ -168,9 +168,10 @@ def write_model(
 
 
 def _own_vocoder(folder: Path, name: object) -> str:
-    """In the model's directory, or beside it where both come with the package; nowhere else."""
-    beside = folder.parent == BUNDLED and (BUNDLED / str(name)).parent == BUNDLED
-    return str(BUNDLED / str(name) if beside and name != VOCODER else folder / VOCODER)
+    """In the model's directory, or one that comes with the package, by its name; nowhere else."""
+    bundled = {place.name: place for place in directory.bundled_vocoders()}
+    own = folder / VOCODER  # an export of a bundled model has its graph there
+    return str(own if own.is_dir() else bundled.get(str(name), own))
 
 
 def _has_model_config(path: Path) -> bool:

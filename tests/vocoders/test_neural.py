@@ -9,12 +9,13 @@ import yaml
 from tiny_model import MEL, MEL_CONFIG, make_cli, make_converter, record, speech
 from torch import Tensor
 
+from voiceconv import model_directory
 from voiceconv.converter import Converter
 from voiceconv.errors import InputError
 from voiceconv.features import Features, MelSpectrogram
 from voiceconv.models.base import WaveGenerator
 from voiceconv.models.vocos import Vocos
-from voiceconv.vocoders import NeuralVocoder
+from voiceconv.vocoders import NeuralVocoder, directory
 from voiceconv.vocoders.directory import copy_vocoder, read_vocoder, write_vocoder
 
 EXTRACTOR = MelSpectrogram(**{key: value for key, value in MEL.items() if key != "_target_"})
@@ -99,6 +100,22 @@ def test_a_model_does_not_name_a_place_outside_itself(folder, tmp_path):
     shutil.rmtree(tmp_path / "model/vocoder")
     with pytest.raises(InputError, match=r"no vocoder '.*/model/vocoder'"):
         Converter.from_pretrained(tmp_path / "model")
+
+
+def test_a_bundled_model_names_a_bundled_vocoder(folder, tmp_path, monkeypatch):
+    """From wherever it is asked for, and where a user has copied it to."""
+    bundled = tmp_path / "pretrained"
+    for module in (directory, model_directory):
+        monkeypatch.setattr(module, "BUNDLED", bundled)
+    shutil.copytree(folder, bundled / "spoken")
+    node = {"_target_": "voiceconv.vocoders.neural.NeuralVocoder", "model": "spoken"}
+    monkeypatch.chdir(tmp_path)
+    make_converter(MEL_CONFIG | {"vocoder": node}).save_pretrained("pretrained/one", {})
+    assert not (bundled / "one/vocoder").exists()
+    assert yaml.safe_load((bundled / "one/config.yaml").read_text())["vocoder"] == node
+    shutil.copytree(bundled / "one", tmp_path / "copy")
+    for place in ("one", "pretrained/one", "copy"):
+        assert Converter.from_pretrained(place).vocoder.folder == bundled / "spoken"
 
 
 def test_a_copy_onto_itself_keeps_it(folder):

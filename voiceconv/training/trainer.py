@@ -69,14 +69,12 @@ class Trainer:
     Args:
         optimizers: player -> parameters -> optimiser; each player has its own, at its own rate.
         gradient_clip: largest norm of a player's gradient; None leaves it.
-        ema_decay: keep an exponential moving average of the generator, which then is what ships;
-            None keeps none.
+        ema_decay: of an exponential moving average of the generator, which then is what ships.
         precision: autocast type of forward passes; parameters stay float32.
         validator: measures what would ship every `validate_every` steps and at the end.
         ship: "best" ships the network of the lowest score, "last" the newest, which is also
             what ships until there is a score.
-        patience: training ends after so many validations in a row without a better score; None
-            goes on to the schedule's end.
+        patience: training ends after so many validations in a row without a better score.
 
     The same arguments, data and thread count give the same parameters bit for bit on CPU,
     interrupted or not.

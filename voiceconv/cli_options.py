@@ -1,0 +1,27 @@
+"""Arguments and options that several commands have."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Inputs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="IN...", help="Sound files, folders, patterns, Kaldi data directories, or -."
+    ),
+]
+Output = Annotated[
+    str | None,
+    typer.Option("-o", "--output", help="File or folder; - is WAV to stdout. [IN-TARGET.wav]"),
+]
+Model = Annotated[
+    str | None, typer.Option(help="Model directory, run directory or bundled model. [bundled]")
+]
+Rate = Annotated[int | None, typer.Option(help="Rate of the output in Hz. [the model's]")]
+Skip = Annotated[bool, typer.Option("--skip-existing", help="Leave outputs that are there.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ConfigDir = Annotated[
+    Path | None, typer.Option(help="A folder with experiments of your own, as Hydra has them.")
+]
+Jobs = Annotated[int | None, typer.Option(min=1, help="Parallel processes. [one per core]")]
