@@ -243,6 +243,12 @@ def test_an_export_is_not_exported_again(voiceconv, exported, tmp_path):
     assert said.err.endswith("is an export; export the model that it was made of\n")
 
 
+def test_an_export_is_not_saved_as_a_model(exported, tmp_path):
+    with pytest.raises(InputError, match="an export has no weights to save"):
+        Converter.from_pretrained(exported).save_pretrained(tmp_path / "again", {})
+    assert not (tmp_path / "again").exists()
+
+
 def test_nothing_is_left_of_an_export_that_differs(voiceconv, model, tmp_path, monkeypatch):
     def write_graph(network, draw, path, metadata=None):
         path.write_bytes(b"graph")

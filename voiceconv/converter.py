@@ -99,6 +99,8 @@ class Converter:
 
     def save_pretrained(self, folder: Path | str, card: Mapping[str, object]) -> None:
         """Write config.yaml, weights, statistics, README.md, and a neural vocoder's directory."""
+        if isinstance(self.translator, OnnxTranslator):
+            raise InputError("an export has no weights to save; save the model that it was made of")
         config = self.config | {"card": dict(card)}
         write_model(
             Path(folder), config, self.stats, self.translator.state_dict(), self.vocoder.folder
