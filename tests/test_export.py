@@ -132,7 +132,7 @@ def test_a_translator_is_torchs_at_any_length(family, tmp_path):
     ("network", "centre"),
     [
         (partial(Vocos, n_fft=64, channels=8, hidden=16, n_blocks=2), 0),
-        (partial(Vocos, n_fft=32, channels=8, hidden=16, n_blocks=1, n_refinements=2), 0),
+        (partial(Vocos, n_fft=64, channels=8, hidden=16, n_blocks=1, n_refinements=2), 0),
         (partial(HifiGan, rates=(4, 4), kernels=(8, 8), channels=16), 8),
     ],
     ids=["vocos", "refined", "hifigan"],

@@ -150,7 +150,7 @@ def test_it_goes_on_from_another_vocoder(tmp_path, arguments):
     assert all(torch.equal(value, weights[name]) for name, value in network.state_dict().items())
     for override, message in (
         ("generator.channels=12", r"init_from=.* holds another network than .*Vocos"),
-        ("generator.n_fft=256", r"init_from=.* holds another network"),
+        ("generator.n_fft=1024", r"init_from=.* holds another network"),
     ):
         with pytest.raises(InputError, match=message):
             prepared(arguments, tmp_path / "no", f"init_from='{tmp_path}/a run'", override)

@@ -29,7 +29,7 @@ def test_waves_are_those_of_the_authors_code():
     assert made[:44:9].tolist() == pytest.approx(expected, abs=2e-5)
 
 
-@pytest.mark.parametrize(("n_fft", "hop_length"), [(1024, 256), (32, 16), (64, 8)])
+@pytest.mark.parametrize(("n_fft", "hop_length"), [(1024, 256), (64, 16), (64, 8)])
 def test_inverse_stft_is_torchs(n_fft, hop_length):
     spectra = torch.randn(2, n_fft // 2 + 1, 20, dtype=torch.complex64)
     spectra[:, [0, -1]] = spectra[:, [0, -1]].real.to(spectra.dtype)
@@ -52,6 +52,15 @@ def test_inverse_stft_gives_back_a_wave_to_its_last_hop():
 def test_inverse_stft_wants_whole_hops_on_both_sides_of_a_centre():
     with pytest.raises(ValueError, match="n_fft 1024 is no multiple of twice hop_length 300"):
         InverseStft(1024, 300)
+
+
+def test_inverse_stft_wants_two_windows_over_its_last_samples():
+    """With one they are divided by a window that ends in 0: 1e4 times as loud as the others."""
+    with pytest.raises(ValueError, match="n_fft 512 is less than four times hop_length 256"):
+        InverseStft(512, 256)
+    spectra = torch.randn(1, 513, 20, dtype=torch.complex64)
+    wave = InverseStft(1024, 256)(spectra.real, spectra.imag)
+    assert wave[:, -256:].abs().max() < 3 * wave[:, :-256].abs().max()
 
 
 @torch.no_grad()

@@ -25,7 +25,7 @@ class Vocos(SpectralGenerator):
     """Frames (B, C, T) -> waves (B, T * hop_length), frame t centred on sample t * hop_length.
 
     Args:
-        n_fft: of the inverse STFT; a multiple of 2 * hop_length.
+        n_fft: of the inverse STFT; a multiple of 2 * hop_length, 4 or more times as large as it.
         hidden: channels between the two products of a block, three times `channels` in the paper.
         n_refinements: iterations of Griffin and Lim 1984 on the head's spectra. Ours; the paper
             has none. A network that has not learnt phases to the last has a start for them.
@@ -129,6 +129,8 @@ class InverseStft(nn.Module):
         super().__init__()
         if n_fft % (2 * hop_length):
             raise ValueError(f"n_fft {n_fft} is no multiple of twice hop_length {hop_length}")
+        if n_fft < 4 * hop_length:  # the last samples would be in one window, where that is 0
+            raise ValueError(f"n_fft {n_fft} is less than four times hop_length {hop_length}")
         self.n_fft, self.hop_length = n_fft, hop_length
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
 
