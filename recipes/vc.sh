@@ -49,7 +49,7 @@ Trains a voice converter and scores it. Everything is written beside run.sh, unl
   --train-options STR    overrides for voiceconv train, such as \"trainer.n_steps=50000 seed=1\"
   --ladder STR           baselines to convert and score beside the network ($ladder); gmm
                          learns from sentences that both speakers say, in DUMP/paired or in DUMP/train and val; the last
-                         three take WORLD's features only
+                         three take WORLD's features only; bundled is the model that comes with voiceconv, for its own speakers
   --transcripts BOOL     score how well DATA/test is understood; it has transcripts in the recogniser's language ($transcripts)
   --recogniser STR       what hears it: pocketsphinx (English), or a command that prints a transcript of {} ($recogniser)
   --stranger DIR         prepared data, with transcripts, of a speaker who was not trained on: DIR/test is converted to every
@@ -148,6 +148,7 @@ if wanted 5 "convert"; then
     for system in "${systems[@]}"; do
       options=(--model "baseline:$system" --dump "$dump")
       [ "$system" != model ] || options=(--model "$exp")
+      [ "$system" != bundled ] || options=(--model nathalie-flemishguy)
       [ "$place" != "$data" ] || options+=(--source "$source")
       run "convert.$source-$target.$system" voiceconv convert "$place/test" --target "$target" "${options[@]}" \
         -o "$(folder_of "$system" "$source-$target")"

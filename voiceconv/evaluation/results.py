@@ -40,6 +40,7 @@ CONVERSION = Layout(
         "f0shift": "F0 shift",
         "gmm": "GMM",
         "knn": "kNN",
+        "bundled": "bundled model",
         MODEL: "**model**",
         "target": "target's own recordings",
     },
