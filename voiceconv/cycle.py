@@ -102,6 +102,9 @@ def _plan(dump: Path, converter: Converter) -> list[_Turn]:
 def _cycle(turns: Sequence[_Turn], converter: Converter, dump: Path, out: Path) -> Iterator[_Turn]:
     """Write a split, and tell each turn when it is done."""
     frames, waves = Archive(dump / "feats.scp"), read_scp(dump / "waves.scp")
+    missing = sorted({turn.utterance for turn in turns} - waves.keys())
+    if missing:
+        raise InputError(f"{dump / 'waves.scp'} lacks {missing[0]!r}; extract again")
     out.mkdir()
     with ArchiveWriter(out, "feats", 0) as writer:
         for turn in turns:

@@ -28,7 +28,7 @@ from voiceconv.models import Discriminator
 from voiceconv.objectives import PLAYERS, Objective
 from voiceconv.provenance import write_provenance
 from voiceconv.training.distributed import Ranks, joined_ranks
-from voiceconv.training.trainer import Schedule, Trainer
+from voiceconv.training.trainer import Batches, Schedule, Trainer, Validator
 from voiceconv.validation import Validation
 
 FIXED = (
@@ -136,23 +136,39 @@ def prepare_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ranks()) ->
         n_domains=len(stats),
         seed=config.seed + ranks.rank,
     )
+    validator = Validation(config, folder, converter)
+    return make_trainer(config, folder, ranks, objective, batches, validator, FIXED)
+
+
+def make_trainer(
+    config: DictConfig,
+    folder: Path,
+    ranks: Ranks,
+    objective: Objective,
+    batches: Batches,
+    validator: Validator,
+    fixed: Sequence[str],
+) -> Trainer:
+    """The trainer; what the run is of is written last, when all of it could be built.
+
+    fixed: the configuration's keys that stay for a run's whole life. Raises InputError.
+    """
     settings = dict(config.trainer)
-    schedule = Schedule(settings.pop("n_steps"), settings.pop("decay_start"))
-    device = pick_device(settings.pop("device"))
-    if ranks.is_main:
-        write_run_files(config, folder, FIXED)
-    return Trainer(
+    trainer = Trainer(
         objective,
         batches,
         {player: build_factory(config.optimizer[player], Optimizer) for player in PLAYERS},
-        schedule,
+        Schedule(settings.pop("n_steps"), settings.pop("decay_start")),
         folder,
-        device=device,
+        device=pick_device(settings.pop("device")),
         ranks=ranks,
-        validator=Validation(config, folder, converter),
+        validator=validator,
         seed=config.seed,
         **settings,
     )
+    if ranks.is_main:
+        write_run_files(config, folder, fixed)
+    return trainer
 
 
 def model_config(config: DictConfig) -> dict[str, Any]:

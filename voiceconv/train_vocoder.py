@@ -9,28 +9,25 @@ import hydra
 import numpy as np
 import torch
 from omegaconf import DictConfig, OmegaConf
-from torch.optim import Optimizer
 
-from voiceconv.build import build, build_factory
+from voiceconv.build import build
 from voiceconv.data.archive import read_scp
 from voiceconv.data.segments import WaveSegments, read_segments_dump
 from voiceconv.errors import InputError
 from voiceconv.features import MelSpectrogram
 from voiceconv.models.base import SpectralGenerator, WaveGenerator
 from voiceconv.models.layers import load_folded
-from voiceconv.objectives import PLAYERS
 from voiceconv.objectives.vocoder import Vocoding
 from voiceconv.train import (
-    pick_device,
+    make_trainer,
     require_counts,
     require_same_frames,
     require_same_loudness,
     run_training,
     train_command,
-    write_run_files,
 )
 from voiceconv.training.distributed import Ranks
-from voiceconv.training.trainer import Schedule, Trainer
+from voiceconv.training.trainer import Trainer
 from voiceconv.validation_vocoder import VocoderValidation
 from voiceconv.vocoders.directory import find_vocoder, read_vocoder
 
@@ -73,30 +70,15 @@ def prepare_vocoder_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ran
         config.objective, Vocoding, generator=generator, mel=all_frequencies(extractor)
     )
     require_long_segments(config.data.n_frames, objective.shortest, extractor.hop_length)
-    settings = dict(config.trainer)
-    schedule = Schedule(settings.pop("n_steps"), settings.pop("decay_start"))
-    device = pick_device(settings.pop("device"))
-    if ranks.is_main:
-        write_run_files(config, folder, FIXED)
-    return Trainer(
-        objective,
-        batches,
-        {player: build_factory(config.optimizer[player], Optimizer) for player in PLAYERS},
-        schedule,
+    validator = VocoderValidation(
         folder,
-        device=device,
-        ranks=ranks,
-        validator=VocoderValidation(
-            folder,
-            vocoder_config(config, extractor),
-            read_val(dump / "val", extractor),
-            config.validation.n_scored,
-            config.validation.n_utterances,
-            with_last=settings["ship"] == "best",
-        ),
-        seed=config.seed,
-        **settings,
+        vocoder_config(config, extractor),
+        read_val(dump / "val", extractor),
+        config.validation.n_scored,
+        config.validation.n_utterances,
+        with_last=config.trainer.ship == "best",
     )
+    return make_trainer(config, folder, ranks, objective, batches, validator, FIXED)
 
 
 def require_long_segments(n_frames: int, shortest: int, hop_length: int) -> None:

@@ -42,7 +42,7 @@ class Validation:
         chosen = self._choose_score(config.validation.n_scored)
         self.score = chosen if isinstance(chosen, Score) else None
         self._why_none = chosen if isinstance(chosen, str) else None
-        self.history = History(folder, self.score.rule) if self.score else None
+        self.history = History(folder, self.score.rule if self.score else None)
 
     def measure(self, step: int, network: nn.Module, tracker: Tracker) -> float | None:
         """Show what this translator does; its score, lower is better, None where there is none."""
@@ -51,7 +51,7 @@ class Validation:
         if self.config.trainer.ship == "best":
             self.converter.save_pretrained(self.folder / "last", self._card(step))
         converted = self._convert(step, tracker)
-        if self.score is None or self.history is None:
+        if self.score is None:
             self._warn_once(step, tracker)
             return None
         measures = self.score(self.converter, converted)

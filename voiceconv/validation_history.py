@@ -13,15 +13,17 @@ HISTORY = "validation.json"
 class History:
     """`<folder>/validation.json`.
 
-    Raises InputError where it is damaged, or where its scores are of another rule: they would not
-    compare.
+    rule: None where a run has no score.
+
+    Raises InputError where the file is damaged, or where its scores are of another rule: they would
+    not compare.
     """
 
-    def __init__(self, folder: Path, rule: str) -> None:
+    def __init__(self, folder: Path, rule: str | None) -> None:
         self.path = folder / HISTORY
         self.rule = rule
         self.entries = read_history(self.path)
-        if self.entries and self.entries[-1].get("rule") != rule:
+        if rule and self.entries and self.entries[-1].get("rule") != rule:
             raise InputError(
                 f"{folder} was validated by another rule ({self.entries[-1].get('rule')}) than now "
                 f"({rule}): scores do not compare; give another run_dir, or the dump and "

@@ -20,6 +20,7 @@ from voiceconv.training.tracker import Tracker
 from voiceconv.validation_history import History
 from voiceconv.vocoders.directory import write_vocoder
 
+LOWEST_PESQ = 1.04  # a copy in which PESQ hears nothing is as bad as can be
 WARN = "no PESQ ({}): the newest vocoder ships, and patience does not end the run"
 
 
@@ -59,7 +60,7 @@ class VocoderValidation:
         if not self.utterances:
             self._why_none = "the dump's val has no utterance"
         rule = f"greatest PESQ over {len(self.utterances)} copies of val"
-        self.history = History(folder, rule) if self._pesq and self.utterances else None
+        self.history = History(folder, rule if self._pesq and self.utterances else None)
 
     def measure(self, step: int, network: nn.Module, tracker: Tracker) -> float | None:
         """Show what this generator does; minus its PESQ, None where there is none."""
@@ -75,7 +76,7 @@ class VocoderValidation:
         if self._why_none and self.with_last:
             tracker.warn(step, WARN.format(self._why_none))
             self._why_none = None
-        if self.history is None or "pesq" not in measures:
+        if "pesq" not in measures:
             return None
         score = -measures["pesq"]
         self.history.record(step, {**measures, "score": score})
@@ -103,11 +104,15 @@ class VocoderValidation:
 
     def _compare(self, recording: np.ndarray, spoken: np.ndarray) -> dict[str, float]:
         original, copied = copy_synthesis.match(recording, spoken)
-        if not (original.any() and copied.any()):
+        if not original.any():
             return {}
+        if not copied.any():
+            return {"pesq": LOWEST_PESQ} if self._pesq else {}
         measures = {"stft_distance": copy_synthesis.stft_distance(original, copied)}
-        pesq = self._pesq.score(original, copied) if self._pesq else None
-        return measures if pesq is None else {**measures, "pesq": pesq}
+        if self._pesq is None:
+            return measures
+        pesq = self._pesq.score(original, copied)
+        return {**measures, "pesq": LOWEST_PESQ if pesq is None else pesq}
 
     def _write(self, folder: Path, step: int, generator: WaveGenerator) -> None:
         card = {**self.config["card"], "steps": step}

@@ -64,8 +64,8 @@ class Doctor:
         """A check's `player/loss` and `gradient_norm/player` -> what it measured, what is new."""
         self._examined_at = step
         terms = {name for name, value in values.items() if name.startswith("generator/") and value}
-        if terms != self._terms:  # a loss has begun or ended: what was before is of another game
-            self._terms = terms
+        if terms - self._terms:  # a loss has begun: what was before is of another game
+            self._terms |= terms
             self._history.clear()
         figures = self._measure()
         for name, value in {**values, **figures}.items():
