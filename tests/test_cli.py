@@ -211,7 +211,8 @@ def test_resynth(voiceconv, work, model):
 
 
 def test_models_and_info_of_a_model(voiceconv, model, monkeypatch):
-    monkeypatch.setattr("voiceconv.model_directory.BUNDLED", model.parent)
+    for module in ("voiceconv.model_directory", "voiceconv.vocoders.directory"):
+        monkeypatch.setattr(f"{module}.BUNDLED", model.parent)
     listed = json.loads(voiceconv("models", "--json").out)
     assert [one["name"] for one in listed] == ["tiny"]
     assert voiceconv("models").out == "tiny: high, low (CC0-1.0)\n"
@@ -409,3 +410,12 @@ def test_resynth_by_the_bundled_vocoder(voiceconv, work):
     assert before.shape == after.shape
     ratio = float((after**2).mean() / (before**2).mean())
     assert 0.8 < ratio < 1.26
+
+
+def test_the_sizes_of_a_vocoders_experiment(voiceconv, work):
+    said = voiceconv("info", "experiment=vocos_small", "--json")
+    sizes = {name: one["parameters"] for name, one in json.loads(said.out)["networks"].items()}
+    assert sizes["generator"] == 5_996_499  # the bundled one's
+    assert sizes.keys() == {"generator", "period", "resolution"}
+    said = voiceconv("info", "experiment=nothing_such")
+    assert said.code == 2 and "nothing_such" in said.err and said.err.count("\n") == 1

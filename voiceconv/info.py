@@ -1,16 +1,21 @@
 """What `voiceconv info` says of a model, or of a configuration that is not yet trained."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from omegaconf import DictConfig
 
 from voiceconv.build import build, build_factory
 from voiceconv.choices import composed
 from voiceconv.errors import InputError
-from voiceconv.features import FeatureExtractor
+from voiceconv.features import FeatureExtractor, MelSpectrogram
 from voiceconv.model_directory import WEIGHTS, bundled_models, find_model, read_config
 from voiceconv.models import Discriminator, Generator
+from voiceconv.models.base import WaveDiscriminator, WaveGenerator
 from voiceconv.models.complexity import describe
+from voiceconv.models.layers import fold_weight_norm
 from voiceconv.vocoders import directory
 
 
@@ -59,8 +64,16 @@ def list_models() -> list[dict[str, Any]]:
 
 
 def experiment_info(overrides: Sequence[str], config_dir: Path | None = None) -> dict[str, Any]:
-    """Size, arithmetic and reach of one direction's generator and one discriminator."""
-    config = composed(overrides, config_dir)
+    """Size, arithmetic and reach of one direction's generator and one discriminator.
+
+    Of a vocoder's experiment the sizes of its networks, the generator's as it ships.
+    """
+    try:
+        config = composed(overrides, config_dir)
+    except InputError as error:
+        with suppress(InputError):
+            return _vocoder_sizes(composed(overrides, config_dir, "train_vocoder"))
+        raise error
     extractor = build(config.features, FeatureExtractor)
     n_channels = extractor.n_channels
     generator = build_factory(config.translator.generator, Generator)(n_channels=n_channels)
@@ -69,6 +82,27 @@ def experiment_info(overrides: Sequence[str], config_dir: Path | None = None) ->
         "networks": {
             name: describe(network, n_channels, extractor.frames_per_second)
             for name, network in (("generator", generator), ("discriminator", discriminator))
+        }
+    }
+
+
+def _vocoder_sizes(config: DictConfig) -> dict[str, Any]:
+    extractor = build(config.features, MelSpectrogram)
+    generator = build(
+        config.generator,
+        WaveGenerator,
+        n_channels=extractor.n_channels,
+        hop_length=extractor.hop_length,
+    )
+    fold_weight_norm(generator)
+    judges = {
+        kind: build(node, WaveDiscriminator)
+        for kind, node in config.objective.discriminators.items()
+    }
+    return {
+        "networks": {
+            str(name): {"parameters": sum(p.numel() for p in network.parameters())}
+            for name, network in {"generator": generator, **judges}.items()
         }
     }
 

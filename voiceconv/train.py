@@ -67,7 +67,10 @@ def train_command(
     except MissingMandatoryValue as error:
         raise InputError(f"{error.full_key} is not given; add {error.full_key}=VALUE") from error
     except (HydraException, OmegaConfBaseException) as error:
-        raise InputError(one_line(error)) from error
+        said = one_line(error)
+        if "Could not override" in said:  # what Hydra says of the other command's experiments
+            said += " `voiceconv train` takes converters, `voiceconv vocoder train` vocoders."
+        raise InputError(said) from error
 
 
 @hydra.main(config_path="pkg://voiceconv.conf", config_name="config", version_base="1.3")
