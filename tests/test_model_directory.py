@@ -15,6 +15,7 @@ from voiceconv.converter import Converter
 from voiceconv.errors import InputError
 from voiceconv.info import list_models, model_info
 from voiceconv.model_directory import find_model
+from voiceconv.vocoders import directory
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +95,8 @@ def test_it_is_found_by_itself_by_its_run_and_by_its_name(model, monkeypatch):
     assert find_model(model.parent) == model
     (model.parent / "config.yaml").write_text("run: configuration\n")  # as a run directory has
     assert find_model(model.parent) == model
-    monkeypatch.setattr(model_directory, "BUNDLED", model.parent)
+    for module in (model_directory, directory):
+        monkeypatch.setattr(module, "BUNDLED", model.parent)
     monkeypatch.setattr(model_directory, "DEFAULT", "model")
     monkeypatch.chdir("/")
     assert find_model("model") == find_model(None) == model

@@ -354,7 +354,7 @@ def test_toy_vocoder_from_nothing_to_scores(tmp_path):
             distance = found["metrics"]["stft_distance"]["mean"]
             assert distance < 1e-9 if system == "recording" else distance > 0.1
     text = (exp / "RESULTS.md").read_text()
-    assert "- steps: 20\n- steps without low: 2\n" in text
+    assert "\n- steps: 20\n" in text and "\n- steps without low: 2\n" in text
     rows = [line.split(" | ")[0] for line in text.splitlines()]
     first = ["| ---", "| the recording itself", "| WORLD", "| Griffin-Lim"]
     heard, unheard = ["| **vocoder**"], ["| **trained without this voice**"]
