@@ -1,5 +1,6 @@
 """What every test finds prepared."""
 
+import logging
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -25,3 +26,14 @@ def _own_randomness() -> Iterator[None]:
 def vowel() -> Callable[..., Tensor]:
     """vowel(pitch, seconds, sample_rate=24000) -> (N,) a held vowel."""
     return synthesise_vowel
+
+
+@pytest.fixture(autouse=True)
+def _no_log_handler_is_left() -> Iterator[None]:
+    """The command line, called in-process, logs to a test's stderr, which is closed after it."""
+    root = logging.getLogger()
+    before = list(root.handlers)
+    yield
+    for handler in list(root.handlers):
+        if handler not in before and type(handler) is logging.StreamHandler:
+            root.removeHandler(handler)

@@ -20,6 +20,7 @@ from voiceconv.converter import Converter
 from voiceconv.data.archive import Archive, ArchiveWriter, read_scp, write_scp
 from voiceconv.data.dataset import read_yaml
 from voiceconv.data.manifest import read_table
+from voiceconv.data.segments import require_waves
 from voiceconv.errors import InputError
 from voiceconv.features import FeatureExtractor, Features
 from voiceconv.features.base import differences
@@ -68,10 +69,7 @@ def write_cycled(
 
 def _plan(dump: Path, converter: Converter) -> list[_Turn]:
     """What a split gives. Raises InputError where a vocoder for this model can't learn from it."""
-    if not (dump / "waves.scp").exists():
-        raise InputError(
-            f"{dump} has no waves.scp; a vocoder learns from waves: extract with --waves"
-        )
+    require_waves(dump)
     there = build(read_yaml(dump / "features.yaml"), FeatureExtractor).definition
     differing = differences(converter.extractor.definition, there)
     loudness = read_yaml(dump / "processing.yaml").get("loudness")
@@ -102,9 +100,6 @@ def _plan(dump: Path, converter: Converter) -> list[_Turn]:
 def _cycle(turns: Sequence[_Turn], converter: Converter, dump: Path, out: Path) -> Iterator[_Turn]:
     """Write a split, and tell each turn when it is done."""
     frames, waves = Archive(dump / "feats.scp"), read_scp(dump / "waves.scp")
-    missing = sorted({turn.utterance for turn in turns} - waves.keys())
-    if missing:
-        raise InputError(f"{dump / 'waves.scp'} lacks {missing[0]!r}; extract again")
     out.mkdir()
     with ArchiveWriter(out, "feats", 0) as writer:
         for turn in turns:

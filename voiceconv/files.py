@@ -7,6 +7,9 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from voiceconv.errors import InputError
 
@@ -56,6 +59,17 @@ def appearing(folder: Path) -> Iterator[Path]:
         raise InputError(f"cannot write {folder}: {error.strerror}; choose another place") from None
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def read_mapping(path: Path, remedy: str) -> dict[str, Any]:
+    """A YAML file of keys and values. Raises InputError, which ends with the remedy."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise InputError(f"{path} is not readable as YAML; {remedy}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} is no mapping of keys to values; {remedy}")
+    return content
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from torch import Tensor
 from voiceconv.card import card_text
 from voiceconv.errors import InputError
 from voiceconv.features import DomainStats, load_stats, save_stats
-from voiceconv.files import replace_text, replacing
+from voiceconv.files import read_mapping, replace_text, replacing
 from voiceconv.vocoders import directory
 
 FORMAT = 1
@@ -89,12 +89,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     Raises InputError where it is unreadable, incomplete, or of another format.
     """
     path = folder / CONFIG
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"{path} is not readable as YAML; fetch the model again") from error
-    if not isinstance(config, dict):
-        raise InputError(f"{path} is no mapping of keys to values; fetch the model again")
+    config = read_mapping(path, "fetch the model again")
     missing = {"format", *_KINDS} - {"card"} - set(config)
     if missing:
         raise InputError(f"{path} lacks {', '.join(sorted(missing))}; fetch the model again")

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from voiceconv.data.archive import Archive
+from voiceconv.data.archive import Archive, read_scp
 from voiceconv.errors import InputError
 
 
@@ -93,12 +93,17 @@ def read_segments_dump(dump: Path | str) -> list[tuple[np.ndarray, np.ndarray]]:
     Raises InputError where it was extracted without waves.
     """
     dump = Path(dump)
+    require_waves(dump)
+    frames, waves = Archive(dump / "feats.scp"), Archive(dump / "waves.scp")
+    return [(frames[name], waves[name]) for name in sorted(frames)]
+
+
+def require_waves(dump: Path) -> None:
+    """Raise InputError unless each utterance of an extracted split has its wave there."""
     if not (dump / "waves.scp").exists():
         raise InputError(
             f"{dump} has no waves.scp; a vocoder learns from waves: extract with --waves"
         )
-    frames, waves = Archive(dump / "feats.scp"), Archive(dump / "waves.scp")
-    missing = sorted(frames.keys() - waves.keys())
+    missing = sorted(read_scp(dump / "feats.scp").keys() - read_scp(dump / "waves.scp").keys())
     if missing:
         raise InputError(f"{dump / 'waves.scp'} lacks {missing[0]!r}; extract again")
-    return [(frames[name], waves[name]) for name in sorted(frames)]

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from voiceconv.errors import InputError
-from voiceconv.files import replace_text, replacing
+from voiceconv.files import read_mapping, replace_text, replacing
 from voiceconv.models.exported import GENERATOR
 
 FORMAT = 1
@@ -97,12 +97,7 @@ def copy_vocoder(source: Path, target: Path) -> None:
 def read_config(folder: Path) -> dict[str, Any]:
     """config.yaml, checked. Raises InputError where it is unreadable, or of another format."""
     path = folder / CONFIG
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"{path} is not readable as YAML; fetch the vocoder again") from error
-    if not isinstance(config, dict):
-        raise InputError(f"{path} is no mapping of keys to values; fetch the vocoder again")
+    config = read_mapping(path, "fetch the vocoder again")
     if config.get("format") != FORMAT:
         raise InputError(
             f"{path} is of format {config.get('format')}, this version reads {FORMAT}; use the "
