@@ -1,0 +1,92 @@
+"""Who hears what, and in which order: balanced Latin squares over listeners.
+
+A *condition* is what is compared: a system, or a pair of them. Williams 1949 (Australian Journal of
+Scientific Research 2): an order for each of n listeners (2n where n is odd) in which every
+condition stands at every place equally often, and follows every other one equally often.
+"""
+
+import math
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
+
+
+class Slot(NamedTuple):
+    """One trial of a list, by numbers; `variant` is one of the ways to present the condition."""
+
+    item: int
+    condition: int
+    variant: int
+
+
+def williams(n: int) -> list[list[int]]:
+    """Orders of n conditions: n rows, 2n where n is odd and above 1."""
+    first = [place // 2 if place % 2 == 0 else n - 1 - place // 2 for place in range(n)]
+    rows = [[(condition + shift) % n for condition in first] for shift in range(n)]
+    return rows if n % 2 == 0 or n == 1 else rows + [row[::-1] for row in rows]
+
+
+def make_lists(
+    n_items: int, n_conditions: int, n_variants: int = 1, full: bool = False, seed: int = 0
+) -> list[list[Slot]]:
+    """The lists of a test, to be handed to listeners in their order.
+
+    Each list has each item once, in one condition; `full`: in all conditions, each time all items
+    through before one comes again. In a list the conditions are as often as each other, in a block
+    of `n_conditions` items all of them, and so are the variants of each. Over all lists, each item
+    has each condition, and each variant of it, equally often; the order of conditions in a block,
+    and that of blocks, is a Williams square.
+    """
+    orders = williams(n_conditions)
+    blocks = [range(i, min(i + n_conditions, n_items)) for i in range(0, n_items, n_conditions)]
+    block_orders = williams(len(blocks))
+    variants = _variants(n_items, n_conditions, n_variants, random.Random(seed))
+    n_lists = math.lcm(len(orders) * n_variants, len(block_orders))
+    rounds = n_conditions if full else 1
+
+    def one_list(number: int) -> Iterator[Slot]:
+        for turn in range(number, number + rounds):
+            order = orders[turn % len(orders)]
+            for block in block_orders[turn % len(block_orders)]:
+                item_of = {(item + turn) % n_conditions: item for item in blocks[block]}
+                for condition in (c for c in order if c in item_of):
+                    item = item_of[condition]
+                    variant = variants[item][condition] + number // len(orders)
+                    yield Slot(item, condition, variant % n_variants)
+
+    return [list(one_list(number)) for number in range(n_lists)]
+
+
+def display_order(shown: Sequence[T], list_number: int, item: int) -> list[T]:
+    """The order in which one trial shows its stimuli: a row of a Williams square."""
+    rows = williams(len(shown))
+    return [shown[place] for place in rows[(list_number + item) % len(rows)]]
+
+
+def spread(turns: Sequence[T], checks: Iterable[T]) -> list[T]:
+    """Put the checks in between the turns, as far from each other and from the ends as they go."""
+    checks, result = list(checks), list(turns)
+    for number, check in reversed(list(enumerate(checks, 1))):
+        result.insert(round(number * len(turns) / (len(checks) + 1)), check)
+    return result
+
+
+def _variants(
+    n_items: int, n_conditions: int, n_variants: int, rng: random.Random
+) -> list[list[int]]:
+    """(items, conditions): what the first lists have of each.
+
+    The items that share a condition in a list are every n_conditions-th: each variant is as often
+    as the others among those.
+    """
+    variants = [[0] * n_conditions for _ in range(n_items)]
+    for condition in range(n_conditions):
+        for first in range(n_conditions):
+            items = list(range(first, n_items, n_conditions))
+            drawn = [place % n_variants for place in range(len(items))]
+            rng.shuffle(drawn)
+            for item, variant in zip(items, drawn, strict=True):
+                variants[item][condition] = variant
+    return variants
