@@ -5,8 +5,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from voiceconv import __version__
 from voiceconv.errors import InputError
 from voiceconv.files import replace_text
@@ -16,6 +14,7 @@ from voiceconv.report.cards import Card, make_cards
 from voiceconv.report.plots import MOST_LINES, curve_chart
 from voiceconv.report.run import MODEL, Direction, Run, read_run
 from voiceconv.report.scalars import Curve
+from voiceconv.report.templating import template
 
 PLAYERS = ("generator", "discriminator")  # groups of losses, as TensorBoard has them
 GROUPS = ("validation", "losses", "gradient_norm", "rate", "doctor")  # of charts, in their order
@@ -44,14 +43,8 @@ def write_report(
 
 def render(run: Run, cards: Mapping[str, list[Card]], n_left_out: int = 0) -> str:
     """The page; `cards`: direction's name -> what `make_cards` made."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("voiceconv.report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    return environment.get_template("report.html").render(
+    return template("report.html").render(
+        kind="report",
         title=run.config.get("name") or run.folder.resolve().name,
         facts=facts(run),
         commands=[str(start["command"]) for start in run.provenance if "command" in start],

@@ -1,69 +1,25 @@
-"""Pictures of the report: inline SVG whose colours are the page's own, so that dark follows light.
+"""Pictures of the report: curves, scatters, spectrograms, as inline SVG."""
 
-Matplotlib draws with stand-in colours, which become CSS variables; text stays text, in the page's
-font. Only figure objects are used: nothing is changed at import, and no pyplot state is touched.
-"""
-
-import hashlib
-import io
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
 import numpy as np
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, ScalarFormatter
 from numpy.typing import NDArray
 
 from voiceconv.report.scalars import Curve, thinned
+from voiceconv.report.svg import DPI, PAGE, style, svg
 
-_COLOURS = {  # a stand-in -> what the page's style sheet defines for light and for dark
-    "#010101": "--ink",
-    "#020202": "--muted",
-    "#030303": "--rule",
-    "#050505": "--first",
-    "#060606": "--second",
-    "#070707": "--third",
-}
-INK, MUTED, RULE, FIRST, SECOND, THIRD = _COLOURS
+INK, MUTED, RULE, _, FIRST, SECOND, THIRD = PAGE
 _KINDS = {"source": MUTED, "converted": FIRST, "target": SECOND}
-_STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "voiceconv",
-    "text.parse_math": False,  # names may hold dollars
-    "font.size": 11.5,
-    "axes.labelsize": 11.0,
-    "xtick.labelsize": 10.5,
-    "ytick.labelsize": 10.5,
-    "legend.fontsize": 10.5,
-    "text.color": INK,
-    "axes.labelcolor": MUTED,
-    "axes.edgecolor": RULE,
-    "axes.linewidth": 1.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "xtick.color": RULE,
-    "ytick.color": RULE,
-    "xtick.labelcolor": MUTED,
-    "ytick.labelcolor": MUTED,
-    "xtick.major.size": 3.0,
-    "ytick.major.size": 0.0,
-    "grid.color": RULE,
-    "grid.linewidth": 0.8,
-    "legend.frameon": False,
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
-    "savefig.facecolor": "none",
-}
 MOST_LINES = 3  # of a chart: there are as many colours
 N_POINTS = 48  # of a curve: losses of single steps are noise, their means are not
 DYNAMIC_RANGE = 80.0  # dB of a spectrogram, below the loudest of the three
-DPI = 72  # of SVG
 
 
 @dataclass(frozen=True)
@@ -83,7 +39,7 @@ def curve_chart(
 
     `mark` is a step that is shown.
     """
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(style(PAGE)):
         figure = Figure((280 / DPI, 185 / DPI), layout="constrained")
         axes = figure.add_subplot()
         for (label, curve), colour in zip(lines.items(), (FIRST, SECOND, THIRD), strict=False):
@@ -102,7 +58,7 @@ def curve_chart(
         axes.margins(x=0.01)
         if len(lines) > 1:
             _legend_above(axes, list(lines))
-        return _svg(figure, description)
+        return svg(figure, description)
 
 
 def scatter(
@@ -114,7 +70,7 @@ def scatter(
     diagonal: bool = False,
 ) -> Markup:
     """A point (x, y) for each utterance; the named ones carry their name."""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(style(PAGE)):
         figure = Figure((400 / DPI, 360 / DPI), layout="constrained")
         axes = figure.add_subplot()
         for cloud in clouds:
@@ -134,7 +90,7 @@ def scatter(
         axes.grid()
         axes.set(xlabel=labels[0], ylabel=labels[1])
         _legend_above(axes, [cloud.label for cloud in clouds])
-        return _svg(figure, description)
+        return svg(figure, description)
 
 
 def utterance_picture(
@@ -151,7 +107,7 @@ def utterance_picture(
     """
     loudest = max(float(s.max()) for s in spectrograms.values())
     seconds = max(s.shape[1] for s in spectrograms.values()) * hop
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(style(PAGE)):
         n_rows = len(spectrograms) + 1
         figure = Figure((400 / DPI, (98 * n_rows + 30) / DPI), layout="constrained")
         rows: Any = figure.subplots(n_rows, 1, sharex=True)
@@ -176,7 +132,7 @@ def utterance_picture(
             )  # fmt: skip
         axes.grid(axis="y")
         axes.set(xlim=(0, seconds), xlabel="seconds")
-        return _svg(figure, description)
+        return svg(figure, description)
 
 
 def _frequency_axis(axes: Axes, frequencies: NDArray[np.float64]) -> None:
@@ -224,23 +180,3 @@ def _mark(axes: Axes, step: int, last: int) -> None:
 
 def _thousands(value: float) -> str:
     return f"{value / 1000:g}k" if value >= 1000 else f"{value:g}"
-
-
-def _svg(figure: Figure, description: str) -> Markup:
-    """Only what a page needs of it: no prologue, no metadata, names that no other picture has."""
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", dpi=DPI, metadata={"Date": None})
-    text = buffer.getvalue()
-    text = text[text.index("<svg ") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    head, _, body = text.partition(">")
-    box = re.search(r'viewBox="[^"]*"', head)
-    content = (description + body).encode(errors="surrogateescape")  # names may be any bytes
-    prefix = f"p{hashlib.sha256(content).hexdigest()[:8]}-"
-    body = re.sub(r'\bid="', f'id="{prefix}', body)
-    body = re.sub(r'(xlink:href="#|url\(#)', rf"\g<1>{prefix}", body)
-    body = re.sub(r"font-family: [^;\"]*;? ?", "", body)  # the page has its own
-    for stand_in, variable in _COLOURS.items():
-        body = body.replace(stand_in, f"var({variable})")
-    label = escape(description)
-    return Markup(f'<svg role="img" aria-label="{label}" {box and box.group()}>{body}')
