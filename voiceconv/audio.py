@@ -27,11 +27,19 @@ from voiceconv.errors import InputError, RunError
 from voiceconv.files import replacing
 from voiceconv.loudness import loudness, loudness_gain
 from voiceconv.riff import DataChunk, find_data_chunk
-from voiceconv.waves import Samples, gathered, n_resampled, resample, resampled_blocks, trim
+from voiceconv.waves import (
+    Samples,
+    gathered,
+    n_resampled,
+    resample,
+    resampled_blocks,
+    sounding,
+    trim,
+)
 
 __all__ = [
     "AudioInfo", "Recording", "check_output", "loudness", "loudness_gain", "n_resampled",
-    "probe", "read", "resample", "trim", "write",
+    "probe", "read", "resample", "sounding", "trim", "write",
 ]  # fmt: skip
 
 LOWEST_RATE, HIGHEST_RATE = 4_000, 384_000  # Hz

@@ -28,7 +28,15 @@ def resample(wave: Tensor, from_rate: int, to_rate: int, quality: str = "VHQ") -
 
 
 def trim(wave: Tensor, sample_rate: int, top_db: float = 40.0, margin: float = 0.05) -> Tensor:
-    """Cut leading and trailing silence, (N,) -> a view (M,), M <= N.
+    """Cut leading and trailing silence, (N,) -> a view (M,), M <= N: what `sounding` finds."""
+    first, end = sounding(wave, sample_rate, top_db, margin)
+    return wave[first:end]
+
+
+def sounding(
+    wave: Tensor, sample_rate: int, top_db: float = 40.0, margin: float = 0.05
+) -> tuple[int, int]:
+    """Find where sound begins and ends in a wave (N,), in samples.
 
     Silent is a 10 ms block whose RMS lies more than `top_db` below that of the loudest block;
     `margin` seconds of it are kept at both ends. Digital silence stays as it is.
@@ -37,12 +45,12 @@ def trim(wave: Tensor, sample_rate: int, top_db: float = 40.0, margin: float = 0
     n_blocks = -(-wave.numel() // hop)
     padded = torch.nn.functional.pad(wave, (0, n_blocks * hop - wave.numel()))
     power = padded.view(n_blocks, hop).square().mean(1)  # (N,) -> (blocks,)
-    sounding = (power > power.max() * 10 ** (-top_db / 10)).nonzero() if n_blocks else power
-    if sounding.numel() == 0:
-        return wave
+    loud = (power > power.max() * 10 ** (-top_db / 10)).nonzero() if n_blocks else power
+    if loud.numel() == 0:
+        return 0, wave.numel()
     keep = round(margin * sample_rate)
-    first, last = int(sounding[0]) * hop, (int(sounding[-1]) + 1) * hop
-    return wave[max(first - keep, 0) : last + keep]
+    first, last = int(loud[0]) * hop, (int(loud[-1]) + 1) * hop
+    return max(first - keep, 0), min(last + keep, wave.numel())
 
 
 def resampled_blocks(

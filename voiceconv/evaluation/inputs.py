@@ -89,12 +89,19 @@ def contents(utterances: Iterable[Utterance]) -> list[str]:
     found = []
     for one in utterances:
         if one.path not in known:
-            known[one.path] = _file_digest(one.path)
+            known[one.path] = file_digest(one.path)
         found.append(f"{known[one.path]} {one.start or 0.0!r} {one.end!r}")
     return found
 
 
-def _file_digest(path: Path) -> str:
+def ends(name: str) -> list[str]:
+    """A name, and what of it follows each hyphen; the longest first."""
+    parts = name.split("-")
+    return ["-".join(parts[first:]) for first in range(len(parts))]
+
+
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file. Raises InputError where it cannot be read."""
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -156,9 +163,7 @@ def _counterpart(
     """The longest end of a name, from a hyphen on, that the table knows, and what it has there."""
     if table is None:
         return None, None
-    parts = _stem(utterance).split("-")
-    ends = ["-".join(parts[first:]) for first in range(len(parts))]  # the longest first
-    stem = next((end for end in [utterance.id, *ends] if end in table), None)
+    stem = next((end for end in [utterance.id, *ends(_stem(utterance))] if end in table), None)
     if stem is None:
         raise InputError(f"{utterance.path} has no counterpart in {remedy}, or leave the file out")
     return stem, table[stem]
