@@ -13,10 +13,12 @@ import torch
 from tiny_model import RATE, Cli, make_cli, make_converter, record, speech
 
 from voiceconv.converter import Converter
+from voiceconv.model_directory import digest
+from voiceconv.provenance import CONVERSION
 
 COMMANDS = (
-    "check compare convert evaluate export extract fit info models prepare report resynth stats "
-    "train vocoder"
+    "check compare convert evaluate export extract fit info listen models prepare report "
+    "resynth stats train vocoder"
 ).split()
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 
@@ -55,7 +57,20 @@ def put(path: Path | str, seconds: float = 0.3, rate: int = RATE) -> Path:
 
 
 def tree(folder: Path) -> list[str]:
-    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+    """The files but for the note of what made them, which has a test of its own."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != CONVERSION]
+    return sorted(str(path.relative_to(folder)) for path in files)
+
+
+def test_a_folder_of_conversions_says_what_made_them_and_one_file_does_not(convert, work, model):
+    put("in/a.wav")
+    assert convert("in", "-o", "one").code == 0
+    put("in/b.wav")
+    assert convert("in", "-o", "two").code == 0
+    assert not (work / "one" / CONVERSION).exists()
+    (entry,) = json.loads((work / "two" / CONVERSION).read_text())
+    assert (entry["model"], entry["target"], entry["source"]) == (str(model), "high", None)
+    assert entry["sha256"] == digest(model)
 
 
 def test_a_file_becomes_a_file_beside_you(convert, work, model):

@@ -13,7 +13,7 @@ LEAVES = {"errors", "files"}
 
 # Modules that are one unit with another, which is their front.
 PARTS = {"riff": "audio", "waves": "audio", "loudness": "audio"}
-PARTS |= dict.fromkeys(["cli_options", "cli_scores", "cli_vocoder"], "cli")
+PARTS |= dict.fromkeys(["cli_listen", "cli_options", "cli_scores", "cli_vocoder"], "cli")
 PARTS |= dict.fromkeys(["card", "model_directory", "pieces", "stranger"], "converter")
 
 # A unit is a sub-package, or a module at the top. What each may import, besides leaves and itself:
@@ -32,6 +32,7 @@ ALLOWED = {
     "converter": {"audio", "build", "features", "models", "vocoders"},
     "evaluation": {"audio", "data", "metrics", "provenance"},
     "report": {"audio", "evaluation", "features", "metrics"},
+    "listen": {"audio", "data", "evaluation", "metrics.optional", "provenance", "report"},
     "baselines": {"build", "converter", "data", "features", "models", "vocoders"},
 }
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from voiceconv import cli_vocoder
+from voiceconv import cli_listen, cli_vocoder
 from voiceconv.cli_options import AsJson, ConfigDir, Inputs, Jobs, Model, Output, Rate, Skip
 from voiceconv.cli_scores import compare, evaluate, report
 from voiceconv.errors import InputError, RunError
@@ -22,6 +22,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(cli_vocoder.app, name="vocoder")
+app.add_typer(cli_listen.app, name="listen")
 
 
 def main() -> None:
@@ -70,21 +71,26 @@ def convert(
 ) -> None:
     """Convert recordings to the target's voice."""
     from voiceconv import batch
-    from voiceconv.baselines import open_converter
+    from voiceconv.baselines import identify, open_converter
+    from voiceconv.provenance import write_conversion
 
     without = target if source is None else None  # a data directory may hold the target, too
     jobs = batch.plan(inputs, output, target, source, without)
     converter = open_converter(model, dump, engine)
     converter.check_domains(target, source)
-    batch.run(
-        jobs,
-        lambda wave, domain, report: converter.convert(
-            wave, target, source or _known(domain, converter.domains), progress=report
-        ),
-        converter.sample_rate,
-        sample_rate,
-        skip_existing,
-    )
+    try:
+        batch.run(
+            jobs,
+            lambda wave, domain, report: converter.convert(
+                wave, target, source or _known(domain, converter.domains), progress=report
+            ),
+            converter.sample_rate,
+            sample_rate,
+            skip_existing,
+        )
+    finally:  # what is there says what made it, even where it isn't all
+        if len(jobs) > 1 and output is not None and Path(output).is_dir():
+            write_conversion(Path(output), {**identify(model), "source": source, "target": target})
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """What ships: a directory of YAML, safetensors and a card. Nothing in it can run code."""
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import UnionType
@@ -76,6 +77,18 @@ def engine_of(folder: Path, wanted: str | None = None) -> str:
             "model that it was made of"
         )
     return engine
+
+
+def digest(folder: Path) -> str:
+    """The SHA-256 of all that a model's directory computes with: settings, statistics, networks."""
+    whole = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.suffix not in (".yaml", ".safetensors", ".onnx"):
+            continue
+        whole.update(f"{path.relative_to(folder).as_posix()}\0".encode())
+        with open(path, "rb") as file:
+            whole.update(hashlib.file_digest(file, "sha256").digest())
+    return whole.hexdigest()
 
 
 def bundled_models() -> list[Path]:

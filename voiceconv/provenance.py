@@ -4,6 +4,7 @@ import json
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,15 +13,17 @@ import torch
 from voiceconv import __version__
 from voiceconv.files import replace_text
 
+CONVERSION = "conversion.json"  # beside converted files
 
-def provenance(seed: int) -> dict[str, object]:
+
+def provenance(seed: int | None = None) -> dict[str, object]:
     """What another person needs to do it again; of this machine, what the command names."""
     words = sys.argv[0].split() if sys.argv[0].startswith("voiceconv ") else []  # `voiceconv train`
     return {
         "voiceconv": __version__,
         "commit": commit(),
         "command": shlex.join(["voiceconv", *words[1:], *sys.argv[1:]]),
-        "seed": seed,
+        **({} if seed is None else {"seed": seed}),
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -31,6 +34,32 @@ def write_provenance(path: Path, seed: int) -> None:
     """A JSON list with one entry for each start of the run, the first one first."""
     entries = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     replace_text(path, json.dumps([*entries, provenance(seed)], indent=2) + "\n")
+
+
+def read_conversions(folder: Path) -> list[dict[str, object]]:
+    """What `write_conversion` has noted of a folder; nothing where it holds no such file."""
+    try:
+        entries = json.loads((folder / CONVERSION).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return []
+    is_ours = isinstance(entries, list) and all(
+        isinstance(entry, dict) and "voiceconv" in entry for entry in entries
+    )
+    return entries if is_ours else []
+
+
+def write_conversion(folder: Path, made: Mapping[str, object]) -> None:
+    """Note in a folder of converted files what made them, once for all calls that did it alike.
+
+    A file of that name that is none of ours stays as it is.
+    """
+    known = read_conversions(folder)
+    if not known and (folder / CONVERSION).exists():
+        return
+    entry = {**made, **provenance()}
+    alike = {*made, "voiceconv", "commit", "torch"}
+    others = [one for one in known if any(one.get(key) != entry[key] for key in alike)]
+    replace_text(folder / CONVERSION, json.dumps([*others, entry], indent=2) + "\n")
 
 
 def commit() -> str | None:

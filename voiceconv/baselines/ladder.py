@@ -14,7 +14,7 @@ from voiceconv.data.dataset import read_yaml
 from voiceconv.data.statistics import read_stats
 from voiceconv.errors import InputError
 from voiceconv.features import DomainStats, FeatureExtractor, World
-from voiceconv.model_directory import find_model, read_model
+from voiceconv.model_directory import digest, find_model, read_model
 from voiceconv.vocoders import GriffinLim, WorldSynthesis
 
 PREFIX = "baseline:"
@@ -44,6 +44,14 @@ def open_converter(
     if name not in BASELINES:
         raise InputError(f"no baseline {name!r}; choose from {', '.join(BASELINES)}")
     return BASELINES[name](None if dump is None else Path(dump))
+
+
+def identify(model: Path | str | None) -> dict[str, object]:
+    """What a conversion says of its model: the name that was given, the digest of its files."""
+    if str(model).startswith(PREFIX):
+        return {"model": model, "sha256": None}
+    folder = find_model(model)
+    return {"model": folder.name if model is None else str(model), "sha256": digest(folder)}
 
 
 def _identity(dump: Path | None) -> Converter:

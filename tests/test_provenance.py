@@ -1,0 +1,35 @@
+"""What files say of how they were made."""
+
+from voiceconv.model_directory import digest
+from voiceconv.provenance import CONVERSION, read_conversions, write_conversion
+
+MADE = {"model": "ours", "sha256": "a" * 64, "source": None, "target": "B"}
+
+
+def test_calls_that_convert_alike_are_noted_once_and_others_beside_them(tmp_path):
+    write_conversion(tmp_path, MADE)
+    write_conversion(tmp_path, MADE)
+    write_conversion(tmp_path, {**MADE, "sha256": "b" * 64})
+    first, second = read_conversions(tmp_path)
+    assert {key: first[key] for key in MADE} == MADE
+    assert second["sha256"] == "b" * 64
+    assert first["voiceconv"] and first["command"] and "seed" not in first
+
+
+def test_a_file_of_that_name_that_is_not_ours_stays(tmp_path):
+    for content in ("[1, 2]", '{"a": 1}', "not JSON", "[" * 100_000):
+        (tmp_path / CONVERSION).write_text(content)
+        write_conversion(tmp_path, MADE)
+        assert (tmp_path / CONVERSION).read_text() == content
+        assert read_conversions(tmp_path) == []
+
+
+def test_a_digest_is_of_what_a_model_computes_with(tmp_path):
+    (tmp_path / "vocoder").mkdir()
+    (tmp_path / "config.yaml").write_text("a: 1\n")
+    (tmp_path / "vocoder" / "generator.safetensors").write_bytes(b"weights")
+    before = digest(tmp_path)
+    (tmp_path / "README.md").write_text("words")
+    assert digest(tmp_path) == before and len(before) == 64
+    (tmp_path / "vocoder" / "generator.safetensors").write_bytes(b"weighty")
+    assert digest(tmp_path) != before
