@@ -378,7 +378,7 @@ def test_toy_recipe_from_nothing_to_scores(tmp_path):
     assert result.returncode == 0, result.stdout + result.stderr
     exp = tmp_path / "exp"
     for source, target in (("high", "low"), ("low", "high")):
-        converted = sorted((exp / "converted" / f"{source}-{target}").iterdir())
+        converted = sorted((exp / "converted" / f"{source}-{target}").glob("*.wav"))
         assert [path.name for path in converted] == [f"{source}-{n}.wav" for n in (200, 201, 202)]
         for path in converted:
             stem = path.stem.removeprefix(f"{source}-")
