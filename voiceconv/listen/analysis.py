@@ -73,6 +73,7 @@ class Analysis:
             ab: Bradley-Terry strengths, natural logarithms of odds, whose mean is 0; abx: empty.
         directions: direction -> the same of its items; empty where there is but one direction.
         values: kept listeners' ratings by system (ab: 1 for a trial won, 0 for one lost).
+        listener_means: each kept listener's mean by system, the points of a box plot; ab, abx: empty.
         comments: (listener, trial, text), trial "" for the one on the whole test.
         notes: sentences that a reader of the figures must know.
     """
@@ -84,6 +85,7 @@ class Analysis:
     contrasts: list[Contrast]
     needed: list[Needed]
     values: dict[str, list[float]]
+    listener_means: dict[str, list[float]] = field(default_factory=dict)
     comments: list[tuple[str, str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
