@@ -1,0 +1,113 @@
+"""What the experimenter sees of a running test: counts, listeners, comments, the answers as CSV."""
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import jinja2
+from fastapi import APIRouter, Depends, Header, HTTPException, Request
+from fastapi.responses import FileResponse, HTMLResponse, Response
+
+from voiceconv import __version__
+from voiceconv.listen.answers import read_progress, read_store
+from voiceconv.listen.guards import Attempts, basic_password, same
+from voiceconv.listen.manifest import Test
+from voiceconv.listen.tables import answers_csv
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+class Admin:
+    """The endpoints at and below `admin`, behind the password; the name in front of it is free."""
+
+    def __init__(
+        self,
+        folder: Path,
+        test: Test,
+        password: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.folder = folder
+        self.test = test
+        self._password = password
+        self._attempts = Attempts(clock)
+        self._template = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(TEMPLATES),
+            autoescape=True,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            undefined=jinja2.StrictUndefined,
+        ).get_template("admin.html")
+        self.router = APIRouter(prefix="/admin", dependencies=[Depends(self._let_in)])
+        self.router.get("")(self.overview)
+        self.router.get("/answers.csv")(self.answers)
+        for name in ("admin.css", "admin.js"):
+            self._serve(name)
+
+    def overview(self) -> HTMLResponse:
+        """The page."""
+        return HTMLResponse(self._template.render(overview(self.folder, self.test)))
+
+    def answers(self) -> Response:
+        """One row for each judged stimulus."""
+        return _download(
+            f"answers-{self.test.id}.csv", answers_csv(self.test, *read_store(self.folder))
+        )
+
+    def _serve(self, name: str) -> None:
+        self.router.get(f"/{name}")(lambda: FileResponse(TEMPLATES / name))
+
+    async def _let_in(self, request: Request, authorization: Annotated[str, Header()] = "") -> None:
+        """Raise unless the password is right, and this client need not wait."""
+        client = request.client.host if request.client else ""
+        if (wait := math.ceil(self._attempts.wait(client))) > 0:
+            raise HTTPException(
+                429, f"too many wrong passwords: wait {wait} s", {"Retry-After": str(wait)}
+            )
+        given = basic_password(authorization)
+        if given is not None and same(given, self._password):
+            self._attempts.right(client)
+            return
+        if authorization:
+            self._attempts.wrong(client)
+        challenge = 'Basic realm="voiceconv listen", charset="UTF-8"'
+        raise HTTPException(401, "the password is needed", {"WWW-Authenticate": challenge})
+
+
+def overview(folder: Path, test: Test) -> dict[str, Any]:
+    """What the template says."""
+    progress = read_progress(folder)
+    kinds: Counter[str] = Counter()
+    for trial, count in progress.by_trial.items():
+        kinds[test.trials[trial].kind] += count
+    lists = [{"started": 0, "finished": 0, "answers": 0} for _ in test.lists]
+    for one in progress.listeners:
+        row = lists[one.list]
+        row["started"] += 1
+        row["finished"] += one.finished is not None
+        row["answers"] += progress.by_listener.get(one.id, 0)
+    return {
+        "test": test,
+        "n_answers": sum(progress.by_listener.values()),
+        "n_finished": sum(row["finished"] for row in lists),
+        "lists": lists,
+        "kinds": kinds,
+        "listeners": [
+            {
+                "one": one,
+                "answered": progress.by_listener.get(one.id, 0),
+                "of": len(test.lists[one.list]),
+            }
+            for one in reversed(progress.listeners)
+        ],
+        "comments": [{"one": one, "trial": test.trials[one.trial]} for one in progress.comments],
+        "version": __version__,
+    }
+
+
+def _download(name: str, text: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(text.encode(), media_type="text/csv; charset=utf-8", headers=headers)

@@ -1,0 +1,336 @@
+"""Listeners and their answers: `TEST/answers.sqlite`, written one transaction an answer.
+
+What a method of `Store` has returned is on the disk: the database writes ahead (WAL) and syncs at
+every commit, so that neither a killed process nor a failing power supply takes an answer back.
+"""
+
+import hashlib
+import json
+import secrets
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from voiceconv.errors import InputError
+
+FILE = "answers.sqlite"
+SERVER = "server"  # origin of who has listened by `voiceconv listen serve`
+# Who has started and not finished keeps a place in a list for so long; then the next one gets it.
+PATIENCE = timedelta(hours=3)
+
+_VERSION = 1  # in the database's user_version
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS listeners (
+    id TEXT PRIMARY KEY, token TEXT UNIQUE, list INTEGER NOT NULL, started TEXT NOT NULL,
+    finished TEXT, participant TEXT, setup TEXT NOT NULL, comment TEXT NOT NULL,
+    origin TEXT NOT NULL, code TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS answers (
+    listener TEXT NOT NULL REFERENCES listeners, trial TEXT NOT NULL, given TEXT NOT NULL,
+    heard TEXT NOT NULL, seconds REAL NOT NULL, comment TEXT NOT NULL, answered TEXT NOT NULL,
+    UNIQUE (listener, trial)
+);
+CREATE TABLE IF NOT EXISTS invitations (token TEXT PRIMARY KEY);
+"""
+_LISTENER = "id, list, started, finished, participant, setup, comment, origin, code"
+_ANSWER = "listener, trial, given, heard, seconds, comment, answered"
+
+
+class Listener(NamedTuple):
+    """One person's session. `id` is public; `code` proves to a crowd platform that it was finished.
+
+    started, finished: ISO 8601, UTC. origin: `SERVER`, or the name of the file that was imported.
+    """
+
+    id: str
+    list: int
+    started: str
+    finished: str | None = None
+    participant: str | None = None
+    setup: Mapping[str, Any] = {}
+    comment: str = ""
+    origin: str = SERVER
+    code: str = ""
+
+
+class Answer(NamedTuple):
+    """One trial's answer: stimulus -> value, stimulus -> seconds heard, seconds on the trial."""
+
+    listener: str
+    trial: str
+    values: Mapping[str, float]
+    heard: Mapping[str, float] = {}
+    seconds: float = 0.0
+    comment: str = ""
+    answered: str = ""
+
+
+class Progress(NamedTuple):
+    """What there is by now: answers by listener and by trial, and the newest comments."""
+
+    listeners: list[Listener]
+    by_listener: dict[str, int]
+    by_trial: dict[str, int]
+    comments: list[Answer]
+
+
+class NotInvitedError(Exception):
+    """The test has invitations, and this is none of them."""
+
+
+class AnsweredError(Exception):
+    """The listener has answered this trial before: the first answer stays."""
+
+
+class UnansweredError(Exception):
+    """Trials are left: this listener has not finished."""
+
+
+class Store:
+    """The database, open for writing, for any number of threads.
+
+    Raises InputError where it cannot be opened; sqlite3.Error where something could not be kept.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute("PRAGMA foreign_keys = ON")
+            with self._transaction() as db:
+                _check_version(path, db)
+                for statement in _SCHEMA.split(";"):
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version = {_VERSION}")
+        except sqlite3.Error as error:
+            raise InputError(
+                f"{path} cannot be opened as a database to write to ({error}); "
+                "look at its permissions, or move it away"
+            ) from None
+
+    def close(self) -> None:
+        """Leave one file, without what was written ahead."""
+        with self._lock:
+            self._db.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.commit()
+            except BaseException:
+                self._db.rollback()
+                raise
+
+    def invite(self, count: int) -> list[str]:
+        """Make invitations. From the first one on, nobody starts without."""
+        made = [secrets.token_urlsafe(24) for _ in range(count)]
+        with self._transaction() as db:
+            db.executemany("INSERT INTO invitations VALUES (?)", [(digest(one),) for one in made])
+        return made
+
+    @property
+    def needs_invitation(self) -> bool:
+        """Whether there are invitations."""
+        with self._lock:
+            return bool(self._db.execute("SELECT EXISTS (SELECT * FROM invitations)").fetchone()[0])
+
+    def start(
+        self, n_lists: int, participant: str | None = None, invitation: str | None = None
+    ) -> tuple[str, int]:
+        """Begin a session with the least used list: its token, of which a digest is kept, and list.
+
+        An invitation is its listener's token: opened again, it gives the same session back.
+        Raises NotInvitedError.
+        """
+        if self.needs_invitation and invitation is None:
+            raise NotInvitedError
+        token = invitation if self.needs_invitation and invitation else secrets.token_urlsafe(24)
+        with self._transaction() as db:
+            if token == invitation:
+                known = "SELECT * FROM invitations WHERE token = ?"
+                if db.execute(known, (digest(token),)).fetchone() is None:
+                    raise NotInvitedError
+                if (before := self._listener(token)) is not None:
+                    return token, before.list
+            least = _least_used(db, n_lists)
+            one = Listener(secrets.token_hex(6), least, now(), participant=participant)
+            _insert(db, one._replace(code=secrets.token_hex(4).upper()), digest(token))
+        return token, least
+
+    def listener(self, token: str) -> Listener | None:
+        """Whose token this is."""
+        with self._lock:
+            return self._listener(token)
+
+    def _listener(self, token: str) -> Listener | None:
+        select = f"SELECT {_LISTENER} FROM listeners WHERE token = ?"
+        row = self._db.execute(select, (digest(token),)).fetchone()
+        return None if row is None else _as_listener(row)
+
+    def answered(self, listener: str) -> list[str]:
+        """The trials that a listener has answered, the first one first."""
+        select = "SELECT trial FROM answers WHERE listener = ? ORDER BY rowid"
+        with self._lock:
+            return [trial for (trial,) in self._db.execute(select, (listener,))]
+
+    def set_up(self, listener: str, setup: Mapping[str, Any]) -> None:
+        """Keep what a listener says of the equipment."""
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE listeners SET setup = ? WHERE id = ?", (json.dumps(dict(setup)), listener)
+            )
+
+    def answer(self, answer: Answer) -> int:
+        """Keep an answer: how many there are now of its listener. Raises AnsweredError."""
+        answer = answer._replace(answered=answer.answered or now())
+        with self._transaction() as db:
+            if _insert_answer(db, answer) == 0:
+                raise AnsweredError
+            count = "SELECT count(*) FROM answers WHERE listener = ?"
+            return int(db.execute(count, (answer.listener,)).fetchone()[0])
+
+    def finish(self, listener: str, n_trials: int, comment: str) -> str:
+        """End a session: its code; the first time counts. Raises UnansweredError."""
+        with self._transaction() as db:
+            count = "SELECT count(*) FROM answers WHERE listener = ?"
+            if db.execute(count, (listener,)).fetchone()[0] < n_trials:
+                raise UnansweredError
+            _end(db, listener, now(), comment)
+            select = "SELECT code FROM listeners WHERE id = ?"
+            return str(db.execute(select, (listener,)).fetchone()[0])
+
+    def add(self, listener: Listener, answers: Iterable[Answer]) -> int:
+        """Keep what was collected elsewhere: the number of answers that were not here before.
+
+        Raises InputError where the server has such a listener: no file speaks for that one.
+        """
+        select = "SELECT origin FROM listeners WHERE id = ?"
+        with self._transaction() as db:
+            before = db.execute(select, (listener.id,)).fetchone()
+            if before == (SERVER,):
+                raise InputError(
+                    f"{listener.origin}: listener {listener.id} has answered on the server; "
+                    "leave this file out"
+                )
+            if before is None:
+                _insert(db, listener, None)
+            _end(db, listener.id, listener.finished, listener.comment)
+            return sum(_insert_answer(db, one._replace(listener=listener.id)) for one in answers)
+
+
+def read_store(folder: Path) -> tuple[list[Listener], list[Answer]]:
+    """All that was collected, in the order that it came. Raises InputError where there is none."""
+    with _reading(folder) as db:
+        answers = db.execute(f"SELECT {_ANSWER} FROM answers ORDER BY rowid")
+        return _listeners(db), [_as_answer(row) for row in answers]
+
+
+def read_progress(folder: Path, n_comments: int = 20) -> Progress:
+    """What there is by now, without the answers themselves. Raises InputError as `read_store`."""
+    with _reading(folder) as db:
+        by = "SELECT {0}, count(*) FROM answers GROUP BY {0}"
+        said = f"SELECT {_ANSWER} FROM answers WHERE comment <> '' ORDER BY rowid DESC LIMIT ?"
+        return Progress(
+            _listeners(db),
+            dict(db.execute(by.format("listener")).fetchall()),
+            dict(db.execute(by.format("trial")).fetchall()),
+            [_as_answer(row) for row in db.execute(said, (n_comments,))],
+        )
+
+
+def digest(token: str) -> str:
+    """What is kept of a token: 24 random bytes need neither salt nor stretching."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def now() -> str:
+    """The time as the database has it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+@contextmanager
+def _reading(folder: Path) -> Iterator[sqlite3.Connection]:
+    """One state of the database, for reading only."""
+    path = folder / FILE
+    if not path.is_file():
+        raise InputError(
+            f"nobody has answered yet: {folder} holds no {FILE}; "
+            "run voiceconv listen serve or voiceconv listen import"
+        )
+    try:
+        address = f"file:{quote(bytes(path.absolute()))}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as db:
+            db.execute("BEGIN")
+            _check_version(path, db)
+            yield db
+    except (sqlite3.DatabaseError, ValueError) as error:
+        raise InputError(f"{path} is not readable as answers ({error}); restore it") from None
+
+
+def _check_version(path: Path, db: sqlite3.Connection) -> None:
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    tables = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    if version != _VERSION and (version, tables) != (0, 0):
+        raise InputError(
+            f"{path} is of version {version}, not {_VERSION}; "
+            "use the voiceconv that wrote it, or move it away"
+        )
+
+
+def _least_used(db: sqlite3.Connection, n_lists: int) -> int:
+    """The list with the fewest listeners who have finished or may still."""
+    since = (datetime.now(UTC) - PATIENCE).isoformat(timespec="milliseconds")
+    select = (
+        "SELECT list, count(*) FROM listeners "
+        "WHERE finished IS NOT NULL OR started > ? GROUP BY list"
+    )
+    used = dict(db.execute(select, (since,)).fetchall())
+    return min(range(n_lists), key=lambda number: (used.get(number, 0), number))
+
+
+def _insert(db: sqlite3.Connection, one: Listener, token: str | None) -> None:
+    row = (*one._replace(setup=json.dumps(dict(one.setup))), token)  # type: ignore[arg-type]
+    marks = ", ".join("?" * len(row))
+    db.execute(f"INSERT INTO listeners ({_LISTENER}, token) VALUES ({marks})", row)
+
+
+def _end(db: sqlite3.Connection, listener: str, finished: str | None, comment: str) -> None:
+    """The first end counts."""
+    db.execute(
+        "UPDATE listeners SET finished = ?, comment = ? WHERE id = ? AND finished IS NULL",
+        (finished, comment, listener),
+    )
+
+
+def _insert_answer(db: sqlite3.Connection, one: Answer) -> int:
+    """The number of rows: none where there is such an answer."""
+    values, heard = json.dumps(dict(one.values)), json.dumps(dict(one.heard))
+    row = (one.listener, one.trial, values, heard, one.seconds, one.comment, one.answered)
+    marks = ", ".join("?" * len(row))
+    insert = f"INSERT INTO answers ({_ANSWER}) VALUES ({marks}) "
+    return db.execute(insert + "ON CONFLICT (listener, trial) DO NOTHING", row).rowcount
+
+
+def _listeners(db: sqlite3.Connection) -> list[Listener]:
+    rows = db.execute(f"SELECT {_LISTENER} FROM listeners ORDER BY rowid")
+    return [_as_listener(row) for row in rows]
+
+
+def _as_listener(row: tuple[Any, ...]) -> Listener:
+    one = Listener(*row)
+    return one._replace(setup=json.loads(str(one.setup)))
+
+
+def _as_answer(row: tuple[Any, ...]) -> Answer:
+    listener, trial, values, heard, *rest = row
+    return Answer(listener, trial, json.loads(values), json.loads(heard), *rest)

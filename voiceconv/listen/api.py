@@ -1,0 +1,152 @@
+"""What the page asks the server: sessions and answers. A token alone says who is speaking."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Header, HTTPException
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from voiceconv.listen.answers import (
+    Answer,
+    AnsweredError,
+    Listener,
+    NotInvitedError,
+    Store,
+    UnansweredError,
+)
+from voiceconv.listen.manifest import Test
+
+
+def _storable(text: str) -> str:
+    text.encode()  # JSON can write half of a surrogate pair, which UTF-8 can't: a ValueError
+    return text
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+Name = Annotated[Text, Field(max_length=64)]
+Comment = Annotated[Text, Field(max_length=1000)]
+Seconds = Annotated[float, Field(ge=0, le=86400 * 7)]
+Authorization = Annotated[str, Header()]
+
+
+class _Body(BaseModel):
+    """Nothing is converted, no field is unknown, every number is finite."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class Start(_Body):
+    """The wish to take part."""
+
+    consent: bool
+    invitation: Name | None = None
+    participant: Name | None = None
+
+
+class Setup(_Body):
+    """How somebody listens; of the headphone check: right answers, and of how many."""
+
+    device: Literal["headphones", "earphones", "loudspeakers"]
+    headphone_check: (
+        Annotated[list[Annotated[int, Field(ge=0, le=100)]], Field(min_length=2, max_length=2)]
+        | None
+    ) = None
+
+
+class Given(_Body):
+    """An answer to one trial."""
+
+    trial: Name
+    values: dict[Name, float]
+    heard: dict[Name, Seconds]
+    seconds: Seconds
+    comment: Comment = ""
+
+
+class Finish(_Body):
+    """The end."""
+
+    comment: Comment = ""
+
+
+class Api:
+    """The endpoints below `api/`; whatever touches the database runs in a worker thread."""
+
+    def __init__(self, test: Test, store: Store) -> None:
+        self.test = test
+        self.store = store
+        self.courses = [{turn.trial: turn for turn in turns} for turns in test.lists]
+        self.router = APIRouter(prefix="/api")
+        self.router.get("/test")(self.about)
+        self.router.post("/session", status_code=201)(self.start)
+        self.router.get("/session")(self.resume)
+        self.router.post("/setup", status_code=204)(self.set_up)
+        self.router.post("/answers", status_code=201)(self.answer)
+        self.router.post("/finish")(self.finish)
+
+    def about(self) -> dict[str, str | bool]:
+        """Which test this is."""
+        return {"id": self.test.id, "invitation_needed": self.store.needs_invitation}
+
+    def start(self, given: Start) -> dict[str, str | int]:
+        """A new session, or the one of an invitation: its token and its list."""
+        if not given.consent:
+            raise HTTPException(422, "nobody takes part without consent")
+        try:
+            token, number = self.store.start(
+                len(self.courses), given.participant or None, given.invitation or None
+            )
+        except NotInvitedError:
+            raise HTTPException(
+                403, "this test is open by invitation only: use the whole link that you were sent"
+            ) from None
+        return {"token": token, "list": number}
+
+    def resume(self, authorization: Authorization = "") -> dict[str, int | list[str] | bool]:
+        """How far this session is."""
+        listener = self._known(authorization)
+        return {
+            "list": listener.list,
+            "answered": self.store.answered(listener.id),
+            "finished": listener.finished is not None,
+        }
+
+    def set_up(self, given: Setup, authorization: Authorization = "") -> None:
+        """What this listener listens by."""
+        self.store.set_up(self._known(authorization).id, given.model_dump())
+
+    def answer(self, given: Given, authorization: Authorization = "") -> dict[str, int]:
+        """Keep an answer, once; how many there are."""
+        listener = self._known(authorization)
+        turn = self.courses[listener.list].get(given.trial)
+        if turn is None:
+            raise HTTPException(403, "this trial is not in your list")
+        try:
+            self.test.method.check(turn.order, given.values)
+        except ValueError as error:
+            raise HTTPException(422, str(error)) from None
+        trial = self.test.trials[turn.trial]
+        if not given.heard.keys() <= {*turn.order, trial.reference, trial.x}:
+            raise HTTPException(422, "heard names a stimulus that is not in this trial")
+        try:
+            n_answered = self.store.answer(Answer(listener.id, **given.model_dump()))
+        except AnsweredError:
+            raise HTTPException(409, "this trial was answered before; that answer stays") from None
+        return {"answered": n_answered}
+
+    def finish(self, given: Finish, authorization: Authorization = "") -> dict[str, str]:
+        """The code that shows a crowd platform that all was answered."""
+        listener = self._known(authorization)
+        try:
+            n_trials = len(self.courses[listener.list])
+            return {"code": self.store.finish(listener.id, n_trials, given.comment)}
+        except UnansweredError:
+            raise HTTPException(409, "trials are left to answer") from None
+
+    def _known(self, authorization: str) -> Listener:
+        scheme, _, token = authorization.partition(" ")
+        listener = self.store.listener(token.strip()) if scheme.lower() == "bearer" else None
+        if listener is None:
+            raise HTTPException(
+                401, "this session is not known here", {"WWW-Authenticate": "Bearer"}
+            )
+        return listener

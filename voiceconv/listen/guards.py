@@ -1,0 +1,176 @@
+"""What stands before the endpoints: the size of bodies, answers' headers, wrong passwords."""
+
+import asyncio
+import hashlib
+import ipaddress
+import secrets
+import time
+from base64 import b64decode
+from collections import OrderedDict
+from collections.abc import Callable
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MOST_BYTES = 64 * 1024
+MOST_SECONDS = 30.0  # for a body to arrive
+
+# Scripts, styles, sound and requests from this server only, nobody may frame the page, and no
+# address of a page goes to anybody.
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'; object-src 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class BodyLimit:
+    """ASGI middleware: reads a body before the application does, and refuses one that is too large.
+
+    A stated length that is too large is refused unread; chunks are counted as they come.
+    """
+
+    def __init__(self, app: ASGIApp, most: int = MOST_BYTES) -> None:
+        self.app = app
+        self.most = most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As ASGI has it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        stated = request.headers.get("content-length", "0")
+        try:
+            body = None
+            if stated.isdecimal() and int(stated) <= self.most:
+                async with asyncio.timeout(MOST_SECONDS):
+                    body = await self._read(receive)
+        except TimeoutError:
+            await _refuse(408, "the request did not arrive in time")(scope, receive, send)
+            return
+        if body is None:
+            said = f"a request holds at most {self.most} bytes"
+            await _refuse(413, said)(scope, receive, send)
+            return
+        waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def again() -> Message:
+            return waiting.pop() if waiting else await receive()
+
+        await self.app(scope, again, send)
+
+    async def _read(self, receive: Receive) -> bytes | None:
+        """The body; None where it is too large, or its sender has gone."""
+        body = b""
+        while True:
+            message = await receive()
+            body += message.get("body", b"")
+            if len(body) > self.most or message["type"] == "http.disconnect":
+                return None
+            if not message.get("more_body", False):
+                return body
+
+
+def _refuse(status: int, said: str) -> JSONResponse:
+    """A response after which the rest of the request is not read."""
+    return JSONResponse({"detail": said}, status, headers={"Connection": "close"})
+
+
+class SafeHeaders:
+    """ASGI middleware: HEADERS on every response, and how long it may be kept.
+
+    Stimuli are kept for a day: their names are theirs alone. Other files are asked for again each
+    time (304), answers of endpoints are kept by nobody.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As ASGI has it."""
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                keep = _keep(scope["path"]) if message["status"] < 400 else "no-store"
+                headers.setdefault("Cache-Control", keep)
+            await send(message)
+
+        await self.app(scope, receive, sending if scope["type"] == "http" else send)
+
+
+def _keep(path: str) -> str:
+    if path.startswith("/stimuli/"):
+        return "public, max-age=86400"
+    return "no-store" if path.startswith(("/api/", "/admin")) else "no-cache"
+
+
+class Attempts:
+    """Wrong passwords in a row, by client: ten are free, then each doubles the wait, to a minute.
+
+    What comes during a wait is refused unread and doesn't lengthen it, so that nobody is locked out
+    for good. The most recent clients are remembered; a network of IPv6 (/64) is one client.
+    """
+
+    FREE, LONGEST, MOST_CLIENTS = 10, 60.0, 4096
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._wrong: OrderedDict[str, tuple[int, float]] = OrderedDict()  # count, end of the wait
+
+    def wait(self, client: str) -> float:
+        """Seconds that this client has to wait before the next attempt."""
+        _, until = self._wrong.get(_network(client), (0, 0.0))
+        return max(0.0, until - self._clock())
+
+    def wrong(self, client: str) -> None:
+        """Count one."""
+        client = _network(client)
+        count = self._wrong.pop(client, (0, 0.0))[0] + 1
+        over = min(count - self.FREE, 10)  # 2 ** 10 is above LONGEST
+        wait = min(2.0**over, self.LONGEST) if over >= 0 else 0.0
+        self._wrong[client] = count, self._clock() + wait
+        if len(self._wrong) > self.MOST_CLIENTS:
+            self._wrong.popitem(last=False)
+
+    def right(self, client: str) -> None:
+        """Forget the wrong ones."""
+        self._wrong.pop(_network(client), None)
+
+
+def _network(client: str) -> str:
+    try:
+        address = ipaddress.ip_address(client.partition("%")[0])
+    except ValueError:
+        return client
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    mapped = address.ipv4_mapped  # how a socket for both shows the clients of IPv4
+    return str(mapped or ipaddress.ip_network((address, 64), strict=False))
+
+
+def basic_password(authorization: str) -> str | None:
+    """The password of a Basic authorization (RFC 7617); None where it is none."""
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        _, colon, password = b64decode(encoded, validate=True).decode().partition(":")
+    except ValueError:
+        return None
+    return password if colon else None
+
+
+def same(given: str, wanted: str) -> bool:
+    """Compare two secrets in a time that tells neither their contents nor their lengths."""
+    one, other = (
+        hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest() for text in (given, wanted)
+    )
+    return secrets.compare_digest(one, other)

@@ -1,0 +1,140 @@
+"""`voiceconv listen serve`: the page, the answers it sends, the experimenter's view."""
+
+import logging
+import os
+import secrets
+import signal
+import socket
+import sqlite3
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+
+from voiceconv.errors import InputError
+from voiceconv.files import locked
+from voiceconv.listen.admin import Admin
+from voiceconv.listen.answers import FILE, Store
+from voiceconv.listen.api import Api
+from voiceconv.listen.guards import BodyLimit, SafeHeaders
+from voiceconv.listen.manifest import PAGE, read_test
+
+PASSWORD = "VOICECONV_ADMIN_PASSWORD"
+SHORTEST = 8  # characters of a password that somebody has thought of
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+_log = logging.getLogger(__name__)
+
+
+def make_app(folder: Path, password: str, clock: Callable[[], float] = time.monotonic) -> FastAPI:
+    """The application. Of TEST/, `page/` is served and nothing else.
+
+    Raises InputError where there is no test, or no database can be written.
+    """
+    test = read_test(folder)
+    store = Store(folder / FILE)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        store.close()
+
+    app = FastAPI(openapi_url=None, redirect_slashes=False, lifespan=lifespan)
+    app.include_router(Api(test, store).router)
+    app.include_router(Admin(folder, test, password, clock).router)
+    app.get("/")(lambda: FileResponse(folder / PAGE / "index.html"))
+    app.mount("/", StaticFiles(directory=folder / PAGE))
+    app.add_middleware(BodyLimit)
+    app.add_middleware(SafeHeaders)
+    app.exception_handler(RequestValidationError)(_invalid)
+    app.exception_handler(sqlite3.Error)(_not_kept)
+    return app
+
+
+async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+    """422, naming the field; what was in it stays unsaid, for it may be anything."""
+    first = error.errors()[0]
+    place = ".".join(map(str, first["loc"][1:])).encode("utf-8", "backslashreplace").decode()
+    return JSONResponse({"detail": f"{place[:100]}: {first['msg']}"}, 422)
+
+
+async def _not_kept(_: Request, error: sqlite3.Error) -> JSONResponse:
+    """503: the page tries again until somebody has made room."""
+    _log.error("an answer could not be kept: %s", error)
+    return JSONResponse({"detail": "the server cannot keep answers at the moment"}, 503)
+
+
+def serve(folder: Path, host: str = "127.0.0.1", port: int = 8000, n_invitations: int = 0) -> None:
+    """Serve TEST/ until Ctrl-C or SIGTERM; prints where, and how the experimenter gets in.
+
+    Raises InputError where there is no test, another process serves it, or the port is taken.
+    """
+    given = os.environ.get(PASSWORD)
+    if given and len(given) < SHORTEST:
+        raise InputError(
+            f"{PASSWORD} has {len(given)} characters; take {SHORTEST} or more, or leave it unset"
+        )
+    password = given or secrets.token_urlsafe(12)
+    read_test(folder)
+    with locked(folder, "serving"), _listening(host, port) as listening:
+        app = make_app(folder, password)
+        address = _address(host, listening.getsockname()[1])
+        print(f"listeners: {address}")
+        with closing(Store(folder / FILE)) as store:
+            for invitation in store.invite(n_invitations):
+                print(f"invitation: {address}?invitation={invitation}")
+        print(f"experimenter: {address}admin")
+        print(f"password: {f'that of {PASSWORD}' if given else password}", flush=True)
+        if host not in LOOPBACK:
+            print(
+                "voiceconv: answers and the password cross the network unencrypted; "
+                "put a server with TLS in front",
+                file=sys.stderr,
+            )
+        _run(app, listening)
+
+
+def _run(app: FastAPI, listening: socket.socket) -> None:
+    """Until a signal, which uvicorn takes, and raises once more when all is closed."""
+    proxies = os.environ.get("FORWARDED_ALLOW_IPS")  # uvicorn's own: whose X-Forwarded-For counts
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies or [],
+        timeout_graceful_shutdown=5,
+    )
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        uvicorn.Server(config).run(sockets=[listening])
+    except KeyboardInterrupt:
+        pass
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except (OSError, UnicodeError) as error:
+        said = getattr(error, "strerror", None) or "no such host"
+        raise InputError(
+            f"cannot listen at port {port} of {host}: {said}; choose another --port or --host"
+        ) from None
+
+
+def _address(host: str, port: int) -> str:
+    """Where a browser of this machine finds it."""
+    if host in ("0.0.0.0", "::"):
+        host = socket.gethostname()
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
