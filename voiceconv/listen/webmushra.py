@@ -1,0 +1,332 @@
+"""A test for webMUSHRA (https://github.com/audiolabs/webMUSHRA), and its results as answers.
+
+What it gets is in `webmushra_pages`. Columns of results: webMUSHRA's service/write.php, and the
+download of pymushra (https://github.com/nils-werner/pymushra; pymushra/casting.py, service.py).
+"""
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+from voiceconv.errors import InputError
+from voiceconv.files import appearing
+from voiceconv.listen.answers import Answer, Listener
+from voiceconv.listen.manifest import PAGE, Test, Trial
+from voiceconv.listen.pcm import join, n_samples, place
+from voiceconv.listen.webmushra_pages import (
+    HIDDEN,
+    PAUSE,
+    SESSION,
+    Sound,
+    configuration,
+    hidden_reference,
+    pair_of,
+    stimulus_key,
+    test_name,
+    trial_key,
+)
+
+FOLDER = "webmushra"
+_CORRECT, _INCORRECT = "correct", "incorrect"
+_NO_ANSWER = {"", "NA", "unknown"}  # a page that was passed by
+# Our name for a column: webMUSHRA's, pymushra's.
+_COLUMNS = {
+    "test": {"session_test_id", "wm_testId"},
+    "session": {SESSION, "questionaire_uuid"},
+    "trial": {"trial_id", "wm_id"},
+    "stimulus": {"rating_stimulus", "stimuli", "responses_stimulus"},
+    "value": {
+        "rating_score", "stimuli_rating", "choice_answer",
+        "responses_score", "responses_stimulusRating", "responses_answer",
+    },
+    "time": {"rating_time", "choice_time", "responses_time"},
+    "comment": {"rating_comment", "choice_comment", "responses_comment"},
+    "date": {"wm_date"},
+}  # fmt: skip
+_NAMES = {theirs: ours for ours, names in _COLUMNS.items() for theirs in names}
+
+
+class _Line(NamedTuple):
+    """One line of a file of results: what is in it, and where it stands."""
+
+    where: str
+    session: str
+    cells: Mapping[str, str]
+
+    @property
+    def seconds(self) -> float:
+        try:
+            return round(float(self.cells.get("time") or 0) / 1000, 3)
+        except ValueError:
+            raise InputError(f"{self.where}: {self.cells['time']!r} is no time in ms") from None
+
+
+def write_webmushra(folder: Path, test: Test) -> None:
+    """Write TEST/webmushra/, to be copied into a checkout of webMUSHRA.
+
+    configs/test-<id>-<list>.yaml, one a list: give each next listener the next one's address,
+    `?config=test-<id>-01.yaml` and so on. configs/resources/test-<id>/: the files that they name.
+    """
+    with appearing(folder / FOLDER) as root:
+        (root / "configs").mkdir()
+        width = max(2, len(str(len(test.lists))))
+        for number in range(len(test.lists)):
+            content, sounds = configuration(test, number)
+            name = f"{test_name(test)}-{number + 1:0{width}}.yaml"
+            text = yaml.dump(
+                content, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=10_000
+            )
+            (root / "configs" / name).write_text(text, encoding="utf-8")
+            for sound in sounds:
+                if not (root / sound.path).exists():
+                    _write_sound(folder / PAGE / "stimuli", sound, root / sound.path)
+
+
+def read_webmushra(test: Test, files: Sequence[Path]) -> tuple[list[Listener], list[Answer]]:
+    """Answers to this test from webMUSHRA's mushra.csv, lss.csv, paired_comparison.csv.
+
+    Lines of other tests are passed over, and so are repeated lines and pages without an answer.
+    Columns may stand in any order among others. Without a column for the session, one is a run of
+    lines in which no page comes twice. Raises InputError, naming file, line and value.
+    """
+    found: dict[tuple[str, str], tuple[_Line, dict[str, float]]] = {}
+    origins: dict[str, Path] = {}
+    for path in files:
+        for line in _lines(test, path):
+            trial, given = _given(test, line)
+            if given is None:
+                continue
+            origins.setdefault(line.session, path)
+            _, values = found.setdefault((line.session, trial.id), (line, {}))
+            for stimulus, value in given.items():
+                if values.setdefault(stimulus, value) != value:
+                    raise InputError(
+                        f"{line.where}: {value:g} for {stimulus}, for which session "
+                        f"{line.session} gave {values[stimulus]:g} before; remove one of the two"
+                    )
+    answers = [_answer(test, origins, *one) for one in found.values()]
+    return [_listener(test, s, path, answers) for s, path in origins.items()], answers
+
+
+def webmushra_csv(test: Test, listeners: Iterable[Listener], answers: Iterable[Answer]) -> str:
+    """Answers as webMUSHRA's own file of results for this method has them."""
+    known = {listener.id for listener in listeners}
+    out = io.StringIO()
+    rows = csv.writer(out, lineterminator="\n")
+    first = ["session_test_id", SESSION, "trial_id"]
+    if test.method.together:
+        rows.writerow([*first, "rating_stimulus", "rating_score", "rating_time", "rating_comment"])
+    elif test.method_name == "abx":
+        rows.writerow(
+            [*first, "choice_reference", "choice_non_reference"]
+            + ["choice_answer", "choice_time", "choice_comment"]
+        )
+    else:
+        rows.writerow([*first, "stimuli_rating", "stimuli", "rating_time"])
+    for answer in answers:
+        if answer.listener in known:
+            start = [test_name(test), answer.listener, trial_key(answer.trial)]
+            rows.writerows([*start, *row] for row in _rows(test, answer))
+    return out.getvalue()
+
+
+def is_results(header: str) -> bool:
+    """Whether a file with this first line is one of webMUSHRA's, or a download of pymushra."""
+    return {"test", "trial", "value"} <= {_NAMES.get(name) for name in _split(header)}
+
+
+class _Plain(yaml.SafeDumper):
+    """YAML without references to what stands above."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        """All of it, each time."""
+        return True
+
+
+def _write_sound(stimuli: Path, sound: Sound, target: Path) -> None:
+    sources = [stimuli / f"{name}.wav" for name in sound.stimuli]
+    longest = max((n_samples(stimuli / f"{name}.wav") for name in sound.beside), default=0)
+    if len(sources) == 1 and n_samples(sources[0]) >= longest:
+        place(sources[0], target)
+    else:
+        join(sources, target, PAUSE, longest)
+
+
+def _rows(test: Test, answer: Answer) -> Iterator[list[object]]:
+    """What follows the trial's id."""
+    trial = test.trials[answer.trial]
+    milliseconds = round(answer.seconds * 1000)
+    if test.method.together:
+        hidden = hidden_reference(test, trial)
+        for stimulus, value in answer.values.items():
+            key = HIDDEN if stimulus == hidden else stimulus_key(stimulus)
+            yield [key, f"{value:g}", milliseconds, answer.comment]
+    elif trial.x is not None:
+        right, other = pair_of(test, trial)
+        said = _CORRECT if answer.values[right] else _INCORRECT
+        yield [HIDDEN, stimulus_key(other), said, milliseconds, answer.comment]
+    elif test.method.is_choice:
+        chosen = next(stimulus for stimulus, value in answer.values.items() if value)
+        yield [stimulus_key(chosen), trial_key(trial.id), milliseconds]
+    else:
+        for stimulus, value in answer.values.items():
+            yield [f"{value:g}", stimulus_key(stimulus), milliseconds]
+
+
+def _lines(test: Test, path: Path) -> Iterator[_Line]:
+    """The lines of this test. Raises InputError where there are none, or it is no such file."""
+    header, rows = _read(path)
+    names = [_NAMES.get(name) for name in header]
+    others: set[str] = set()
+    seen = False
+    run, in_run = "", set[tuple[str, ...]]()
+    pages = set[tuple[str, str]]()
+    for number, row in rows:
+        where = f"{path}, line {number}"
+        cells = _cells(where, names, row)
+        if cells["test"] != test_name(test):
+            others.add(cells["test"])
+            continue
+        seen = True
+        session = cells.get("session", "")
+        if not session:
+            page = (cells["trial"], cells.get("stimulus", ""))
+            if tuple(row) in in_run:
+                continue
+            if page in pages or not run:  # the next listener begins
+                run, in_run, pages = _digest([test.id, *row]), set(), set()
+            in_run.add(tuple(row))
+            pages.add(page)
+            session = run
+        yield _Line(where, session, cells)
+    if not seen:
+        raise InputError(
+            f"{path} holds no answers to {test_name(test)}"
+            + (f", but to {', '.join(sorted(others))}" if others else "")
+            + "; give the results of this test"
+        )
+
+
+def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Header and numbered rows; empty lines are left out."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        header = _split(text.partition("\n")[0])
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
+        rows = [(reader.line_num, row) for row in reader if row]
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}; check the path") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} is not readable as CSV ({error}); fetch it again") from None
+    if not is_results(text.partition("\n")[0]):
+        raise InputError(
+            f"{path} is none of webMUSHRA's results: its first line names no session_test_id, "
+            "trial_id and rating or choice; give mushra.csv, lss.csv or paired_comparison.csv"
+        )
+    return header, rows[1:]
+
+
+def _delimiter(text: str) -> str:
+    """Pymushra separates by semicolons."""
+    header = text.partition("\n")[0]
+    return ";" if header.count(";") > header.count(",") else ","
+
+
+def _split(header: str) -> list[str]:
+    try:
+        return next(csv.reader([header.strip()], delimiter=_delimiter(header)), [])
+    except csv.Error:
+        return []
+
+
+def _cells(where: str, names: Sequence[str | None], row: list[str]) -> dict[str, str]:
+    """A row by our names of the columns; of two columns of one name the one that says something.
+
+    webMUSHRA writes a new header never: where questions were added later, or sent twice, a row is
+    longer than the header, and its end is what counts.
+    """
+    surplus = len(row) - len(names)
+    if surplus < 0:
+        raise InputError(
+            f"{where} has {len(row)} columns of {len(names)}: it is cut; fetch the file again"
+        )
+    cells: dict[str, str] = {}
+    for name, cell in zip(names, [row[0], *row[1 + surplus :]], strict=True):
+        if name is not None and not cells.get(name):
+            cells[name] = cell.strip()
+    return cells
+
+
+def _given(test: Test, line: _Line) -> tuple[Trial, dict[str, float] | None]:
+    """A line's trial, and the value of each stimulus that it tells of; None: no answer."""
+    trials = {trial_key(name): trial for name, trial in test.trials.items()}
+    trial = trials.get(line.cells["trial"])
+    if trial is None:
+        raise InputError(f"{line.where}: there is no trial {line.cells['trial']!r} in this test")
+    said = line.cells["value"].strip("[]'\" ")  # pymushra writes a list of one
+    if said in _NO_ANSWER:
+        return trial, None
+    shown = {stimulus_key(stimulus): stimulus for stimulus in trial.shown}
+    if trial.x is not None:
+        right, other = pair_of(test, trial)
+        if said not in (_CORRECT, _INCORRECT):
+            raise InputError(f"{line.where}: {said!r} is neither {_CORRECT} nor {_INCORRECT}")
+        return trial, {right: float(said == _CORRECT), other: float(said == _INCORRECT)}
+    if test.method.is_choice:
+        chosen = _stimulus(line, shown, said)
+        return trial, {stimulus: float(stimulus == chosen) for stimulus in trial.shown}
+    if test.method.together and (hidden := hidden_reference(test, trial)):
+        shown[HIDDEN] = hidden
+    stimulus = _stimulus(line, shown, line.cells.get("stimulus", ""))
+    try:
+        return trial, {stimulus: float(said)}
+    except ValueError:
+        raise InputError(f"{line.where}: {said!r} is no rating") from None
+
+
+def _stimulus(line: _Line, shown: Mapping[str, str], key: str) -> str:
+    if key not in shown:
+        raise InputError(
+            f"{line.where}: there is no stimulus {key!r} in trial {line.cells['trial']}"
+        )
+    return shown[key]
+
+
+def _answer(
+    test: Test, origins: Mapping[str, Path], line: _Line, values: dict[str, float]
+) -> Answer:
+    """An answer that the method takes. webMUSHRA keeps no time: the file's stands for it."""
+    trial = line.cells["trial"].removeprefix(trial_key(""))
+    try:
+        test.method.check(test.trials[trial].shown, values)
+    except ValueError as error:
+        raise InputError(f"{line.where}: session {line.session}, {error}") from None
+    said = line.cells.get("date", "")
+    try:
+        at = datetime.fromisoformat(said)
+    except ValueError:
+        at = datetime.fromtimestamp(origins[line.session].stat().st_mtime, UTC)
+    answered = at.astimezone(UTC).isoformat(timespec="milliseconds")
+    comment = line.cells.get("comment", "")
+    return Answer(line.session, trial, values, {}, line.seconds, comment, answered)
+
+
+def _listener(test: Test, session: str, path: Path, answers: Sequence[Answer]) -> Listener:
+    """A session, finished: webMUSHRA sends no others."""
+    own = [answer for answer in answers if answer.listener == session]
+    trials = [answer.trial for answer in own]
+    courses = [[turn.trial for turn in turns] for turns in test.lists]
+    same = [number for number, course in enumerate(courses) if course == trials]
+    same += [number for number, course in enumerate(courses) if set(trials) <= set(course)]
+    at = max(answer.answered for answer in own)
+    return Listener(session, [*same, 0][0], at, at, origin=path.name)
+
+
+def _digest(parts: Iterable[str]) -> str:
+    return hashlib.blake2b("\0".join(parts).encode(), digest_size=6).hexdigest()

@@ -1,0 +1,265 @@
+"""A test's pages as webMUSHRA's configuration has them.
+
+Facts from webMUSHRA's doc/experimenter.md ("Configuring an Experiment"), its example
+configurations and its lib/webmushra; its licence is not open, and nothing of it is copied:
+
+- A `mushra` page adds the hidden reference itself and draws the order of its conditions. Reference
+  and conditions must be equally long, or the experiment stops (lib/webmushra/misc/
+  MushraValidator.js); `strict` refuses more than 12 conditions, and references above 12 seconds.
+- A `paired_comparison` page plays its reference openly and asks which of A and B it is: that is
+  ABX, X being the reference. It plays no further than the shorter of the two.
+- Nothing asks for a preference, and nothing shows a reference beside a scale of words. So AB and
+  similarity are `likert_single_stimulus` pages of one file that has both recordings, one after the
+  other, half a second apart, as ITU-T P.800 annexes D and E present pairs: both are heard to the
+  end, and at the volume that was set (an <audio> element in `content` would not follow that).
+- Browsers bring files to the rate of the audio device: any sample rate is taken.
+- Sessions are sent unescaped (lib/webmushra/business/DataSender.js): one "&" in a text loses all
+  its answers. So nobody is asked to write.
+- Only mushra.csv has a column for the session. The others get one from a question that the last
+  page hides and answers.
+
+Ids get a letter in front: 12 hexadecimal digits may look like a number, and be read as one.
+"""
+
+from collections.abc import Iterator
+from html import escape
+from typing import Any, NamedTuple
+
+from voiceconv.listen.manifest import ATTENTION, REFERENCE, TRAINING, Test, Trial, Turn
+
+HIDDEN = "reference"  # what webMUSHRA calls the reference it hides
+SESSION = "session_uuid"  # its column, and our question where it has none
+PAUSE = 0.5  # seconds between the two of a pair
+MOST_CONDITIONS, MOST_SECONDS = 12, 12.0  # of a strict mushra page
+
+_LABELS = {
+    "mos": {5: "Excellent", 4: "Good", 3: "Fair", 2: "Poor", 1: "Bad"},
+    "similarity": {
+        4: "Same, absolutely sure",
+        3: "Same, not sure",
+        2: "Different, not sure",
+        1: "Different, absolutely sure",
+    },
+}
+_QUESTIONS = {
+    "mos": "How do you rate the quality of this speech?",
+    "similarity": "You hear two recordings, one after the other. Is it the same speaker?",
+    "ab": "You hear two recordings, one after the other. Which one do you prefer?",
+    "abx": "Listen to the reference, to A and to B. One of the two is the reference.",
+    "mushra": "How good is each recording, compared with the reference? One of them is the "
+    "reference itself, and should get 100.",
+}
+_ABOUT_CHECKS = {
+    "mos": "Where beeps interrupt a recording, count them, and answer with their number: "
+    "Bad for one, Excellent for five.",
+    "similarity": "Where beeps interrupt a recording, count them, and answer with their number: "
+    "“Different, absolutely sure” for one, “Same, absolutely sure” for four.",
+    "ab": "Where beeps interrupt one of the two, choose that one.",
+}
+_CONSENT = (
+    "You are asked to judge recordings of speech. Your answers are stored without your name. "
+    "You may stop at any time by closing the page: then nothing is stored."
+)
+# Runs when the page is shown. The element is made after it, hence the delay.
+_FILL_SESSION = (
+    f"<script>setTimeout(function () {{ $('#{SESSION}').val(session.uuid)"
+    ".closest('table').hide(); }, 0);</script>"
+)
+
+
+class Sound(NamedTuple):
+    """A file of the tree: stimuli, one after the other, made as long as the longest of `beside`."""
+
+    path: str
+    stimuli: tuple[str, ...]
+    beside: tuple[str, ...] = ()
+
+
+def test_name(test: Test) -> str:
+    """The `testId`: also the folder of results, and what our files' names begin with."""
+    return f"test-{test.id}"
+
+
+def trial_key(trial: str) -> str:
+    """A trial's id as webMUSHRA gets it."""
+    return f"t{trial}"
+
+
+def stimulus_key(stimulus: str) -> str:
+    """A stimulus's id as webMUSHRA gets it."""
+    return f"s{stimulus}"
+
+
+def hidden_reference(test: Test, trial: Trial) -> str | None:
+    """Of a MUSHRA trial the stimulus whose place webMUSHRA's own hidden reference takes."""
+    return next((s for s in trial.shown if test.system_of(s).role == REFERENCE), None)
+
+
+def pair_of(test: Test, trial: Trial) -> tuple[str, str]:
+    """Of an ABX trial the stimulus that X is, and the other one."""
+    assert trial.x is not None
+    first, second = trial.shown
+    is_first = test.stimuli[first].system == test.stimuli[trial.x].system
+    return (first, second) if is_first else (second, first)
+
+
+def configuration(test: Test, list_number: int) -> tuple[dict[str, Any], list[Sound]]:
+    """One list's configuration, and the files that it names."""
+    sounds = [Sound(_path(test, "level"), (test.level,))]
+    pages = list(_before(test, sounds[0].path))
+    turns = test.lists[list_number]
+    n_trials = sum(test.trials[turn.trial].kind != TRAINING for turn in turns)
+    number = 0
+    for turn in turns:
+        practice = test.trials[turn.trial].kind == TRAINING
+        number += not practice
+        page, needed = _page(test, turn)
+        page["name"] = "Practice" if practice else f"{number} of {n_trials}"
+        pages.append(page)
+        sounds += needed
+    pages.append(_finish(test))
+    return {
+        "testname": test.title,
+        "testId": test_name(test),
+        "bufferSize": 2048,
+        "stopOnErrors": True,
+        "showButtonPreviousPage": False,
+        "remoteService": "service/write.php",
+        "pages": pages,
+    }, sounds
+
+
+def _before(test: Test, level: str) -> Iterator[dict[str, Any]]:
+    """Consent, instructions, volume."""
+    kinds = {trial.kind for trial in test.trials.values()}
+    said = [_question(test)]
+    if ATTENTION in kinds and test.method_name in _ABOUT_CHECKS:
+        said.append(_ABOUT_CHECKS[test.method_name])
+    if TRAINING in kinds:
+        said.append("The test begins with practice, which doesn't count.")
+    yield {
+        "type": "consent",
+        "id": "consent",
+        "name": "Welcome",
+        "mustConsent": True,
+        "content": f"<p>{_CONSENT}</p>",
+    }
+    yield {
+        "type": "generic",
+        "id": "instructions",
+        "name": "Instructions",
+        "content": "".join(f"<p>{sentence}</p>" for sentence in said),
+    }
+    yield {
+        "type": "volume",
+        "id": "volume",
+        "name": "Volume",
+        "content": "Play this, and set a comfortable volume. Please leave it as it is afterwards.",
+        "stimulus": level,
+        "defaultVolume": 0.5,
+    }
+
+
+def _page(test: Test, turn: Turn) -> tuple[dict[str, Any], list[Sound]]:
+    trial = test.trials[turn.trial]
+    page: dict[str, Any] = {"type": "", "id": trial_key(trial.id), "name": ""}
+    page["content"] = _question(test)
+    if test.method.together:
+        return _mushra(test, trial, turn, page)
+    if trial.x is not None:
+        return _abx(test, trial, page)
+    if test.method.is_choice:
+        first, second = (stimulus_key(stimulus) for stimulus in turn.order)
+        labels: dict[Any, str] = {first: "The first", second: "The second"}
+        return _likert(test, trial, page, turn.order, labels)
+    before = () if trial.reference is None else (trial.reference,)
+    return _likert(test, trial, page, (*before, *turn.order), _LABELS[test.method_name])
+
+
+def _mushra(
+    test: Test, trial: Trial, turn: Turn, page: dict[str, Any]
+) -> tuple[dict[str, Any], list[Sound]]:
+    assert trial.reference is not None
+    shown = [stimulus for stimulus in turn.order if stimulus != hidden_reference(test, trial)]
+    sounds = _equally_long(test, trial, [trial.reference, *shown])
+    fits = test.stimuli[trial.reference].seconds <= MOST_SECONDS and len(shown) <= MOST_CONDITIONS
+    page |= {
+        "type": "mushra",
+        "showWaveform": True,
+        "enableLooping": True,
+        "strict": fits,
+        "reference": sounds[0].path,
+        "createAnchor35": False,  # the test has its own, at the level of all others
+        "createAnchor70": False,
+        "randomize": True,
+        "showConditionNames": False,
+        "stimuli": _files(sounds[1:]),
+    }
+    return page, sounds
+
+
+def _abx(test: Test, trial: Trial, page: dict[str, Any]) -> tuple[dict[str, Any], list[Sound]]:
+    assert trial.x is not None
+    _, other = pair_of(test, trial)
+    sounds = _equally_long(test, trial, [trial.x, other])
+    page |= {
+        "type": "paired_comparison",
+        "showWaveform": False,
+        "enableLooping": True,
+        "reference": sounds[0].path,
+        "stimuli": _files(sounds[1:]),
+    }
+    return page, sounds
+
+
+def _likert(
+    test: Test, trial: Trial, page: dict[str, Any], played: tuple[str, ...], labels: dict[Any, str]
+) -> tuple[dict[str, Any], list[Sound]]:
+    name = "-".join(stimulus_key(stimulus) for stimulus in played)
+    sound = Sound(_path(test, trial_key(trial.id), name), played)
+    key = trial_key(trial.id) if test.method.is_choice else stimulus_key(trial.shown[0])
+    page |= {
+        "type": "likert_single_stimulus",
+        "showWaveform": False,
+        "mustRate": True,
+        "mustPlayback": "ended",
+        "stimuli": {key: sound.path},
+        "response": [{"value": value, "label": label} for value, label in labels.items()],
+    }
+    return page, [sound]
+
+
+def _finish(test: Test) -> dict[str, Any]:
+    page: dict[str, Any] = {
+        "type": "finish",
+        "name": "Thank you",
+        "content": "<p>That was the last recording. Please send your answers.</p>",
+        "popupContent": "Your answers were sent. You may close this page.",
+        "showResults": False,  # they would tell which one the reference was
+        "writeResults": True,
+    }
+    if not test.method.together:
+        page["content"] += _FILL_SESSION
+        question = {"type": "text", "label": "Session", "name": SESSION, "optional": True}
+        page["questionnaire"] = [question]
+    return page
+
+
+def _question(test: Test) -> str:
+    return escape(test.question) if test.question else _QUESTIONS[test.method_name]
+
+
+def _path(test: Test, *names: str) -> str:
+    """Below webMUSHRA's root, as its configurations want it."""
+    return "/".join(["configs/resources", test_name(test), *names]) + ".wav"
+
+
+def _equally_long(test: Test, trial: Trial, stimuli: list[str]) -> list[Sound]:
+    folder = trial_key(trial.id)
+    return [
+        Sound(_path(test, folder, stimulus_key(one)), (one,), tuple(stimuli)) for one in stimuli
+    ]
+
+
+def _files(sounds: list[Sound]) -> dict[str, str]:
+    return {stimulus_key(sound.stimuli[0]): sound.path for sound in sounds}
