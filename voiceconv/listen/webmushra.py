@@ -7,6 +7,7 @@ download of pymushra (https://github.com/nils-werner/pymushra; pymushra/casting.
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,7 +34,10 @@ from voiceconv.listen.webmushra_pages import (
 )
 
 FOLDER = "webmushra"
+_SESSION = re.compile(r"[\w-]{1,64}", re.ASCII)
 _CORRECT, _INCORRECT = "correct", "incorrect"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run; gets a quote in front
+_QUOTED = tuple(f"'{sign}" for sign in _FORMULA)
 _NO_ANSWER = {"", "NA", "unknown"}  # a page that was passed by
 # Our name for a column: webMUSHRA's, pymushra's.
 _COLUMNS = {
@@ -162,15 +166,16 @@ def _rows(test: Test, answer: Answer) -> Iterator[list[object]]:
     """What follows the trial's id."""
     trial = test.trials[answer.trial]
     milliseconds = round(answer.seconds * 1000)
+    comment = f"'{answer.comment}" if answer.comment.startswith(_FORMULA) else answer.comment
     if test.method.together:
         hidden = hidden_reference(test, trial)
         for stimulus, value in answer.values.items():
             key = HIDDEN if stimulus == hidden else stimulus_key(stimulus)
-            yield [key, f"{value:g}", milliseconds, answer.comment]
+            yield [key, f"{value:g}", milliseconds, comment]
     elif trial.x is not None:
         right, other = pair_of(test, trial)
         said = _CORRECT if answer.values[right] else _INCORRECT
-        yield [HIDDEN, stimulus_key(other), said, milliseconds, answer.comment]
+        yield [HIDDEN, stimulus_key(other), said, milliseconds, comment]
     elif test.method.is_choice:
         chosen = next(stimulus for stimulus, value in answer.values.items() if value)
         yield [stimulus_key(chosen), trial_key(trial.id), milliseconds]
@@ -204,6 +209,8 @@ def _lines(test: Test, path: Path) -> Iterator[_Line]:
             in_run.add(tuple(row))
             pages.add(page)
             session = run
+        if not _SESSION.fullmatch(session):
+            raise InputError(f"{where}: {session[:80]!r} is no session's name")
         yield _Line(where, session, cells)
     if not seen:
         raise InputError(
@@ -314,6 +321,7 @@ def _answer(
         at = datetime.fromtimestamp(origins[line.session].stat().st_mtime, UTC)
     answered = at.astimezone(UTC).isoformat(timespec="milliseconds")
     comment = line.cells.get("comment", "")
+    comment = comment[1:] if comment.startswith(_QUOTED) else comment
     return Answer(line.session, trial, values, {}, line.seconds, comment, answered)
 
 

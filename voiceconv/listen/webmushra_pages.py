@@ -7,7 +7,8 @@ configurations and its lib/webmushra; its licence is not open, and nothing of it
   and conditions must be equally long, or the experiment stops (lib/webmushra/misc/
   MushraValidator.js); `strict` refuses more than 12 conditions, and references above 12 seconds.
 - A `paired_comparison` page plays its reference openly and asks which of A and B it is: that is
-  ABX, X being the reference. It plays no further than the shorter of the two.
+  ABX, X being the reference. It plays no further than the shorter of the two, and has no place for
+  another reference.
 - Nothing asks for a preference, and nothing shows a reference beside a scale of words. So AB and
   similarity are `likert_single_stimulus` pages of one file that has both recordings, one after the
   other, half a second apart, as ITU-T P.800 annexes D and E present pairs: both are heard to the
@@ -21,7 +22,7 @@ configurations and its lib/webmushra; its licence is not open, and nothing of it
 Ids get a letter in front: 12 hexadecimal digits may look like a number, and be read as one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any, NamedTuple
 
@@ -32,7 +33,7 @@ SESSION = "session_uuid"  # its column, and our question where it has none
 PAUSE = 0.5  # seconds between the two of a pair
 MOST_CONDITIONS, MOST_SECONDS = 12, 12.0  # of a strict mushra page
 
-_LABELS = {
+_LABELS: Mapping[str, Mapping[Any, str]] = {
     "mos": {5: "Excellent", 4: "Good", 3: "Fair", 2: "Poor", 1: "Bad"},
     "similarity": {
         4: "Same, absolutely sure",
@@ -43,11 +44,18 @@ _LABELS = {
 }
 _QUESTIONS = {
     "mos": "How do you rate the quality of this speech?",
-    "similarity": "You hear two recordings, one after the other. Is it the same speaker?",
-    "ab": "You hear two recordings, one after the other. Which one do you prefer?",
-    "abx": "Listen to the reference, to A and to B. One of the two is the reference.",
+    "similarity": "Is it the same speaker?",
+    "ab": "Which of the two do you prefer?",
+    "abx": "One of A and B is the reference.",
     "mushra": "How good is each recording, compared with the reference? One of them is the "
     "reference itself, and should get 100.",
+}
+# Of a page with one player: (recordings to be judged, recordings in all) -> what is heard.
+_PLAYED = {
+    (1, 1): "",
+    (1, 2): "You hear a reference, and then the recording to be judged.",
+    (2, 2): "You hear two recordings, one after the other.",
+    (2, 3): "You hear a reference, and then two recordings.",
 }
 _ABOUT_CHECKS = {
     "mos": "Where beeps interrupt a recording, count them, and answer with their number: "
@@ -98,9 +106,10 @@ def hidden_reference(test: Test, trial: Trial) -> str | None:
 def pair_of(test: Test, trial: Trial) -> tuple[str, str]:
     """Of an ABX trial the stimulus that X is, and the other one."""
     assert trial.x is not None
-    first, second = trial.shown
-    is_first = test.stimuli[first].system == test.stimuli[trial.x].system
-    return (first, second) if is_first else (second, first)
+    of_x = {s for s in trial.shown if test.stimuli[s].system == test.stimuli[trial.x].system}
+    (right,) = trial.expected or of_x  # a check's two are of one system
+    (other,) = set(trial.shown) - {right}
+    return right, other
 
 
 def configuration(test: Test, list_number: int) -> tuple[dict[str, Any], list[Sound]]:
@@ -168,12 +177,7 @@ def _page(test: Test, turn: Turn) -> tuple[dict[str, Any], list[Sound]]:
         return _mushra(test, trial, turn, page)
     if trial.x is not None:
         return _abx(test, trial, page)
-    if test.method.is_choice:
-        first, second = (stimulus_key(stimulus) for stimulus in turn.order)
-        labels: dict[Any, str] = {first: "The first", second: "The second"}
-        return _likert(test, trial, page, turn.order, labels)
-    before = () if trial.reference is None else (trial.reference,)
-    return _likert(test, trial, page, (*before, *turn.order), _LABELS[test.method_name])
+    return _likert(test, trial, turn, page)
 
 
 def _mushra(
@@ -213,11 +217,16 @@ def _abx(test: Test, trial: Trial, page: dict[str, Any]) -> tuple[dict[str, Any]
 
 
 def _likert(
-    test: Test, trial: Trial, page: dict[str, Any], played: tuple[str, ...], labels: dict[Any, str]
+    test: Test, trial: Trial, turn: Turn, page: dict[str, Any]
 ) -> tuple[dict[str, Any], list[Sound]]:
+    played = turn.order if trial.reference is None else (trial.reference, *turn.order)
+    key, labels = stimulus_key(trial.shown[0]), _LABELS.get(test.method_name, {})
+    if test.method.is_choice:
+        first, second = (stimulus_key(stimulus) for stimulus in turn.order)
+        key, labels = page["id"], {first: "The first of the two", second: "The second of the two"}
+    page["content"] = f"{_PLAYED[len(turn.order), len(played)]} {page['content']}".strip()
     name = "-".join(stimulus_key(stimulus) for stimulus in played)
-    sound = Sound(_path(test, trial_key(trial.id), name), played)
-    key = trial_key(trial.id) if test.method.is_choice else stimulus_key(trial.shown[0])
+    sound = Sound(_path(test, page["id"], name), played)
     page |= {
         "type": "likert_single_stimulus",
         "showWaveform": False,
