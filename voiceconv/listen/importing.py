@@ -1,0 +1,174 @@
+"""Answers that were collected elsewhere: webMUSHRA's results, and files that our page saves.
+
+What a listener sends by hand is looked at as closely as what the server is sent: by its models.
+"""
+
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
+
+from voiceconv.errors import InputError
+from voiceconv.listen.answers import FILE, Answer, Listener, Store
+from voiceconv.listen.api import Comment, Given, Name, Setup
+from voiceconv.listen.manifest import Test, read_test
+from voiceconv.listen.webmushra import is_results, read_webmushra
+
+MOST_BYTES = 64 << 20
+_BOM = b"\xef\xbb\xbf"
+_EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
+
+
+class Imported(NamedTuple):
+    """What one file brought: its listeners, answers that are new, and those that were known."""
+
+    path: Path
+    n_listeners: int
+    n_added: int
+    n_known: int
+
+    def __str__(self) -> str:
+        """One line for the terminal."""
+        known = f", {self.n_known} had been imported before" if self.n_known else ""
+        return (
+            f"{self.path}: {self.n_added} new answers of {self.n_listeners} listener"
+            f"{'s' if self.n_listeners != 1 else ''}{known}"
+        )
+
+
+class Summary(NamedTuple):
+    """What all files brought, in their order."""
+
+    files: tuple[Imported, ...]
+
+    def __str__(self) -> str:
+        """A line for each file."""
+        return "\n".join(str(one) for one in self.files)
+
+
+class _Then(Given):
+    """An answer, and when it was given."""
+
+    answered: Annotated[AwareDatetime, Field(ge=_EARLIEST, le=_LATEST)]
+
+
+class _Nothing(BaseModel):
+    """Nobody was asked."""
+
+    model_config = Given.model_config
+
+
+class _Saved(BaseModel):
+    """What our page saves where there is no server."""
+
+    model_config = Given.model_config
+
+    format: Literal[1]
+    test: Name
+    listener: Annotated[str, Field(pattern="^[0-9a-f]{8,64}$")]
+    list: Annotated[int, Field(ge=0, le=1_000_000)]
+    setup: Setup | _Nothing
+    answers: Annotated[Sequence[_Then], Field(min_length=1)]
+    comment: Comment
+    finished: bool
+
+
+def import_answers(folder: Path, files: Sequence[Path]) -> Summary:
+    """Keep the answers in `files` with those of TEST/; those that are there stay as they are.
+
+    All files are read before any answer is kept. Raises InputError for a file that is neither
+    webMUSHRA's nor our page's, of another test, or with an answer that the test cannot have had.
+    """
+    test = read_test(folder)
+    read = [(path, *_answers_in(test, path)) for path in files]
+    imported = []
+    with closing(Store(folder / FILE)) as store:
+        for path, listeners, answers in read:
+            n_added = sum(
+                store.add(one, [answer for answer in answers if answer.listener == one.id])
+                for one in listeners
+            )
+            imported.append(Imported(path, len(listeners), n_added, len(answers) - n_added))
+    return Summary(tuple(imported))
+
+
+def _answers_in(test: Test, path: Path) -> tuple[list[Listener], list[Answer]]:
+    """What a file holds, whichever it is."""
+    content = _content(path).removeprefix(_BOM).lstrip()
+    if content.startswith(b"{"):
+        return _saved_by_page(test, path, content)
+    if is_results(content.partition(b"\n")[0].decode("utf-8", "replace")):
+        return read_webmushra(test, [path])
+    raise InputError(
+        f"{path} holds no answers that are known here; give webMUSHRA's mushra.csv, lss.csv or "
+        "paired_comparison.csv, or a file answers-....json that our page has saved"
+    )
+
+
+def _content(path: Path) -> bytes:
+    try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path} is no file; give the files of answers in it")
+        if (size := path.stat().st_size) > MOST_BYTES:
+            raise InputError(
+                f"{path} has {size >> 20} MiB, and no file of answers has more than "
+                f"{MOST_BYTES >> 20}; look at what it is"
+            )
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"there is no file {path}; check the path") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {path} ({error}); check the path") from None
+
+
+def _saved_by_page(test: Test, path: Path, content: bytes) -> tuple[list[Listener], list[Answer]]:
+    try:
+        saved = _Saved.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        place = ".".join(str(part)[:40] for part in first["loc"])
+        raise InputError(
+            f"{path} is no file that our page has saved ({place or 'JSON'}: {first['msg']}); "
+            "ask the listener for it as it was"
+        ) from None
+    if saved.test != test.id:
+        raise InputError(
+            f"{path} answers test {saved.test!r}, this is {test.id}; import it into the other one"
+        )
+    if saved.list >= len(test.lists):
+        raise InputError(
+            f"{path}: there is no list {saved.list}, this test has {len(test.lists)}, from 0 on"
+        )
+    answers = [_answer(test, path, saved, one) for one in saved.answers]
+    if len({answer.trial for answer in answers}) < len(answers):
+        raise InputError(f"{path} answers a trial twice; ask the listener for it as it was")
+    times = [answer.answered for answer in answers]
+    listener = Listener(
+        saved.listener,
+        saved.list,
+        min(times),
+        max(times) if saved.finished else None,
+        setup=saved.setup.model_dump(),
+        comment=saved.comment,
+        origin=path.name,
+    )
+    return [listener], answers
+
+
+def _answer(test: Test, path: Path, saved: _Saved, given: _Then) -> Answer:
+    """An answer that the server would have taken."""
+    turn = test.turn(saved.list, given.trial)
+    if turn is None:
+        raise InputError(f"{path}: trial {given.trial!r} is not in list {saved.list} of this test")
+    trial = test.trials[turn.trial]
+    try:
+        test.method.check(turn.order, given.values)
+    except ValueError as error:
+        raise InputError(f"{path}, trial {trial.id}: {error}") from None
+    if not given.heard.keys() <= {*turn.order, trial.reference, trial.x}:
+        raise InputError(f"{path}, trial {trial.id}: heard names a stimulus that is not in it")
+    at = given.answered.astimezone(UTC).isoformat(timespec="milliseconds")
+    return Answer(saved.listener, **given.model_dump(exclude={"answered"}), answered=at)
