@@ -1,0 +1,248 @@
+"""Which recordings a listening test is made of: found in folders, paired by name, picked by seed.
+
+A recording is known by its place (the sub-folder that it lies in, as recipes leave them for each
+direction, or its domain in a Kaldi data directory; "" in a flat folder) and its name. What all
+systems have under the same place and name is a candidate. A reference may lie under the same place,
+under the target's name (what the place's name ends with), or in a flat folder; its name is the
+longest end of the candidate's, cut at hyphens, that is known there.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import cycle, islice, zip_longest
+from pathlib import Path
+from typing import NamedTuple
+
+from voiceconv import audio
+from voiceconv.data.manifest import Utterance, is_data_dir, read_data_dir
+from voiceconv.data.prepare import sound_files
+from voiceconv.errors import InputError
+from voiceconv.evaluation.inputs import ends
+from voiceconv.listen.manifest import REFERENCE
+
+TARGET = "target"  # as REFERENCE, what is no system
+SHORTEST = 0.4  # seconds: one block of BS.1770's loudness
+_SHORTEST_TARGET = 1.0  # seconds: of less, nobody knows a voice
+
+
+class Key(NamedTuple):
+    """What a recording is known by in all systems."""
+
+    direction: str
+    stem: str
+
+    def __str__(self) -> str:
+        return "/".join(filter(None, self))
+
+
+class Item(NamedTuple):
+    """A sentence of the test, with each system's recording of it.
+
+    Where they were given, REFERENCE has the target's own, and TARGET one of another sentence.
+    """
+
+    key: Key
+    recordings: Mapping[str, Utterance]
+
+    @property
+    def name(self) -> str:
+        """As the manifest has it."""
+        return str(self.key)
+
+
+class Numbers(NamedTuple):
+    """How many sentences a test has: of its trials, its training and its checks."""
+
+    items: int
+    training: int
+    checks: int
+
+
+class Picked(NamedTuple):
+    """The sentences of a test: of trials, training and checks, and to set the volume by."""
+
+    items: list[Item]
+    training: list[Item]
+    checks: list[Item]
+    level: Item
+
+    @property
+    def recordings(self) -> list[Utterance]:
+        """Whatever is heard."""
+        items = [*self.items, *self.training, *self.checks, self.level]
+        return [utterance for item in items for utterance in item.recordings.values()]
+
+
+Found = dict[Key, Utterance]
+
+
+def find(folders: Iterable[Path]) -> Found:
+    """Recordings by place and name. Raises InputError where one place has a name twice."""
+    found: Found = {}
+    for folder in folders:
+        for utterance in _recordings(folder):
+            key = Key(utterance.domain, utterance.id)
+            if key in found:
+                raise InputError(
+                    f"{found[key].path} and {utterance.path} have the same name; keep one"
+                )
+            found[key] = utterance
+    return found
+
+
+def candidates(
+    systems: Mapping[str, Found],
+    references: Found | None,
+    targets: Found | None,
+    longest: float,
+    seed: int,
+) -> tuple[list[Item], list[str]]:
+    """What can be asked, sorted by name, and a note for each reason why more can not.
+
+    Raises InputError where nothing is left.
+    """
+    every: set[Key] = set().union(*systems.values())
+    notes = []
+    for name, found in systems.items():
+        notes += _note(every - found.keys(), f"{name} does not have them")
+    items = [
+        Item(key, {name: found[key] for name, found in systems.items()})
+        for key in sorted(every)
+        if all(key in found for found in systems.values())
+    ]
+    if not items:
+        examples = ", ".join(f"{name} has {str(min(found))!r}" for name, found in systems.items())
+        raise InputError(
+            f"no recording is common to all systems ({examples}); "
+            "give their files and sub-folders the same names"
+        )
+    if references is not None:
+        own = {item.key: _same_sentence(item.key, references) for item in items}
+        items, more = _left(_with(REFERENCE, own, items), items, "--reference does not have")
+        notes += more
+    if targets is not None:
+        own = {item.key: _other_sentence(item.key, targets, seed) for item in items}
+        why = "--target-reference has no other sentence for"
+        items, more = _left(_with(TARGET, own, items), items, why)
+        notes += more
+    kept = [item for item in items if max(map(seconds, item.recordings.values())) <= longest]
+    items, more = _left(kept, items, f"within {longest:g} seconds there is nothing for")
+    return items, notes + more
+
+
+def pick(items: Iterable[Item], numbers: Numbers, seed: int) -> tuple[Picked, list[str]]:
+    """What a test is made of, and what is to be said of it.
+
+    Training, the volume's recording and checks have sentences of their own as far as there are any.
+    """
+    order = _ranked(items, seed)
+    chosen, rest = order[: numbers.items], order[numbers.items :]
+    others = list(islice(cycle(rest + chosen), numbers.training + 1 + numbers.checks))
+    notes = []
+    if len(rest) < numbers.training:
+        notes.append("training repeats sentences of the test: there are no more of them")
+    counts = Counter(item.key.direction for item in chosen)
+    if max(counts.values()) > min(counts.values()) + 1:
+        notes.append(
+            "directions are not as often as each other: "
+            + ", ".join(f"{name} {counts[name]}" for name in sorted(counts))
+        )
+    return Picked(
+        # by direction: then a list, too, has all conditions in each of them, as far as that goes
+        sorted(chosen, key=lambda item: item.key.direction),
+        others[: numbers.training],
+        others[numbers.training + 1 :],
+        others[numbers.training],
+    ), notes
+
+
+def seconds(utterance: Utterance) -> float:
+    """Duration, as the header says it."""
+    end = audio.probe(utterance.path).seconds if utterance.end is None else utterance.end
+    return end - (utterance.start or 0.0)
+
+
+def _recordings(folder: Path) -> list[Utterance]:
+    """Utterances of a folder; their domain is their place."""
+    if not folder.is_dir():
+        raise InputError(f"there is no folder {folder}; check the path")
+    if is_data_dir(folder):
+        return read_data_dir(folder)
+    files = list(sound_files(folder))
+    if not files:
+        raise InputError(f"no sound file in {folder}; give a folder that holds some")
+    places = [file.parent.relative_to(folder).as_posix() for file in files]
+    return [
+        Utterance(file.stem, "" if place == "." else place, file)
+        for file, place in zip(files, places, strict=True)
+    ]
+
+
+def _of_place(found: Found, direction: str) -> dict[str, Utterance]:
+    """What belongs to a direction, by name, and by name less the target's."""
+    places = {key.direction for key in found}
+    targets = ends(direction)
+    place = next((place for place in [*targets, ""] if place in places), None)
+    if direction == "" and len(places) == 1:
+        (place,) = places
+        targets = [place]
+    table: dict[str, Utterance] = {}
+    for key in sorted(key for key in found if key.direction == place):
+        for name in [key.stem, *(key.stem.removeprefix(f"{target}-") for target in targets)]:
+            table.setdefault(name, found[key])
+    return table
+
+
+def _same_sentence(key: Key, references: Found) -> Utterance | None:
+    table = _of_place(references, key.direction)
+    return next((table[end] for end in ends(key.stem) if end in table), None)
+
+
+def _other_sentence(key: Key, targets: Found, seed: int) -> Utterance | None:
+    """A recording of the target by seed; the first that is neither too short nor the sentence."""
+    table = _of_place(targets, key.direction)
+    same = {table[end] for end in ends(key.stem) if end in table}
+    others = sorted(set(table.values()) - same, key=lambda u: _rank(seed, f"{key} {u.id}"))
+    return next((one for one in others if seconds(one) >= _SHORTEST_TARGET), None)
+
+
+def _with(name: str, found: Mapping[Key, Utterance | None], items: Iterable[Item]) -> list[Item]:
+    """Items with one more recording, where it was found."""
+    return [
+        item._replace(recordings={**item.recordings, name: own})
+        for item in items
+        if (own := found[item.key])
+    ]
+
+
+def _left(kept: Sequence[Item], items: Sequence[Item], why: str) -> tuple[list[Item], list[str]]:
+    """What was kept, with a note of what was not. Raises InputError where nothing was."""
+    lost = {item.key for item in items} - {item.key for item in kept}
+    if not kept:
+        raise InputError(
+            f"{why} any of the recordings, such as {str(min(lost))!r}; look at the names of files, "
+            "and of the sub-folders or domains of a direction or its target"
+        )
+    return list(kept), _note(lost, f"{why} them")
+
+
+def _note(lost: set[Key], why: str) -> list[str]:
+    return [f"{len(lost)} recordings are left out, such as {min(lost)}: {why}"] if lost else []
+
+
+def _ranked(items: Iterable[Item], seed: int) -> list[Item]:
+    """In an order by seed that takes directions in turn: its first n are as balanced as n allows.
+
+    It depends on names alone: neither on the order of the systems nor on that of a folder.
+    """
+    by_direction: dict[str, list[Item]] = {}
+    for item in sorted(items, key=lambda item: _rank(seed, item.name)):
+        by_direction.setdefault(item.key.direction, []).append(item)
+    rows = zip_longest(*by_direction.values())
+    return [item for row in rows for item in row if item is not None]
+
+
+def _rank(seed: int, name: str) -> bytes:
+    """What to sort by for an order that is random, and the same for the same seed."""
+    return hashlib.blake2b(f"{seed} {name}".encode("utf-8", "surrogateescape")).digest()

@@ -1,0 +1,173 @@
+"""What a listening test asks: the trials of each method, the sounds in them, and their lists.
+
+A trial of `mos` and `similarity` shows one condition (a system, or the reference), one of `ab` and
+`abx` a pair of systems, one of `mushra` all of them with the hidden reference and its anchors.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import combinations
+
+from voiceconv.listen.design import display_order, make_lists, spread
+from voiceconv.listen.manifest import (
+    ATTENTION,
+    CHECK,
+    REFERENCE,
+    TRAINING,
+    TRIAL,
+    Trial,
+    Turn,
+    blind_id,
+)
+from voiceconv.listen.methods import Method
+from voiceconv.listen.selection import TARGET, Item, Picked
+from voiceconv.listen.signals import ANCHORS, anchor, interrupted
+from voiceconv.listen.stimuli import Sound
+
+Condition = tuple[str, ...]  # what one trial compares
+
+
+def conditions(
+    method: Method, systems: Sequence[str], anchors: Sequence[str], has_reference: bool
+) -> list[Condition]:
+    """What the trials of a test compare."""
+    if method.together:
+        return [(*systems, REFERENCE, *anchors)]
+    if method.is_choice:
+        return list(combinations(systems, 2))
+    return [(name,) for name in [*systems, *[REFERENCE] * has_reference]]
+
+
+@dataclass
+class Plan:
+    """A test as it will be: what is asked, and what has to be made for it.
+
+    key: what ids are hashed with. sounds, trials: by id. level: the sound to set the volume by.
+    """
+
+    method: Method
+    conditions: Sequence[Condition]
+    key: str
+    seed: int
+    sounds: dict[str, Sound] = field(default_factory=dict)
+    trials: dict[str, Trial] = field(default_factory=dict)
+    lists: list[tuple[Turn, ...]] = field(default_factory=list)
+    level: str = ""
+
+    def fill(self, picked: Picked, full: bool) -> None:
+        """Plan everything."""
+        rng = random.Random(self.seed)
+        shuffled = rng.sample(sorted(self.conditions), len(self.conditions))
+        training = [
+            (item, shuffled[number % len(shuffled)]) for number, item in enumerate(picked.training)
+        ]
+        checks = list(self._checks(picked.checks, rng))
+        is_choice = self.method.is_choice
+        # who comes first in a pair and, where there is an X, which of the two it is
+        n_variants = 2 * self._n_x if is_choice else 1
+        rows = make_lists(len(picked.items), len(self.conditions), n_variants, full, self.seed)
+        for number, slots in enumerate(rows):
+            first = [
+                self._turn(TRAINING, place, *what, number, number)
+                for place, what in enumerate(training)
+            ]
+            turns = [
+                self._turn(
+                    TRIAL, s.item, picked.items[s.item], self.conditions[s.condition],
+                    s.variant, s.variant // self._n_x if is_choice else number + s.item,
+                )
+                for s in slots
+            ]  # fmt: skip
+            between = [
+                Turn(check.id, tuple(display_order(check.shown, number, place)))
+                for place, check in enumerate(checks)
+            ]
+            self.lists.append((*first, *spread(turns, between)))
+        self.level = self._sound("level", picked.level, _natural(picked.level))
+
+    @property
+    def _n_x(self) -> int:
+        return 2 if self.method.name == "abx" else 1
+
+    def _turn(
+        self, kind: str, number: int, item: Item, condition: Condition, variant: int, order: int
+    ) -> Turn:
+        """A trial, noted if it is new, with its stimuli in one of their orders."""
+        scene = f"{kind} {number}"
+        x = condition[variant % 2] if self._n_x == 2 else ""
+        name = blind_id(self.key, "a trial", scene, *condition, x)
+        if name not in self.trials:
+            self.trials[name] = Trial(
+                name,
+                kind,
+                item.name,
+                item.key.direction,
+                tuple(self._sound(scene, item, system) for system in condition),
+                self._open_reference(scene, item),
+                self._sound(scene, item, x, "x") if x else None,
+            )
+        return Turn(name, tuple(display_order(self.trials[name].shown, order, 0)))
+
+    def _checks(self, items: Sequence[Item], rng: random.Random) -> Iterator[Trial]:
+        """Trials that say by beeps what to answer."""
+        low, high = self.method.scale or (1, 1)
+        for number, item in enumerate(items):
+            if number % high == 0:
+                counts = rng.sample(range(low, high + 1), high + 1 - low)
+            scene, n_beeps = f"{ATTENTION} {number}", counts[number % high]
+            x = None
+            if self._n_x == 2:  # X is like one of the two
+                n_beeps = rng.choice([1, 3])
+                shown = [self._interrupted(scene, item, n) for n in (1, 3)]
+                x = self._interrupted(scene, item, n_beeps, "x")
+                right = shown[n_beeps // 2]
+            else:  # the one with beeps, or as many as there are
+                right = self._interrupted(scene, item, n_beeps)
+                shown = [right]
+                if self.method.is_choice:
+                    shown = [self._interrupted(scene, item, 0), right]
+            name = blind_id(self.key, "a trial", scene)
+            self.trials[name] = Trial(
+                name,
+                ATTENTION,
+                item.name,
+                item.key.direction,
+                tuple(shown),
+                self._open_reference(scene, item),
+                x,
+                {right: (1, 1) if self.method.is_choice else (n_beeps, n_beeps)},
+            )
+            yield self.trials[name]
+
+    def _open_reference(self, scene: str, item: Item) -> str | None:
+        """What is played openly beside the trial, if anything is."""
+        if TARGET in item.recordings:
+            return self._sound(scene, item, TARGET, "open")
+        if REFERENCE in item.recordings and (self.method.together or self.method.is_choice):
+            return self._sound(scene, item, REFERENCE, "open")
+        return None
+
+    def _sound(self, scene: str, item: Item, system: str, use: str = "") -> str:
+        """Note a stimulus, which is one where it is used for the same twice. Gives its id."""
+        edge = ANCHORS.get(system)
+        recording = item.recordings[REFERENCE if edge else system]
+        change = partial(anchor, pass_edge=edge) if edge else None
+        return self._note(Sound(system, item.name, scene, recording, change), use)
+
+    def _interrupted(self, scene: str, item: Item, n_beeps: int, use: str = "") -> str:
+        """Note a recording of the item with beeps in its middle. Gives its id."""
+        plain = item.recordings[_natural(item)]
+        change = partial(interrupted, n_beeps=n_beeps) if n_beeps else None
+        return self._note(Sound(CHECK, item.name, scene, plain, change), f"{use} {n_beeps}")
+
+    def _note(self, sound: Sound, use: str) -> str:
+        name = blind_id(self.key, "a sound", sound.scene, sound.system, use)
+        self.sounds[name] = sound
+        return name
+
+
+def _natural(item: Item) -> str:
+    """Whose recording of an item is no system's, where there is such a one."""
+    return min(item.recordings, key=lambda name: (name != TARGET, name != REFERENCE, name))
