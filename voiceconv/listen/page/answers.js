@@ -1,0 +1,189 @@
+/** Where answers go: to the server, or, where there is none, into this browser for a download. */
+
+import { Denied, persist, request } from './requests.js';
+import { forget, recall, remember } from './memory.js';
+
+/**
+ * @typedef {object} Answer
+ * @property {string} trial
+ * @property {Object<string, number>} values  stimulus -> number
+ * @property {Object<string, number>} heard  stimulus -> seconds
+ * @property {number} seconds  spent on the trial
+ * @property {string} comment
+ *
+ * Both keepers of answers have: list (number, once begun), ready (set up and instructed),
+ * answered (Set of trials), finished, and begin, prepare, answer, finish, restart.
+ */
+
+/** The token is unknown to the server: its database is another one. */
+export class Stranger extends Error {}
+
+const address = new URLSearchParams(location.search);
+const participant = (address.get('id') ?? address.get('PROLIFIC_PID'))?.slice(0, 64) ?? null;
+
+/** The keeper of answers of this test, with all that was answered before a reload. */
+export async function openAnswers(test) {
+  const place = `voiceconv/${test.id}/${participant ?? ''}`;
+  const service = await persist(findService);
+  if (service?.id !== test.id) return new LocalAnswers(test, place);
+  const answers = new ServerAnswers(place, service.invitation_needed);
+  await answers.resume();
+  return answers;
+}
+
+/** What the server says of its test; null: the page comes from a server of files. */
+async function findService() {
+  try {
+    return await (await request('api/test')).json();
+  } catch (error) {
+    if (error instanceof Denied || error instanceof SyntaxError) return null;
+    throw error;
+  }
+}
+
+class Keeper {
+  constructor(place, state) {
+    this.place = place;
+    this.state = recall(place) ?? state;
+  }
+
+  get list() {
+    return this.state.list;
+  }
+
+  get ready() {
+    return this.state.ready ?? false;
+  }
+
+  get finished() {
+    return this.state.finished ?? false;
+  }
+
+  /** Forget this listener; the next one begins anew. */
+  restart() {
+    forget(this.place);
+  }
+
+  keep(changes) {
+    Object.assign(this.state, changes);
+    remember(this.place, this.state);
+  }
+}
+
+export class ServerAnswers extends Keeper {
+  constructor(place, invitationNeeded) {
+    super(place, {});
+    this.answered = new Set();
+    this.invitation = address.get('invitation');
+    this.asksInvitation = invitationNeeded && !this.invitation;
+  }
+
+  /** After a reload: send what was not acknowledged, and ask where we are. */
+  async resume() {
+    if (!this.state.token) return;
+    try {
+      await this.#deliver().catch((error) => {
+        if (!(error instanceof Denied)) throw error; // refused for good: it is asked once more
+        this.keep({ pending: null });
+      });
+      const known = await (await this.#call('GET', 'api/session')).json();
+      this.answered = new Set(known.answered);
+      this.keep({ list: known.list, finished: known.finished });
+    } catch (error) {
+      if (!(error instanceof Stranger)) throw error;
+      this.stranger = true;
+    }
+  }
+
+  async begin(invitation = this.invitation) {
+    const response = await this.#call('POST', 'api/session', {
+      consent: true,
+      invitation,
+      participant,
+    });
+    this.keep(await response.json());
+  }
+
+  async prepare(setup) {
+    await this.#call('POST', 'api/setup', setup);
+    this.keep({ ready: true });
+  }
+
+  /** Kept here until the server has said that it is kept there. */
+  async answer(answer) {
+    this.keep({ pending: answer });
+    await this.#deliver();
+  }
+
+  async finish(comment) {
+    const response = await this.#call('POST', 'api/finish', { comment });
+    this.keep({ finished: true, code: (await response.json()).code });
+  }
+
+  /** How the test ends: with a code, for whom a crowd platform sent. */
+  get farewell() {
+    return { code: this.state.code };
+  }
+
+  async #deliver() {
+    const { pending } = this.state;
+    if (!pending) return;
+    try {
+      await this.#call('POST', 'api/answers', pending);
+    } catch (error) {
+      if (error.status !== 409) throw error; // 409: it had arrived, its acknowledgement had not
+    }
+    this.answered.add(pending.trial);
+    this.keep({ pending: null });
+  }
+
+  async #call(method, path, body) {
+    const headers = { Authorization: `Bearer ${this.state.token}` };
+    if (body) headers['Content-Type'] = 'application/json';
+    if (!this.state.token) delete headers.Authorization;
+    try {
+      return await persist(() => request(path, { method, headers, body: JSON.stringify(body) }));
+    } catch (error) {
+      throw error.status === 401 ? new Stranger() : error;
+    }
+  }
+}
+
+export class LocalAnswers extends Keeper {
+  constructor(test, place) {
+    super(place, { format: 1, test: test.id, setup: {}, answers: [], comment: '', finished: false });
+    this.nLists = test.lists.length;
+  }
+
+  get answered() {
+    return new Set(this.state.answers.map((answer) => answer.trial));
+  }
+
+  begin() {
+    const asked = Number(address.get('list')) - 1; // ?list=1 is the first
+    const drawn = Math.floor(Math.random() * this.nLists);
+    const list = Number.isInteger(asked) && asked >= 0 && asked < this.nLists ? asked : drawn;
+    const digits = crypto.getRandomValues(new Uint8Array(8));
+    this.keep({ listener: [...digits].map((n) => n.toString(16).padStart(2, '0')).join(''), list });
+  }
+
+  prepare(setup) {
+    this.keep({ setup, ready: true });
+  }
+
+  answer(answer) {
+    const answered = new Date().toISOString();
+    this.keep({ answers: [...this.state.answers, { ...answer, answered }] });
+  }
+
+  finish(comment) {
+    this.keep({ comment, finished: true });
+  }
+
+  /** How the test ends: with a file to be sent, as `voiceconv listen import` reads it. */
+  get farewell() {
+    const { ready, ...record } = this.state;
+    const name = `answers-${record.test}-${record.listener}.json`;
+    return { file: new File([JSON.stringify(record, null, 1)], name, { type: 'application/json' }) };
+  }
+}

@@ -1,0 +1,145 @@
+/** The pages around the trials. Each gives, once the listener has answered, what was answered. */
+
+import { Desk } from './desk.js';
+import { ask, chosen, heading, make, paragraphs, radios, Refused, show } from './dom.js';
+import { drawRound, makeTones } from './headphones.js';
+import { bind } from './keys.js';
+import { lookUp, text, texts } from './strings.js';
+
+const ROUNDS = 3; // of the headphone check
+
+/** Agree to take part; `begin` gets the invitation, where one is asked for. */
+export function consent(test, nTrials, asksInvitation, begin) {
+  const code = make('input', { name: 'invitation', autocomplete: 'off', maxlength: 64 });
+  const parts = [
+    heading(test.title || text('title')),
+    make('p.opening', {}, text('consent.opening', { trials: nTrials })),
+    make('ul', {}, texts('consent.points').map((point) => make('li', {}, point))),
+    asksInvitation && make('label.field', {}, text('consent.invitation'), code),
+    make('p', {}, text('consent.agree')),
+  ];
+  return ask('consent', parts.filter(Boolean), text('consent.button'), () => {
+    if (!asksInvitation) return begin();
+    if (!code.value.trim()) throw new Refused(text('consent.no_invitation'));
+    return begin(code.value.trim());
+  });
+}
+
+/** Set the volume by the test's level stimulus, and say what one listens with. */
+export async function setLevel(test, recordings) {
+  const buffers = await recordings.get([test.level]);
+  const sample = { id: test.level, name: text('level.sample'), key: 'p' };
+  const desk = new Desk(recordings.context, [sample], buffers, { loops: true }, 1);
+  const parts = [
+    heading(text('level.title')),
+    ...paragraphs(texts('level.text')),
+    make('div.sounds', {}, desk.button(test.level)),
+    radios('device', text('level.device'), lookUp('level.devices')),
+  ];
+  return atDesk(desk, () =>
+    ask('level', parts, text('next'), (form) => {
+      const device = chosen(form, 'device');
+      if (desk.unheard.length) throw new Refused(text('level.unheard'));
+      if (!device) throw new Refused(text('level.no_device'));
+      return device;
+    }),
+  );
+}
+
+/** The headphone check: [rounds that were right, rounds], or null where it was left out. */
+export async function checkHeadphones(context) {
+  let nRight = 0;
+  for (let round = 1; round <= ROUNDS; round += 1) {
+    const right = await headphoneRound(context, round);
+    if (right === null) return null;
+    nRight += Number(right);
+  }
+  return [nRight, ROUNDS];
+}
+
+function headphoneRound(context, round) {
+  const order = drawRound();
+  const buffers = new Map([['tones', makeTones(order, context.sampleRate)]]);
+  const tones = { id: 'tones', name: text('headphones.tones'), key: 'p' };
+  const desk = new Desk(context, [tones], buffers, {});
+  const parts = [
+    make('p.lead', {}, text('headphones.round', { round, rounds: ROUNDS })),
+    heading(text('headphones.title')),
+    ...paragraphs(texts('headphones.text')),
+    make('div.sounds', {}, desk.button('tones')),
+    radios('quietest', text('headphones.question'), lookUp('headphones.answers')),
+  ];
+  return atDesk(desk, () =>
+    new Promise((resolve, reject) => {
+      const leave = () => resolve(null);
+      const skip = make('button.plain', { type: 'button', onclick: leave }, text('headphones.skip'));
+      ask('headphones', parts, text('next'), (form) => {
+        const answer = chosen(form, 'quietest');
+        if (!answer) throw new Refused(text('headphones.missing'));
+        return order[Number(answer) - 1] === 'quiet';
+      }, skip).then(resolve, reject);
+    }),
+  );
+}
+
+/** What is to be done, and how attention is checked; `begin` keeps what was set up. */
+export function instruct(method, hasPractice, begin) {
+  const parts = [
+    heading(text('instructions.title')),
+    ...paragraphs(texts(`methods.${method}.instructions`)),
+    ...paragraphs(texts('instructions.all')),
+    ...paragraphs(texts(`methods.${method}.attention`)),
+    hasPractice && make('p', {}, text('instructions.practice')),
+  ];
+  const button = text(hasPractice ? 'instructions.begin_practice' : 'instructions.begin');
+  return ask('instructions', parts.filter(Boolean), button, begin);
+}
+
+/** A last word, and the end. */
+export function comment(finish) {
+  const box = make('textarea', { rows: 6, maxlength: 1000, 'aria-label': text('comment.label') });
+  const parts = [heading(text('comment.title')), ...paragraphs(texts('comment.text')), box];
+  return ask('comment', parts, text('comment.button'), () => finish(box.value.trim()));
+}
+
+/** Thank you: a code to be handed in, or a file to be sent. */
+export function thank({ code, file }, restart) {
+  const parts = [heading(text('thanks.title')), ...paragraphs(texts('thanks.text'))];
+  if (code) {
+    const shown = make('output.code', { id: 'code' }, code);
+    parts.push(make('p', {}, text('thanks.code')), shown);
+  }
+  if (file) {
+    const link = { href: URL.createObjectURL(file), download: file.name };
+    parts.push(
+      make('p', {}, text('thanks.file')),
+      make('a.next', link, text('thanks.download')),
+    );
+  }
+  const again = make('button.plain', { type: 'button', onclick: restart }, text('thanks.again'));
+  show('thanks', ...parts, make('p.again', {}, again));
+}
+
+/** The server doesn't know this listener any more. */
+export function lost(restart) {
+  const button = make('button.next', { type: 'button', onclick: restart }, text('lost.button'));
+  const actions = make('div.actions', {}, button);
+  show('lost', heading(text('lost.title')), ...paragraphs(texts('lost.text')), actions);
+}
+
+/** Something is broken, which a listener cannot mend. */
+export function broken(message) {
+  show('broken', heading(text('broken.title')), ...paragraphs(texts('broken.text', { message })));
+}
+
+/** A page with something to play. */
+async function atDesk(desk, showPage) {
+  desk.open();
+  bind(desk.keys);
+  try {
+    return await showPage();
+  } finally {
+    bind({});
+    desk.close();
+  }
+}

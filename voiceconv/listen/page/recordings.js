@@ -1,0 +1,34 @@
+/** The test's recordings, decoded; asked for early, kept until they were used. */
+
+import { persist, request } from './requests.js';
+
+export class Recordings {
+  #promised = new Map(); // stimulus -> promise of its AudioBuffer
+
+  /** @param {AudioContext} context  recordings are resampled to its rate, once */
+  constructor(context) {
+    this.context = context;
+  }
+
+  /** Promise of the recordings: Map<stimulus, AudioBuffer>. */
+  async get(ids) {
+    const buffers = await Promise.all(ids.map((id) => this.#one(id)));
+    return new Map(ids.map((id, i) => [id, buffers[i]]));
+  }
+
+  /** Load ahead what will be wanted, and forget all else. */
+  expect(ids) {
+    for (const id of this.#promised.keys()) if (!ids.includes(id)) this.#promised.delete(id);
+    for (const id of ids) this.#one(id);
+  }
+
+  #one(id) {
+    if (!this.#promised.has(id)) this.#promised.set(id, this.#load(id));
+    return this.#promised.get(id);
+  }
+
+  async #load(id) {
+    const response = await persist(() => request(`stimuli/${id}.wav`));
+    return this.context.decodeAudioData(await response.arrayBuffer());
+  }
+}

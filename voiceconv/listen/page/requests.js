@@ -1,0 +1,48 @@
+/** Requests that outlast a server's absence. */
+
+import { Refused, tell } from './dom.js';
+import { text } from './strings.js';
+
+const LONGEST_WAIT = 15; // seconds between two attempts
+
+/** The server cannot be reached, or not now. */
+export class Away extends Error {}
+
+/** The server said no: a client error's status, and why. */
+export class Denied extends Refused {
+  constructor(status, reason) {
+    super(text('denied', { status, reason }));
+    this.status = status;
+  }
+}
+
+/** fetch, relative to the page; throws Away or Denied unless it succeeds. */
+export async function request(path, options = {}) {
+  const response = await fetch(path, options).catch(() => null);
+  if (!response || response.status >= 500 || response.status === 429) throw new Away(path);
+  if (!response.ok) throw new Denied(response.status, await reason(response));
+  return response;
+}
+
+/** Attempt until the server is there; the listener is told, once, that it is not. */
+export async function persist(attempt) {
+  for (let wait = 0.5; ; wait = Math.min(2 * wait, LONGEST_WAIT)) {
+    try {
+      const result = await attempt();
+      if (wait > 0.5) tell(text('back'));
+      return result;
+    } catch (error) {
+      if (!(error instanceof Away)) throw error;
+      if (wait === 0.5) tell(text('away'), 'away');
+      await new Promise((resume) => {
+        setTimeout(resume, 1000 * wait);
+        addEventListener('online', resume, { once: true });
+      });
+    }
+  }
+}
+
+async function reason(response) {
+  const { detail } = await response.json().catch(() => ({}));
+  return typeof detail === 'string' ? detail : response.statusText;
+}
