@@ -16,6 +16,7 @@ from voiceconv.listen.answers import read_progress, read_store
 from voiceconv.listen.guards import Attempts, basic_password, same
 from voiceconv.listen.manifest import Test
 from voiceconv.listen.tables import answers_csv
+from voiceconv.listen.webmushra import webmushra_csv
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -44,6 +45,7 @@ class Admin:
         self.router = APIRouter(prefix="/admin", dependencies=[Depends(self._let_in)])
         self.router.get("")(self.overview)
         self.router.get("/answers.csv")(self.answers)
+        self.router.get("/webmushra.csv")(self.webmushra)
         for name in ("admin.css", "admin.js"):
             self._serve(name)
 
@@ -56,6 +58,11 @@ class Admin:
         return _download(
             f"answers-{self.test.id}.csv", answers_csv(self.test, *read_store(self.folder))
         )
+
+    def webmushra(self) -> Response:
+        """As webMUSHRA's own file of results has them."""
+        text = webmushra_csv(self.test, *read_store(self.folder))
+        return _download(f"webmushra-{self.test.id}.csv", text)
 
     def _serve(self, name: str) -> None:
         self.router.get(f"/{name}")(lambda: FileResponse(TEMPLATES / name))

@@ -1,4 +1,4 @@
-"""Answers as CSV: one row for each judged stimulus, or as webMUSHRA lays its results out."""
+"""Answers as CSV, one row for each judged stimulus."""
 
 import csv
 import io
