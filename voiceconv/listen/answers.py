@@ -142,7 +142,7 @@ class Store:
     def needs_invitation(self) -> bool:
         """Whether there are invitations."""
         with self._lock:
-            return bool(self._db.execute("SELECT EXISTS (SELECT * FROM invitations)").fetchone()[0])
+            return _count(self._db, "invitations") > 0
 
     def start(
         self, n_lists: int, participant: str | None = None, invitation: str | None = None
@@ -152,13 +152,11 @@ class Store:
         An invitation is its listener's token: opened again, it gives the same session back.
         Raises NotInvitedError.
         """
-        if self.needs_invitation and invitation is None:
-            raise NotInvitedError
-        token = invitation if self.needs_invitation and invitation else secrets.token_urlsafe(24)
+        token = secrets.token_urlsafe(24)
         with self._transaction() as db:
-            if token == invitation:
-                known = "SELECT * FROM invitations WHERE token = ?"
-                if db.execute(known, (digest(token),)).fetchone() is None:
+            if _count(db, "invitations") > 0:
+                token = invitation or ""
+                if _count(db, "invitations WHERE token = ?", digest(token)) == 0:
                     raise NotInvitedError
                 if (before := self._listener(token)) is not None:
                     return token, before.list
@@ -196,14 +194,12 @@ class Store:
         with self._transaction() as db:
             if _insert_answer(db, answer) == 0:
                 raise AnsweredError
-            count = "SELECT count(*) FROM answers WHERE listener = ?"
-            return int(db.execute(count, (answer.listener,)).fetchone()[0])
+            return _count(db, "answers WHERE listener = ?", answer.listener)
 
     def finish(self, listener: str, n_trials: int, comment: str) -> str:
         """End a session: its code; the first time counts. Raises UnansweredError."""
         with self._transaction() as db:
-            count = "SELECT count(*) FROM answers WHERE listener = ?"
-            if db.execute(count, (listener,)).fetchone()[0] < n_trials:
+            if _count(db, "answers WHERE listener = ?", listener) < n_trials:
                 raise UnansweredError
             _end(db, listener, now(), comment)
             select = "SELECT code FROM listeners WHERE id = ?"
@@ -279,12 +275,15 @@ def _reading(folder: Path) -> Iterator[sqlite3.Connection]:
 
 def _check_version(path: Path, db: sqlite3.Connection) -> None:
     version = db.execute("PRAGMA user_version").fetchone()[0]
-    tables = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-    if version != _VERSION and (version, tables) != (0, 0):
+    if version != _VERSION and (version, _count(db, "sqlite_schema")) != (0, 0):
         raise InputError(
             f"{path} is of version {version}, not {_VERSION}; "
             "use the voiceconv that wrote it, or move it away"
         )
+
+
+def _count(db: sqlite3.Connection, rows: str, *values: str) -> int:
+    return int(db.execute(f"SELECT count(*) FROM {rows}", values).fetchone()[0])
 
 
 def _least_used(db: sqlite3.Connection, n_lists: int) -> int:
