@@ -14,7 +14,7 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from typing import Any
 import yaml
 
 from voiceconv.files import appearing
-from voiceconv.listen.manifest import PAGE, TRIAL, Test, Trial
+from voiceconv.listen.manifest import PAGE, SYSTEM, TRIAL, Test, Trial
 from voiceconv.listen.pcm import place
 
 FOLDER = "reseval"
@@ -69,7 +69,8 @@ def write_reseval(folder: Path, test: Test) -> None:
                     target = root / name / condition / f"{number:0{width}}.wav"
                     place(folder / PAGE / "stimuli" / f"{stimulus}.wav", target)
                     key.writerow(_key(test, name, condition, target, stimulus))
-            text = yaml.safe_dump(_configuration(test, name), sort_keys=False, allow_unicode=True)
+            content = _configuration(test, name, rows)
+            text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
             header = _HEADER.format(name=name)
             (root / f"{name}.yaml").write_text(header + text, encoding="utf-8")
         (root / "files.csv").write_text(table.getvalue(), encoding="utf-8")
@@ -79,15 +80,15 @@ def _evaluations(test: Test) -> dict[str, list[Row]]:
     """Name -> its rows: one for each trial, of MOS one for each sentence that all systems have."""
     folders = _folders(test)
     trials = [trial for trial in test.trials.values() if trial.kind == TRIAL]
-    if not test.method.is_choice:
-        return {test.method_name: list(_by_item(test, folders, trials))}
-    systems = [folders[name] for name in test.names("system")]
-    pairs = list(combinations(systems, 2))
     evaluations: dict[str, list[Row]] = {}
-    for pair in pairs:
-        name = "-".join([test.method_name, *pair]) if len(pairs) > 1 else test.method_name
+    if test.method.is_choice:
+        pairs = list(combinations([folders[name] for name in test.names(SYSTEM)], 2))
         rows = [_row(test, folders, trial) for trial in trials]
-        evaluations[name] = [row for row in rows if set(pair) <= row.keys()]
+        for pair in pairs:
+            name = "-".join([test.method_name, *pair]) if len(pairs) > 1 else test.method_name
+            evaluations[name] = [row for row in rows if set(pair) <= row.keys()]
+    else:
+        evaluations[test.method_name] = list(_by_item(test, folders, trials))
     return {name: rows for name, rows in evaluations.items() if rows}
 
 
@@ -129,8 +130,9 @@ def _key(test: Test, name: str, condition: str, target: Path, stimulus: str) -> 
     ]  # fmt: skip
 
 
-def _configuration(test: Test, name: str) -> dict[str, Any]:
+def _configuration(test: Test, name: str, rows: Sequence[Row]) -> dict[str, Any]:
     """All keys that ReSEval's examples have, except for its own listening test."""
+    n_judged = len(rows) * (len(rows[0]) if test.method_name == "mos" else 1)
     per_list = [sum(test.trials[t.trial].kind == TRIAL for t in turns) for turns in test.lists]
     return {
         "name": f"voiceconv-{test.id}-{name}",
@@ -149,7 +151,7 @@ def _configuration(test: Test, name: str) -> dict[str, Any]:
             "duration": {"total": 86400, "assignment": 3600, "autoapprove": 172800},
         },
         "participants": len(test.lists),
-        "samples_per_participant": max(per_list),
+        "samples_per_participant": min(n_judged, *per_list),
         "random_seed": test.seed,
         "welcome_text": _WELCOME,
         "prescreen_questions": [
