@@ -4,64 +4,26 @@ ratings.py joins answers with the manifest, screening.py says whose count, inter
 their intervals, comparisons.py compares systems, planning.py says how many listeners are missing.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
-from voiceconv.listen.manifest import Test
+import numpy as np
 
+from voiceconv.errors import InputError
+from voiceconv.listen import comparisons, screening
+from voiceconv.listen.answers import Answer, Listener
+from voiceconv.listen.comparisons import Contrast
+from voiceconv.listen.intervals import FEWEST, Estimate, estimate, table
+from voiceconv.listen.manifest import REFERENCE, SYSTEM, Test
+from voiceconv.listen.planning import Needed, needed
+from voiceconv.listen.ratings import Ratings, join
+from voiceconv.listen.screening import Screened
+from voiceconv.listen.strengths import strengths
 
-class Estimate(NamedTuple):
-    """A figure with its 95% interval; NaN for both ends where there is none (one listener)."""
+__all__ = ["Analysis", "Contrast", "Estimate", "Needed", "Screened", "analyse"]
 
-    mean: float
-    low: float
-    high: float
-    n: int  # ratings, choices
-    n_listeners: int
-    n_items: int
-
-
-class Screened(NamedTuple):
-    """What became of a listener. `reasons` of one who was kept are remarks, not grounds."""
-
-    listener: str
-    n_answers: int  # to trials that count, without training and checks
-    kept: bool
-    reasons: list[str]
-
-
-class Contrast(NamedTuple):
-    """Two systems compared.
-
-    difference: ratings: second less first; ab: the share that prefers second; abx: the share
-    correct. p is the headline's, of `test`; p_holm is corrected over all contrasts of the test.
-    beside: p of narrower views, by their names ("these items only", "binomial, ...").
-    """
-
-    first: str
-    second: str
-    difference: Estimate
-    test: str
-    p: float
-    p_holm: float
-    n_pairs: int
-    beside: dict[str, float]
-
-
-class Needed(NamedTuple):
-    """Listeners in all (not: further ones) for `power` to find a difference as `wanted`.
-
-    n_listeners: None where no number of listeners is enough with these items; n_items is then how
-    many items would be with as many listeners as there are now (None, too, where that isn't so).
-    """
-
-    first: str
-    second: str
-    wanted: float
-    n_listeners: int | None
-    n_items: int | None
-    now: int
-    power: float = 0.8
+# A difference that listeners would care about, where none is wanted: half a step of MOS is large.
+WANTED = {"mos": 0.3, "similarity": 0.3, "mushra": 5.0, "ab": 0.1, "abx": 0.1}  # shares: off 1/2
 
 
 @dataclass(frozen=True)
@@ -73,7 +35,7 @@ class Analysis:
             ab: Bradley-Terry strengths, natural logarithms of odds, whose mean is 0; abx: empty.
         directions: direction -> the same of its items; empty where there is but one direction.
         values: kept listeners' ratings by system (ab: 1 for a trial won, 0 for one lost).
-        listener_means: each kept listener's mean by system, the points of a box plot; ab, abx: empty.
+        listener_means: each kept listener's mean by system, a box plot's points; ab, abx: empty.
         comments: (listener, trial, text), trial "" for the one on the whole test.
         notes: sentences that a reader of the figures must know.
     """
@@ -98,3 +60,161 @@ class Analysis:
     def n_kept(self) -> int:
         """Listeners whose answers count."""
         return sum(one.kept for one in self.screened)
+
+
+def analyse(
+    test: Test,
+    listeners: Sequence[Listener],
+    answers: Sequence[Answer],
+    *,
+    wanted: float | None = None,
+    screen: bool = True,
+    seed: int = 0,
+) -> Analysis:
+    """All figures of a test's answers; the same seed gives the same ones.
+
+    Args:
+        wanted: the difference that planning is for, on the scale, or as a share off 1/2; None: that
+            of `WANTED`.
+        screen: leave out who fails screening; False: only say so.
+
+    Raises InputError where nobody's answers count, or answers are not those of the test.
+    """
+    screened = screening.screen(test, listeners, answers, screen)
+    kept = {one.listener for one in screened if one.kept}
+    ratings = join(test, answers, kept)
+    if not len(ratings):
+        raise InputError(_nobody(screened))
+    wanted = WANTED[test.method_name] if wanted is None else wanted
+    if not wanted > 0:
+        raise InputError(f"a wanted difference of {wanted:g} is none; give one above 0")
+    systems, notes = _systems(test, ratings, seed)
+    directions = {}
+    if len(ratings.directions) > 1:
+        for number, name in enumerate(ratings.directions):
+            own = ratings.where(ratings.direction == number)
+            directions[name] = _systems(test, own, seed)[0] if len(own) else {}
+    contrasts = _contrasts(test, ratings, seed)
+    return Analysis(
+        test=test,
+        screened=screened,
+        systems=systems,
+        directions={name: own for name, own in directions.items() if own},
+        contrasts=contrasts,
+        needed=list(_needed(test, ratings, contrasts, wanted)),
+        values=_values(test, ratings),
+        listener_means={} if test.method.is_choice else _listener_means(ratings),
+        comments=list(_comments(listeners, answers)),
+        notes=notes + list(_notes(ratings)),
+    )
+
+
+def compared(test: Test, ratings: Ratings) -> list[str]:
+    """The systems under test; of a single one the reference, too, if it was rated."""
+    names = test.names(SYSTEM)
+    rated = {test.stimuli[name].system for one in test.trials.values() for name in one.shown}
+    references = [name for name in test.names(REFERENCE) if name in rated]
+    return names + references if test.method.is_choice or len(names) < 2 else names
+
+
+def _systems(test: Test, ratings: Ratings, seed: int) -> tuple[dict[str, Estimate], list[str]]:
+    """Each system's mean or strength; sentences on how, where that isn't as usual."""
+    if test.method_name == "abx":
+        return {}, []
+    if test.method.is_choice:
+        chosen = {*ratings.system.tolist(), *ratings.other.tolist()}
+        names = [name for number, name in enumerate(ratings.systems) if number in chosen]
+        found, is_separated = strengths(ratings, names, seed)
+        return found, [_SEPARATED] if is_separated else []
+    result = {}
+    for number, name in enumerate(ratings.systems):
+        own = ratings.where(ratings.system == number)
+        if len(own):
+            cells = table(own.listener, own.item, own.value)
+            result[name] = estimate(cells, seed, test.method.scale)
+    return result, []
+
+
+def _contrasts(test: Test, ratings: Ratings, seed: int) -> list[Contrast]:
+    names = compared(test, ratings)
+    if test.method.scale is None:
+        is_abx = test.method_name == "abx"
+        return comparisons.preferences(ratings, names, right=is_abx, seed=seed)
+    return comparisons.contrasts(ratings, names, test.method.scale, seed)
+
+
+def _needed(
+    test: Test, ratings: Ratings, contrasts: Sequence[Contrast], wanted: float
+) -> Iterator[Needed]:
+    adjusted = None if test.method.is_choice else comparisons.adjust(ratings)
+    for one in contrasts:
+        if adjusted is None:
+            own = ratings.of(one.first, one.second)
+            cells = table(own.listener, own.item, own.value)
+        else:
+            pair = [ratings.systems.index(name) for name in (one.first, one.second)]
+            cells = comparisons.difference(ratings, adjusted, *pair)
+        found = needed(one.first, one.second, cells, wanted)
+        if found is not None:
+            yield found
+
+
+def _values(test: Test, ratings: Ratings) -> dict[str, list[float]]:
+    """Ratings by system; of preferences 1 and 0 for each trial won and lost."""
+    result = {}
+    for number, name in enumerate(ratings.systems):
+        values = ratings.value[ratings.system == number].tolist()
+        if test.method_name == "ab":
+            values = [1 - value for value in values]
+            values += ratings.value[ratings.other == number].tolist()
+        if values and test.method_name != "abx":
+            result[name] = values
+    return result
+
+
+def _listener_means(ratings: Ratings) -> dict[str, list[float]]:
+    result = {}
+    for number, name in enumerate(ratings.systems):
+        own = ratings.where(ratings.system == number)
+        if len(own):
+            sums = np.bincount(own.listener, own.value)
+            counts = np.bincount(own.listener)
+            result[name] = (sums[counts > 0] / counts[counts > 0]).tolist()
+    return result
+
+
+def _comments(
+    listeners: Sequence[Listener], answers: Sequence[Answer]
+) -> Iterator[tuple[str, str, str]]:
+    yield from ((one.listener, one.trial, one.comment) for one in answers if one.comment)
+    yield from ((one.id, "", one.comment) for one in listeners if one.comment)
+
+
+def _notes(ratings: Ratings) -> Iterator[str]:
+    n_listeners, n_items = (len(np.unique(part)) for part in (ratings.listener, ratings.item))
+    if n_listeners == 1:
+        yield "A single listener's answers: no interval or test says anything of other listeners."
+    elif n_listeners < FEWEST:
+        yield f"Answers of {n_listeners} listeners: intervals are Student's, and wide."
+    if n_items == 1:
+        yield "A single item: intervals and tests are for other listeners, on this item."
+    elif n_items < FEWEST:
+        yield f"{n_items} items: intervals are Student's, and wide."
+
+
+def _nobody(screened: Sequence[Screened]) -> str:
+    if not any(one.n_answers for one in screened):
+        return (
+            "nobody has answered a trial that counts yet; wait for listeners of voiceconv listen "
+            "serve, or import their answers"
+        )
+    return (
+        f"screening leaves none of {len(screened)} listeners; their grounds are in the report "
+        "that voiceconv listen report --no-screening makes"
+    )
+
+
+_SEPARATED = (
+    "A system, or a group of them, won or lost all comparisons with the others: half a choice "
+    "either way was added to every pair, without which there are no strengths."
+)

@@ -1,0 +1,225 @@
+"""Means of answers, with 95% intervals for other listeners and other items than those of the test.
+
+Answers are a two-way table: listener l rated item i. Whoever has two answers of a listener, or two
+on an item, has less than two answers' worth, so that the model is that of crossed random effects,
+
+    answer = mean + listener + item + residual,
+
+and the interval is a *symmetric bootstrap-t over listeners and items*:
+
+- Listeners and items are drawn with replacement, independently (the pigeonhole bootstrap: McCullagh
+  2000, Bernoulli 6; Owen 2007, Annals of Applied Statistics 1). As it counts the residual about
+  three times (Owen, theorem 3), its own spread is too wide where people agree, and its percentiles
+  are too narrow for ten listeners; neither is used.
+- Each draw's mean is divided by its own standard error instead, and so is the data's (bootstrap-t,
+  symmetric: Hall 1988, JRSS B 50). The 95th percentile of |draw's mean - mean| / (draw's error) is
+  what the interval extends to either side, in standard errors of the data.
+- The standard error is that of the model: its three variances by the method of moments, unbiased
+  for whatever cells were answered (as Gao and Owen 2017, Electronic Journal of Statistics 11),
+  negative ones set to 0. Complete tables: the mean squares of the two-way analysis of variance.
+
+Where it is off (benchmarks/listen_simulation.py has the table): above 97% where neither listeners
+nor items differ at all, because of the variances set to 0; down to 93% with ten of either, whose
+own spread is what matters. Below `FEWEST` of either the draws say too little: Student's t with one
+degree of freedom less than there are of them stands in, which is wide. Of a single item the
+interval is for other listeners on that item. Of a single listener there is none.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t as student
+
+N_DRAWS = 2000
+COVERAGE = 0.95
+FEWEST = 6  # listeners and items for a bootstrap
+_TINY = 1e-12
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+class Estimate(NamedTuple):
+    """A figure with its 95% interval; NaN for both ends where there is none (one listener)."""
+
+    mean: float
+    low: float
+    high: float
+    n: int  # ratings, choices
+    n_listeners: int
+    n_items: int
+
+
+class Cells(NamedTuple):
+    """Listeners by items: sums of the answers (L, I), and how many these are (L, I)."""
+
+    total: Floats
+    count: Floats
+
+    @property
+    def n(self) -> int:
+        """Answers."""
+        return round(float(self.count.sum()))
+
+    @property
+    def mean(self) -> float:
+        """Of all answers."""
+        return float(self.total.sum() / self.count.sum())
+
+
+class Variances(NamedTuple):
+    """Of the model's parts; each with what it is multiplied by in the variance of the mean.
+
+    With n answers, of which n_l are listener l's: listeners' is sum(n_l^2) / n^2, which is 1 / L
+    where all have as many; items' likewise; residuals' is 1 / n.
+    """
+
+    listener: float
+    item: float
+    residual: float
+    per_listener: float
+    per_item: float
+    per_answer: float
+    n_listeners: int
+    n_items: int
+    n: int
+
+    @property
+    def of_mean(self) -> float:
+        """The squared standard error."""
+        a, b = self.listener * self.per_listener, self.item * self.per_item
+        return a + b + self.residual * self.per_answer
+
+    @property
+    def df(self) -> float:
+        """Degrees of freedom of the squared standard error, after Satterthwaite 1946.
+
+        It is L + I - E: the mean squares of listeners' means, of items' means and of the residual.
+        A part that was set to 0 takes the residual's share with it.
+        """
+        error = self.residual * self.per_answer
+        rows, columns = self.listener * self.per_listener, self.item * self.per_item
+        n_rows, n_columns = self.n_listeners - 1, self.n_items - 1
+        spread = (rows + error) ** 2 / max(n_rows, 1) if rows > 0 else 0.0
+        spread += (columns + error) ** 2 / max(n_columns, 1) if columns > 0 else 0.0
+        if (rows > 0) == (columns > 0):
+            spread += error**2 / max(self.n - n_rows - n_columns - 1, 1)
+        return float(self.of_mean**2 / spread) if spread > 0 else float(max(n_rows, 1))
+
+
+def table(listener: Integers, item: Integers, values: Floats) -> Cells:
+    """Answers (n,) with their listeners and items, by number -> cells of those that occur."""
+    listeners, rows = np.unique(listener, return_inverse=True)
+    items, columns = np.unique(item, return_inverse=True)
+    shape = (len(listeners), len(items))
+    total, count = np.zeros(shape), np.zeros(shape)
+    np.add.at(total, (rows, columns), values)
+    np.add.at(count, (rows, columns), 1.0)
+    return Cells(total, count)
+
+
+def estimate(
+    cells: Cells, seed: int = 0, bounds: tuple[float, float] | None = None, n: int | None = None
+) -> Estimate:
+    """The mean of a table of answers and its interval, cut off at `bounds` (the scale's ends)."""
+    mean, shape = cells.mean, cells.total.shape
+    reach = margin(cells, seed)
+    low, high = mean - reach, mean + reach
+    if bounds is not None:
+        low, high = (float(np.clip(end, *bounds)) for end in (low, high))
+    return Estimate(mean, low, high, cells.n if n is None else n, *shape)
+
+
+def margin(cells: Cells, seed: int = 0) -> float:
+    """How far the interval extends to either side of the mean; NaN for a single listener."""
+    found = variances(cells)
+    if found.n_listeners < 2:
+        return float("nan")
+    error = float(np.sqrt(found.of_mean))
+    if error < _TINY:
+        return 0.0
+    return error * _quantile(cells, seed)
+
+
+def variances(cells: Cells) -> Variances:
+    """The variances of a table's parts, by the method of moments, and their weights."""
+    n_listeners, n_items = cells.total.shape
+    _, parts, weights = _moments(cells, np.ones((1, n_listeners)), np.ones((1, n_items)))
+    return Variances(*parts[0].tolist(), *weights[0].tolist(), n_listeners, n_items, cells.n)
+
+
+def _quantile(cells: Cells, seed: int) -> float:
+    """The 95th percentile of |t| over draws of listeners and items."""
+    shape = cells.total.shape
+    fewest = min(size for size in shape if size > 1)
+    stand_in = float(student.ppf((1 + COVERAGE) / 2, fewest - 1))
+    if fewest < FEWEST:
+        return stand_in
+    rng = np.random.default_rng(seed)
+    drawn = [rng.multinomial(size, np.full(size, 1 / size), N_DRAWS) for size in shape]
+    mean, parts, weights = _moments(cells, *(one.astype(np.float64) for one in drawn))
+    error = np.sqrt((parts * weights).sum(1))
+    defined = np.isfinite(mean) & (error > _TINY)  # not so where all that was drawn is alike
+    if defined.mean() < COVERAGE:
+        return stand_in
+    t = np.abs(mean[defined] - cells.mean) / error[defined]
+    return float(np.quantile(t, COVERAGE))
+
+
+def _moments(cells: Cells, w: Floats, v: Floats) -> tuple[Floats, Floats, Floats]:
+    """How often each listener (R, L) and item (R, I) counts -> means (R,), variances and weights.
+
+    Variances (R, 3), of listeners, items and residuals, solve `expected @ variances = squares`,
+    where squares are the sums of squares of the deviations from the mean: of listeners' sums, of
+    items' sums, and of cells. Weights (R, 3) make the variance of the mean of them.
+    """
+    total, count = cells
+    with np.errstate(divide="ignore", invalid="ignore"):  # a draw may hold no answer at all
+        of_listener, of_item = v @ count.T, w @ count  # answers: (R, L), (R, I)
+        n = (w * of_listener).sum(1)
+        mean = (w * (v @ total.T)).sum(1) / n
+        by_listener = v @ total.T - mean[:, None] * of_listener
+        by_item = w @ total - mean[:, None] * of_item
+        count_squares = w @ count**2  # (R, I)
+        n2 = (v * count_squares).sum(1)
+        by_cell = (v * (w @ total**2)).sum(1) - 2 * mean * (v * (w @ (total * count))).sum(1)
+        squares = [(w * by_listener**2).sum(1), (v * by_item**2).sum(1), by_cell + mean**2 * n2]
+        expected = _expected(cells, w, v, of_listener, of_item, n, n2, count_squares)
+        scale = np.stack([(w * of_listener**2).sum(1), (v * of_item**2).sum(1), n], 1)  # (R, 3)
+        # Rows of one size. Where listeners can't be told from residuals, the least squares'
+        # solution of the least norm has the right sum of them.
+        matrix = np.nan_to_num(expected / scale[..., None])
+        right = np.nan_to_num(np.stack(squares, 1) / scale)
+        parts = np.maximum((np.linalg.pinv(matrix, rcond=1e-9) @ right[..., None])[..., 0], 0.0)
+        return mean, parts, scale / n[:, None] ** 2
+
+
+def _expected(
+    cells: Cells,
+    w: Floats,
+    v: Floats,
+    of_listener: Floats,
+    of_item: Floats,
+    n: Floats,
+    n2: Floats,
+    count_squares: Floats,
+) -> Floats:
+    """(R, 3, 3): what each variance adds to each sum of squares, the mean being the data's own."""
+    count = cells.count
+    L2, I2 = (w * of_listener**2).sum(1), (v * of_item**2).sum(1)
+    L3, I3 = (w * of_listener**3).sum(1), (v * of_item**3).sum(1)
+    crossed = (w * of_listener * ((v * of_item) @ count.T)).sum(1)
+    both = n2 - 2 * crossed / n + L2 * I2 / n**2
+    listener_cells = (w * of_listener * (v @ (count**2).T)).sum(1)
+    item_cells = (v * of_item * count_squares).sum(1)
+    rows = [
+        [L2 - 2 * L3 / n + L2**2 / n**2, both, n - L2 / n],
+        [both, I2 - 2 * I3 / n + I2**2 / n**2, n - I2 / n],
+        [
+            n2 - 2 * listener_cells / n + n2 * L2 / n**2,
+            n2 - 2 * item_cells / n + n2 * I2 / n**2,
+            n - n2 / n,
+        ],
+    ]
+    return np.stack([np.stack(row, 1) for row in rows], 1)

@@ -1,0 +1,82 @@
+"""Bradley-Terry strengths of systems from choices between two, by maximum likelihood.
+
+The log-odds that b is preferred to a are strength b less strength a (Bradley and Terry 1952,
+Biometrika 39): a logistic regression without intercept, of which Newton's method finds the maximum.
+Strengths are natural logarithms of odds, and their mean is 0.
+
+The intervals are those of intervals.py over listeners and items, of each choice's influence on a
+strength: the inverse of the information times the choice's score (Hampel 1974, JASA 69).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
+
+from voiceconv.listen.intervals import Estimate, estimate, table
+from voiceconv.listen.ratings import Floats, Ratings
+
+HALF = 0.5  # of a choice, either way, is added to each pair where there is no maximum
+_STEPS = 100
+_CLOSE = 1e-10
+
+
+def strengths(
+    choices: Ratings, systems: Sequence[str], seed: int = 0
+) -> tuple[dict[str, Estimate], bool]:
+    """Choices between `systems` -> strength of each, and whether half choices had to be added.
+
+    There is a maximum only where every system, however systems are split in two groups, was
+    preferred to one of the other group at least once (Ford 1957). Where that isn't so, half a
+    choice each way is added to every pair of systems.
+    """
+    numbers = [choices.systems.index(name) for name in systems]
+    first, second = (np.searchsorted(numbers, column) for column in (choices.system, choices.other))
+    wins = np.zeros((len(systems), len(systems)))  # [a, b]: how often b was preferred to a
+    np.add.at(wins, (first, second), choices.value)
+    np.add.at(wins, (second, first), 1 - choices.value)
+    n_groups, _ = connected_components(wins > 0, connection="strong")
+    if n_groups > 1:
+        wins += HALF * (1 - np.eye(len(systems)))
+    found = fit(wins)
+    chance = 1 / (1 + np.exp(found[first] - found[second]))
+    score = np.zeros((len(choices), len(systems)))
+    rows = np.arange(len(choices))
+    score[rows, second] = choices.value - chance
+    score[rows, first] = chance - choices.value
+    influence = score @ np.linalg.pinv(_information(wins, found))
+    influence -= influence.mean(0)  # not 0 where half choices were added
+    result = {}
+    for number, name in enumerate(systems):
+        own = (first == number) | (second == number)
+        values = found[number] + len(choices) * influence[:, number]
+        cells = table(choices.listener, choices.item, values)
+        result[name] = estimate(cells, seed, n=int(own.sum()))
+    return result, n_groups > 1
+
+
+def fit(wins: Floats) -> Floats:
+    """wins[a, b], how often b was preferred to a (S, S) -> log strengths (S,), whose mean is 0."""
+    found = np.zeros(len(wins))
+    for _ in range(_STEPS):
+        chance = _chances(found)
+        gradient = (wins - (wins + wins.T) * chance).sum(0)
+        step = np.linalg.pinv(_information(wins, found)) @ gradient
+        found += np.clip(step, -1, 1)  # a full step may overshoot where chances are near 0 or 1
+        if np.abs(step).max() < _CLOSE:
+            break
+    centred: Floats = found - found.mean()
+    return centred
+
+
+def _chances(found: Floats) -> Floats:
+    """[a, b]: of b being preferred to a."""
+    return 1 / (1 + np.exp(found[:, None] - found[None, :]))
+
+
+def _information(wins: Floats, found: Floats) -> NDArray[np.float64]:
+    """Fisher's information (S, S): the Laplacian of the pairs' variances."""
+    chance = _chances(found)
+    weight = (wins + wins.T) * chance * (1 - chance)
+    return np.diag(weight.sum(0)) - weight
