@@ -14,7 +14,8 @@ and finds differences that a few items make. So there are several p:
   guesses, whoever it is and whatever the item.
 - `beside`: "these items": `scipy.stats.wilcoxon` of the listeners' mean differences (zeros dropped;
   exact for up to 50 without ties, else by the normal approximation), which says nothing of other
-  items; "these listeners": the same of the items' mean differences; of preferences the exact binomial test, as if all choices were independent.
+  items; "these listeners": the same of the items' mean differences; of preferences the exact
+  binomial test, as if all choices were independent.
 
 benchmarks/listen_simulation.py has the false-alarm rates of all of them.
 """
@@ -263,7 +264,7 @@ def _wilcoxon(
 
 
 def _less(cells: Cells, value: float) -> Cells:
-    return Cells(cells.total - value * cells.count, cells.count)
+    return Cells(cells.sums - value * cells.counts, cells.counts)
 
 
 def _at_least_wilson(share: Estimate, k: int) -> Estimate:

@@ -54,18 +54,18 @@ class Estimate(NamedTuple):
 class Cells(NamedTuple):
     """Listeners by items: sums of the answers (L, I), and how many these are (L, I)."""
 
-    total: Floats
-    count: Floats
+    sums: Floats
+    counts: Floats
 
     @property
     def n(self) -> int:
         """Answers."""
-        return round(float(self.count.sum()))
+        return round(float(self.counts.sum()))
 
     @property
     def mean(self) -> float:
         """Of all answers."""
-        return float(self.total.sum() / self.count.sum())
+        return float(self.sums.sum() / self.counts.sum())
 
 
 class Variances(NamedTuple):
@@ -123,7 +123,7 @@ def estimate(
     cells: Cells, seed: int = 0, bounds: tuple[float, float] | None = None, n: int | None = None
 ) -> Estimate:
     """The mean of a table of answers and its interval, cut off at `bounds` (the scale's ends)."""
-    mean, shape = cells.mean, cells.total.shape
+    mean, shape = cells.mean, cells.sums.shape
     reach = margin(cells, seed)
     low, high = mean - reach, mean + reach
     if bounds is not None:
@@ -144,14 +144,15 @@ def margin(cells: Cells, seed: int = 0) -> float:
 
 def variances(cells: Cells) -> Variances:
     """The variances of a table's parts, by the method of moments, and their weights."""
-    n_listeners, n_items = cells.total.shape
+    n_listeners, n_items = cells.sums.shape
     _, parts, weights = _moments(cells, np.ones((1, n_listeners)), np.ones((1, n_items)))
-    return Variances(*parts[0].tolist(), *weights[0].tolist(), n_listeners, n_items, cells.n)
+    sizes = (n_listeners, n_items, cells.n)
+    return Variances._make((*parts[0].tolist(), *weights[0].tolist(), *sizes))
 
 
 def _quantile(cells: Cells, seed: int) -> float:
     """The 95th percentile of |t| over draws of listeners and items."""
-    shape = cells.total.shape
+    shape = cells.sums.shape
     fewest = min(size for size in shape if size > 1)
     stand_in = float(student.ppf((1 + COVERAGE) / 2, fewest - 1))
     if fewest < FEWEST:
@@ -206,7 +207,7 @@ def _expected(
     count_squares: Floats,
 ) -> Floats:
     """(R, 3, 3): what each variance adds to each sum of squares, the mean being the data's own."""
-    count = cells.count
+    count = cells.counts
     L2, I2 = (w * of_listener**2).sum(1), (v * of_item**2).sum(1)
     L3, I3 = (w * of_listener**3).sum(1), (v * of_item**3).sum(1)
     crossed = (w * of_listener * ((v * of_item) @ count.T)).sum(1)

@@ -70,10 +70,20 @@ def join(test: Test, answers: Iterable[Answer], kept: Iterable[str]) -> Ratings:
         )
         for first, second, value in _values(test, trial, answer):
             rows.append((*where, systems.index(first), systems.index(second), value))
-    columns = list(zip(*rows, strict=True)) if rows else [()] * 6
-    whole = [np.array(column, np.int64) for column in columns[:-1]]
-    names = [tuple(part) for part in (listeners, items, systems, directions)]
-    return Ratings(*names, *whole, np.array(columns[-1], np.float64))
+    columns = zip(*rows, strict=True) if rows else [()] * 6
+    listener, item, direction, system, other, values = map(np.array, columns)
+    return Ratings(
+        listeners=tuple(listeners),
+        items=tuple(items),
+        systems=tuple(systems),
+        directions=tuple(directions),
+        listener=listener.astype(np.int64),
+        item=item.astype(np.int64),
+        direction=direction.astype(np.int64),
+        system=system.astype(np.int64),
+        other=other.astype(np.int64),
+        value=values.astype(np.float64),
+    )
 
 
 def trial_of(test: Test, answer: Answer) -> Trial:
