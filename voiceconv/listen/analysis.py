@@ -210,7 +210,7 @@ def _nobody(screened: Sequence[Screened]) -> str:
         )
     return (
         f"screening leaves none of {len(screened)} listeners; their grounds are in the report "
-        "that voiceconv listen report --no-screening makes"
+        "that voiceconv listen report --keep-all makes"
     )
 
 
