@@ -14,7 +14,7 @@ from fastapi.responses import FileResponse, HTMLResponse, Response
 from voiceconv import __version__
 from voiceconv.listen.answers import read_progress, read_store
 from voiceconv.listen.guards import Attempts, basic_password, same
-from voiceconv.listen.manifest import Test
+from voiceconv.listen.manifest import ATTENTION, TRAINING, TRIAL, Test
 from voiceconv.listen.tables import answers_csv
 from voiceconv.listen.webmushra import webmushra_csv
 
@@ -87,7 +87,7 @@ class Admin:
 def overview(folder: Path, test: Test) -> dict[str, Any]:
     """What the template says."""
     progress = read_progress(folder)
-    kinds: Counter[str] = Counter()
+    kinds = Counter({trial.kind: 0 for trial in test.trials.values()})
     for trial, count in progress.by_trial.items():
         kinds[test.trials[trial].kind] += count
     lists = [{"started": 0, "finished": 0, "answers": 0} for _ in test.lists]
@@ -101,7 +101,7 @@ def overview(folder: Path, test: Test) -> dict[str, Any]:
         "n_answers": sum(progress.by_listener.values()),
         "n_finished": sum(row["finished"] for row in lists),
         "lists": lists,
-        "kinds": kinds,
+        "kinds": [(kind, kinds[kind]) for kind in (TRAINING, TRIAL, ATTENTION) if kind in kinds],
         "listeners": [
             {
                 "one": one,

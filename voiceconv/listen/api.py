@@ -21,9 +21,8 @@ def _storable(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_storable)]
-Name = Annotated[Text, Field(max_length=64)]
-Comment = Annotated[Text, Field(max_length=1000)]
+Name = Annotated[str, Field(max_length=64), AfterValidator(_storable)]
+Comment = Annotated[str, Field(max_length=1000), AfterValidator(_storable)]
 Seconds = Annotated[float, Field(ge=0, le=86400 * 7)]
 Authorization = Annotated[str, Header()]
 
