@@ -105,7 +105,7 @@ def candidates(
     every: set[Key] = set().union(*systems.values())
     notes = []
     for name, found in systems.items():
-        notes += _note(every - found.keys(), f"{name} does not have them")
+        notes += _note(every - found.keys(), f"not in {name}")
     items = [
         Item(key, {name: found[key] for name, found in systems.items()})
         for key in sorted(every)
@@ -119,15 +119,15 @@ def candidates(
         )
     if references is not None:
         own = {item.key: _same_sentence(item.key, references) for item in items}
-        items, more = _left(_with(REFERENCE, own, items), items, "--reference does not have")
+        items, more = _left(_with(REFERENCE, own, items), items, "not in --reference")
         notes += more
     if targets is not None:
         own = {item.key: _other_sentence(item.key, targets, seed) for item in items}
-        why = "--target-reference has no other sentence for"
+        why = "without another sentence of the target in --target-reference"
         items, more = _left(_with(TARGET, own, items), items, why)
         notes += more
     kept = [item for item in items if max(map(seconds, item.recordings.values())) <= longest]
-    items, more = _left(kept, items, f"within {longest:g} seconds there is nothing for")
+    items, more = _left(kept, items, f"longer than {longest:g} seconds")
     return items, notes + more
 
 
@@ -221,14 +221,15 @@ def _left(kept: Sequence[Item], items: Sequence[Item], why: str) -> tuple[list[I
     lost = {item.key for item in items} - {item.key for item in kept}
     if not kept:
         raise InputError(
-            f"{why} any of the recordings, such as {str(min(lost))!r}; look at the names of files, "
-            "and of the sub-folders or domains of a direction or its target"
+            f"nothing is left to ask about: {str(min(lost))!r} and all others are {why}; "
+            "call files alike, and sub-folders or domains after directions or their targets"
         )
-    return list(kept), _note(lost, f"{why} them")
+    return list(kept), _note(lost, why)
 
 
 def _note(lost: set[Key], why: str) -> list[str]:
-    return [f"{len(lost)} recordings are left out, such as {min(lost)}: {why}"] if lost else []
+    some = f"{len(lost)} recording{'s' * (len(lost) > 1)}"
+    return [f"{some} left out, such as {min(lost)}: {why}"] if lost else []
 
 
 def _ranked(items: Iterable[Item], seed: int) -> list[Item]:
