@@ -7,6 +7,7 @@ download of pymushra (https://github.com/nils-werner/pymushra; pymushra/casting.
 import csv
 import hashlib
 import io
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -65,10 +66,10 @@ class _Line(NamedTuple):
 
     @property
     def seconds(self) -> float:
-        try:
-            return round(float(self.cells.get("time") or 0) / 1000, 3)
-        except ValueError:
-            raise InputError(f"{self.where}: {self.cells['time']!r} is no time in ms") from None
+        milliseconds = _number(said := self.cells.get("time") or "0")
+        if milliseconds is None or milliseconds < 0:
+            raise InputError(f"{self.where}: {said!r} is no time in ms")
+        return round(milliseconds / 1000, 3)
 
 
 def write_webmushra(folder: Path, test: Test) -> None:
@@ -291,10 +292,9 @@ def _given(test: Test, line: _Line) -> tuple[Trial, dict[str, float] | None]:
     if test.method.together and (hidden := hidden_reference(test, trial)):
         shown[HIDDEN] = hidden
     stimulus = _stimulus(line, shown, line.cells.get("stimulus", ""))
-    try:
-        return trial, {stimulus: float(said)}
-    except ValueError:
-        raise InputError(f"{line.where}: {said!r} is no rating") from None
+    if (value := _number(said)) is None:
+        raise InputError(f"{line.where}: {said!r} is no rating")
+    return trial, {stimulus: value}
 
 
 def _stimulus(line: _Line, shown: Mapping[str, str], key: str) -> str:
@@ -334,6 +334,14 @@ def _listener(test: Test, session: str, path: Path, answers: Sequence[Answer]) -
     same += [number for number, course in enumerate(courses) if set(trials) <= set(course)]
     at = max(answer.answered for answer in own)
     return Listener(session, [*same, 0][0], at, at, origin=path.name)
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _digest(parts: Iterable[str]) -> str:
