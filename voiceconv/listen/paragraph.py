@@ -1,0 +1,262 @@
+"""The text of a listening test for a paper: what was done, what was found, and nothing else."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from voiceconv.listen.analysis import Analysis, Contrast
+from voiceconv.listen.comparisons import ALIGNED_RANK, BINOMIAL, SHARE, SIGNED_RANK
+from voiceconv.listen.intervals import FEWEST, N_DRAWS
+from voiceconv.listen.manifest import ATTENTION, SYSTEM, TRAINING, TRIAL, Test
+from voiceconv.listen.words import (
+    count,
+    difference_format,
+    in_words,
+    is_clear,
+    is_tested,
+    listed,
+    mean_format,
+    ordered,
+    p_value,
+    percent,
+    with_interval,
+    with_minus,
+)
+
+TASKS = {  # what each listener did
+    "mos": "rated each stimulus on the five-point absolute category rating scale of ITU-T P.800 "
+    "(1 bad, 2 poor, 3 fair, 4 good, 5 excellent)",
+    "similarity": "rated whether each stimulus and a recording of the target are by the same "
+    "speaker, on the four-point scale of the Voice Conversion Challenges (1 different, absolutely "
+    "sure; 2 different, not sure; 3 same, not sure; 4 same, absolutely sure)",
+    "ab": "chose one of two stimuli (forced choice)",
+    "abx": "chose which of two stimuli, A and B, is by the system that X is by (ABX, forced "
+    "choice)",
+    "mushra": "rated all stimuli of an item side by side, from 0 to 100, against the open "
+    "reference (MUSHRA, ITU-R BS.1534-3)",
+}
+BALANCED = {  # over the lists
+    "mos": "systems and the order that they come in",
+    "similarity": "systems and the order that they come in",
+    "ab": "pairs of systems, their order, and which of two comes first",
+    "abx": "pairs of systems, their order, which of two comes first and which of them is X",
+    "mushra": "the order of items and that of the stimuli in a trial",
+}
+GROUNDS = {  # what a reason to leave a listener out says -> what a paper says
+    "attention checks": "for failed attention checks",
+    "hidden reference": "for rating the hidden reference below 90 in more than 15% of the trials",
+    "mid-range anchor": "for rating the mid-range anchor above 90 in more than 15% of the trials",
+}
+
+
+TESTS = {
+    SIGNED_RANK: "a Wilcoxon signed-rank test of ratings by the same listener of the same item, "
+    "clustered by listeners and items",
+    ALIGNED_RANK: "a Wilcoxon test of ratings less the effects of listener and item, clustered by "
+    "listeners and items",
+    SHARE: "a two-sided t-test of the share of choices, clustered by listeners and items",
+    BINOMIAL: "a one-sided exact binomial test against guessing",
+}
+
+
+def paragraph(analysis: Analysis) -> str:
+    """Listeners, task, stimuli, design, statistics and results, in whole sentences."""
+    test = analysis.test
+    done = [_listeners(analysis), _task(test), _stimuli(test), _design(test)]
+    figured = [_intervals(analysis), _tests(analysis)]
+    return " ".join([*done, *filter(None, figured), *results(analysis)])
+
+
+def results(analysis: Analysis) -> list[str]:
+    """What was found: means, then comparisons, those without a significant result at the end."""
+    clear = [one for one in analysis.contrasts if is_clear(one)]
+    unclear = [one for one in analysis.contrasts if is_tested(one) and not is_clear(one)]
+    untested = [one for one in analysis.contrasts if not is_tested(one)]
+    say_clear, say_unclear = _CLEAR[analysis.method], _UNCLEAR[analysis.method]
+    found = [f"{say_clear(one, analysis.method)} ({p_value(one.p_holm)})" for one in clear]
+    return [
+        *_means(analysis),
+        *([f"Compared with each other, {'; '.join(found)}."] if found else []),
+        *([f"{say_unclear(unclear, analysis.method)}."] if unclear else []),
+        *([f"{_untested(untested, analysis.method)}."] if untested else []),
+    ]
+
+
+def grounds(analysis: Analysis, kept: bool) -> Counter[str]:
+    """Why listeners were left out (`kept`: would have been by the rules), by their first ground."""
+    reasons = [one.reasons[0] for one in analysis.screened if one.kept is kept and one.reasons]
+    said = [words for reason in reasons for part, words in GROUNDS.items() if part in reason]
+    return Counter(said)
+
+
+def _listeners(analysis: Analysis) -> str:
+    n_out, n_kept = sum(grounds(analysis, kept=False).values()), analysis.n_kept
+    said = f"{count(n_kept + n_out, 'listener').capitalize()} took part"
+    if n_out:
+        out = grounds(analysis, kept=False)
+        reasons = [f"{in_words(n)} {why}" if len(out) > 1 else why for why, n in out.items()]
+        were = "was" if n_out == 1 else "were"
+        said += f", of whom {in_words(n_out)} {were} screened out {listed(reasons)}"
+    elif spared := sum(grounds(analysis, kept=True).values()):
+        said += f"; no screening was done, which would have left out {in_words(spared)}"
+    early = sum(
+        one.kept and any(reason.startswith("stopped") for reason in one.reasons)
+        for one in analysis.screened
+    )
+    if early:
+        do = "does, with the" if early == 1 else "do, with the"
+        said += f"; {in_words(early)} of those who count stopped early, and {do} answers given"
+    return f"{said}."
+
+
+def _task(test: Test) -> str:
+    asked = f", being asked “{test.question}”" if test.question else ""
+    return f"Each listener {TASKS[test.method_name]}{asked}."
+
+
+def _stimuli(test: Test) -> str:
+    """Items, directions, systems and what they are measured by, level and sampling rate."""
+    trials = [trial for trial in test.trials.values() if trial.kind == TRIAL]
+    items, directions = ({getattr(one, of) for one in trials} for of in ("item", "direction"))
+    shown = {test.stimuli[name].system for trial in trials for name in trial.shown}
+    own = [name for name in test.names(SYSTEM) if name in shown]
+    others = [name for name in test.systems if name in shown and name not in own]
+    said = f"The stimuli were {count(len(items), 'item')}"
+    if len(directions) > 1:
+        said += f" (in {count(len(directions), 'direction')})"
+    said += f" by {count(len(own), 'system')} ({listed(own)})"
+    if others:
+        hidden = "the hidden " if test.method.together else "the "
+        said += f" and, not under test, {listed([hidden + others[0], *others[1:]])}"
+    level, rate = with_minus(f"{test.loudness:g}"), f"{test.sample_rate / 1000:g}"
+    return f"{said}, all at {level} LUFS (ITU-R BS.1770) and {rate} kHz."
+
+
+def _design(test: Test) -> str:
+    kinds = [[test.trials[turn.trial].kind for turn in turns] for turns in test.lists]
+    lengths = {turns.count(TRIAL) for turns in kinds}
+    trials = f"{min(lengths)} to {max(lengths)} trials"
+    if len(lengths) == 1:
+        trials = count(min(lengths), "trial")
+    said = f"Each listener got {trials}"
+    extras = [(TRAINING, "for training before"), (ATTENTION, "to check attention in between")]
+    more = [f"{in_words(n)} {why}" for kind, why in extras if (n := kinds[0].count(kind))]
+    if more:
+        said += f", with {listed(more)}"
+    if len(test.lists) > 1:
+        said += (
+            f"; {BALANCED[test.method_name]} are balanced, by Williams squares, over "
+            f"{count(len(test.lists), 'list')}, of which each listener got one"
+        )
+    return f"{said}."
+
+
+def _intervals(analysis: Analysis) -> str:
+    """How the figures got their intervals."""
+    shown = [*analysis.systems.values(), *(one.difference for one in analysis.contrasts)]
+    if all(one.n_listeners < 2 for one in shown):
+        return "Of a single listener there are no intervals."
+    drawn = [all(n >= FEWEST or n == 1 for n in (one.n_listeners, one.n_items)) for one in shown]
+    bootstrap = f"a symmetric bootstrap-t over listeners and items ({N_DRAWS:,} draws)"
+    student = (
+        "Student's t on the variances of listeners, items and residuals, as there are fewer than "
+        f"{in_words(FEWEST)} listeners or items"
+    )
+    by = listed([bootstrap] * any(drawn) + [student] * (not all(drawn)), "or")
+    return f"Square brackets hold 95% intervals, by {by}."
+
+
+def _tests(analysis: Analysis) -> str:
+    """Which tests were made."""
+    names = dict.fromkeys(one.test for one in analysis.contrasts if is_tested(one))
+    if not names:
+        return ""
+    n = len(analysis.contrasts)
+    holm = f", with Holm's correction for {count(n, 'comparison')}" if n > 1 else ""
+    said = f"Systems were compared by {listed([TESTS[name] for name in names])}{holm}."
+    if analysis.test.method.is_choice:
+        return said
+    return (
+        f"{said} Their differences are those of a least-squares fit of listener, item and system."
+    )
+
+
+def _means(analysis: Analysis) -> list[str]:
+    """One sentence; of preferences between two systems the share says it all."""
+    if not analysis.systems or (analysis.method == "ab" and len(analysis.systems) < 3):
+        return []
+    form = mean_format(analysis.method)
+    own, others = (
+        [f"{with_interval(analysis.systems[name], form)} for {name}" for name in names]
+        for names in ordered(analysis)
+    )
+    what = "Bradley-Terry strength" if analysis.method == "ab" else "mean rating"
+    said = f"The {what}s were" if len(own) > 1 else f"The {what} was"
+    more = f", and {listed(others)}" if others else ""
+    return [f"{said} {listed(own)}{more}."]
+
+
+def _higher(one: Contrast, method: str) -> str:
+    form, (mean, low, high, *_) = difference_format(method), one.difference
+    better, worse = (one.second, one.first) if mean > 0 else (one.first, one.second)
+    ends = (low, high) if mean > 0 else (-high, -low)
+    positive = one.difference._replace(mean=abs(mean), low=ends[0], high=ends[1])
+    return f"{better} was rated {with_interval(positive, form)} higher than {worse}"
+
+
+def _preferred(one: Contrast, method: str) -> str:
+    mean, low, high, *_ = one.difference
+    if mean >= 0.5:
+        share, better, worse = one.difference, one.second, one.first
+    else:
+        share = one.difference._replace(mean=1 - mean, low=1 - high, high=1 - low)
+        better, worse = one.first, one.second
+    return f"{better} was preferred to {worse} in {with_interval(share, percent)} of the choices"
+
+
+def _told_apart(one: Contrast, method: str) -> str:
+    share = with_interval(one.difference, percent)
+    return f"{one.first} and {one.second} were told apart in {share} of the trials"
+
+
+def _no_difference(rest: Sequence[Contrast], method: str) -> str:
+    pairs = [
+        f"{one.first} and {one.second} ({one.second} less {one.first}: "
+        f"{with_interval(one.difference, difference_format(method))}, {p_value(one.p_holm)})"
+        for one in rest
+    ]
+    return f"No significant difference was found between {listed(pairs, 'or between')}"
+
+
+def _no_preference(rest: Sequence[Contrast], method: str) -> str:
+    pairs = [
+        f"{one.first} and {one.second} ({one.second} in {with_interval(one.difference, percent)} "
+        f"of the choices, {p_value(one.p_holm)})"
+        for one in rest
+    ]
+    return f"No significant preference was found between {listed(pairs, 'or between')}"
+
+
+def _guessed(rest: Sequence[Contrast], method: str) -> str:
+    pairs = [
+        f"{one.first} and {one.second} ({with_interval(one.difference, percent)} correct, "
+        f"{p_value(one.p_holm)})"
+        for one in rest
+    ]
+    return f"The answers were not significantly better than guesses for {listed(pairs, 'or for')}"
+
+
+def _untested(rest: Sequence[Contrast], method: str) -> str:
+    form = difference_format(method)
+    pairs = [
+        f"{with_interval(one.difference, form)} for {one.first} and {one.second}" for one in rest
+    ]
+    return f"Without a test, {_UNTESTED[method]} was {listed(pairs)}"
+
+
+_CLEAR = {**dict.fromkeys(TASKS, _higher), "ab": _preferred, "abx": _told_apart}
+_UNCLEAR = {**dict.fromkeys(TASKS, _no_difference), "ab": _no_preference, "abx": _guessed}
+_UNTESTED = {
+    **dict.fromkeys(TASKS, "the mean of the second less that of the first"),
+    "ab": "the share of choices of the second",
+    "abx": "the share correct",
+}
