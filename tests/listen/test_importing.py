@@ -146,7 +146,7 @@ STIMULUS = next(iter(FIRST["values"]))
         (RECORD | {"answers": []}, "(answers: "),
         (RECORD | {"answers": {}}, "(answers: "),
         (RECORD | {"answers": [FIRST, FIRST]}, "answers a trial twice"),
-        (RECORD | {"comment": "x" * 1001}, "(comment: Value should have at most 1000"),
+        (RECORD | {"comment": "x" * 1001}, "(comment: "),
         (RECORD | {"comment": None}, "(comment: Input should be a valid string"),
         (RECORD | {"setup": {"device": "telephone"}}, "(setup.Setup.device: Input should be"),
         (RECORD | {"setup": [[]]}, "(setup."),

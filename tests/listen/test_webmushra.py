@@ -157,7 +157,11 @@ def rearranged(text: str) -> str:
 )
 def test_the_order_of_columns_other_columns_and_other_tests_change_nothing(read, method, text):
     test = tiny_test(method)
-    assert read(test, rearranged(text))[1] == read(test, text)[1]
+    changed, plain = read(test, rearranged(text))[1], read(test, text)[1]
+    # The time of an answer is the file's.
+    assert [one._replace(answered="") for one in changed] == [
+        one._replace(answered="") for one in plain
+    ]
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -87,10 +87,10 @@ def import_answers(folder: Path, files: Sequence[Path]) -> Summary:
     imported = []
     with closing(Store(folder / FILE)) as store:
         for path, listeners, answers in read:
-            n_added = sum(
-                store.add(one, [answer for answer in answers if answer.listener == one.id])
-                for one in listeners
-            )
+            given: dict[str, list[Answer]] = {one.id: [] for one in listeners}
+            for answer in answers:
+                given[answer.listener].append(answer)
+            n_added = sum(store.add(one, given[one.id]) for one in listeners)
             imported.append(Imported(path, len(listeners), n_added, len(answers) - n_added))
     return Summary(tuple(imported))
 

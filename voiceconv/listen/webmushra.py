@@ -116,7 +116,10 @@ def read_webmushra(test: Test, files: Sequence[Path]) -> tuple[list[Listener], l
                         f"{line.session} gave {values[stimulus]:g} before; remove one of the two"
                     )
     answers = [_answer(test, origins, *one) for one in found.values()]
-    return [_listener(test, s, path, answers) for s, path in origins.items()], answers
+    by_session: dict[str, list[Answer]] = {session: [] for session in origins}
+    for answer in answers:
+        by_session[answer.listener].append(answer)
+    return [_listener(test, origins[session], own) for session, own in by_session.items()], answers
 
 
 def webmushra_csv(test: Test, listeners: Iterable[Listener], answers: Iterable[Answer]) -> str:
@@ -273,10 +276,10 @@ def _cells(where: str, names: Sequence[str | None], row: list[str]) -> dict[str,
 
 def _given(test: Test, line: _Line) -> tuple[Trial, dict[str, float] | None]:
     """A line's trial, and the value of each stimulus that it tells of; None: no answer."""
-    trials = {trial_key(name): trial for name, trial in test.trials.items()}
-    trial = trials.get(line.cells["trial"])
-    if trial is None:
-        raise InputError(f"{line.where}: there is no trial {line.cells['trial']!r} in this test")
+    key = line.cells["trial"]
+    trial = test.trials.get(key[1:])
+    if trial is None or key != trial_key(trial.id):
+        raise InputError(f"{line.where}: there is no trial {key!r} in this test")
     said = line.cells["value"].strip("[]'\" ")  # pymushra writes a list of one
     if said in _NO_ANSWER:
         return trial, None
@@ -309,7 +312,7 @@ def _answer(
     test: Test, origins: Mapping[str, Path], line: _Line, values: dict[str, float]
 ) -> Answer:
     """An answer that the method takes. webMUSHRA keeps no time: the file's stands for it."""
-    trial = line.cells["trial"].removeprefix(trial_key(""))
+    trial = line.cells["trial"][1:]
     try:
         test.method.check(test.trials[trial].shown, values)
     except ValueError as error:
@@ -325,15 +328,17 @@ def _answer(
     return Answer(line.session, trial, values, {}, line.seconds, comment, answered)
 
 
-def _listener(test: Test, session: str, path: Path, answers: Sequence[Answer]) -> Listener:
-    """A session, finished: webMUSHRA sends no others."""
-    own = [answer for answer in answers if answer.listener == session]
-    trials = [answer.trial for answer in own]
+def _listener(test: Test, path: Path, answers: Sequence[Answer]) -> Listener:
+    """Who gave the answers, and finished: webMUSHRA sends no others.
+
+    The list is the first one that has these trials in this order, or has them.
+    """
+    trials = [answer.trial for answer in answers]
     courses = [[turn.trial for turn in turns] for turns in test.lists]
     same = [number for number, course in enumerate(courses) if course == trials]
     same += [number for number, course in enumerate(courses) if set(trials) <= set(course)]
-    at = max(answer.answered for answer in own)
-    return Listener(session, [*same, 0][0], at, at, origin=path.name)
+    at = max(answer.answered for answer in answers)
+    return Listener(answers[0].listener, [*same, 0][0], at, at, origin=path.name)
 
 
 def _number(text: str) -> float | None:
