@@ -35,13 +35,9 @@ def data_dir_of(root: Path, domains: dict[str, str], seconds: float = 0.1) -> Pa
 
 
 def chosen(systems, reference=None, target=None, longest=12.0, seed=0):
-    return candidates(
-        {name: find([folder]) for name, folder in systems.items()},
-        None if reference is None else find([reference]),
-        None if target is None else find([target]),
-        longest,
-        seed,
-    )
+    places = {**systems, REFERENCE: reference, TARGET: target}
+    found = {name: find([folder]) for name, folder in places.items() if folder is not None}
+    return candidates(found, longest, seed)
 
 
 def names_of(items) -> list[str]:

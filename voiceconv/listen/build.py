@@ -106,15 +106,12 @@ def build_test(
     words = None if strings is None else _read_strings(Path(strings))
     with _appearing(Path(output)) as folder:
         found = {name: find(folders) for name, folders in places.items()}
-        references, targets = found.get(REFERENCE), found.get(TARGET)
-        items, notes = candidates(
-            {name: found[name] for name in names}, references, targets, longest, seed
-        )
+        items, notes = candidates(found, longest, seed)
         compared = conditions(kind, names, list(ANCHORS), REFERENCE in places)
         numbers = _numbers(kind, len(compared), len(items), full, n_items, n_training, n_checks)
         picked, more = pick(items, numbers, seed)
         rate, of_rate = _rate(picked, sample_rate)
-        anchors, of_anchors = _anchors(kind, rate)
+        anchors, of_anchors = _anchors(kind, rate, len(names))
         compared = conditions(kind, names, anchors, REFERENCE in places)
         inputs = digest(contents(picked.recordings))
         plan = Plan(kind, compared, digest([inputs, method, str(seed)]), seed)
@@ -135,13 +132,7 @@ def build_test(
             lists=tuple(plan.lists),
             question=question,
             notes=(*notes, *more, *of_rate, *of_anchors, *made.notes),
-            provenance={
-                **provenance(seed),
-                "soxr": version("soxr"),
-                "inputs": inputs,
-                "trim": trim,
-                "longest": longest,
-            },
+            provenance=_provenance(seed, inputs=inputs, trim=trim, longest=longest),
         )
         _write(folder, test, words)
     return test
@@ -263,7 +254,7 @@ def _rate(picked: Picked, wanted: int | None) -> tuple[int, list[str]]:
     return rate, [f"{span}: what lies above {rate // 2} Hz is not judged; see --sample-rate"]
 
 
-def _anchors(method: Method, rate: int) -> tuple[list[str], list[str]]:
+def _anchors(method: Method, rate: int, n_systems: int) -> tuple[list[str], list[str]]:
     """MUSHRA's anchors that differ from the reference at a rate, and what is to be said of them."""
     if not method.together:
         return [], []
@@ -273,9 +264,12 @@ def _anchors(method: Method, rate: int) -> tuple[list[str], list[str]]:
             f"mushra's low anchor ends at 3.5 kHz, and {rate} Hz hold little more; "
             "give recordings of at least 8000 Hz"
         )
+    notes = []
     if len(anchors) < len(ANCHORS):
-        return anchors, [f"there is no mid anchor: {rate} Hz hold little more than its 7 kHz"]
-    return anchors, []
+        notes.append(f"there is no mid anchor: {rate} Hz hold little more than its 7 kHz")
+    if (n_shown := n_systems + 1 + len(anchors)) > MOST_TOGETHER:
+        notes.append(f"a trial has {n_shown} stimuli; BS.1534-3 recommends {MOST_TOGETHER} at most")
+    return anchors, notes
 
 
 def _make(
@@ -306,6 +300,11 @@ def _make(
         made[stimulus.id] = stimulus
         report(len(waves) + len(made), n_steps)
     return Made(made, levels.loudness, notes)
+
+
+def _provenance(seed: int, **said: Any) -> dict[str, Any]:
+    """How the test came about; inputs: the digest of all recordings in it."""
+    return {**provenance(seed), "soxr": version("soxr"), **said}
 
 
 def _systems(

@@ -92,36 +92,19 @@ def find(folders: Iterable[Path]) -> Found:
 
 
 def candidates(
-    systems: Mapping[str, Found],
-    references: Found | None,
-    targets: Found | None,
-    longest: float,
-    seed: int,
+    found: Mapping[str, Found], longest: float, seed: int
 ) -> tuple[list[Item], list[str]]:
     """What can be asked, sorted by name, and a note for each reason why more can not.
 
+    found: of each system, and of REFERENCE and TARGET where they are given. longest: seconds.
     Raises InputError where nothing is left.
     """
-    every: set[Key] = set().union(*systems.values())
-    notes = []
-    for name, found in systems.items():
-        notes += _note(every - found.keys(), f"not in {name}")
-    items = [
-        Item(key, {name: found[key] for name, found in systems.items()})
-        for key in sorted(every)
-        if all(key in found for found in systems.values())
-    ]
-    if not items:
-        examples = ", ".join(f"{name} has {str(min(found))!r}" for name, found in systems.items())
-        raise InputError(
-            f"no recording is common to all systems ({examples}); "
-            "give their files and sub-folders the same names"
-        )
-    if references is not None:
+    items, notes = _common({n: one for n, one in found.items() if n not in (REFERENCE, TARGET)})
+    if references := found.get(REFERENCE):
         own = {item.key: _same_sentence(item.key, references) for item in items}
         items, more = _left(_with(REFERENCE, own, items), items, "not in --reference")
         notes += more
-    if targets is not None:
+    if targets := found.get(TARGET):
         own = {item.key: _other_sentence(item.key, targets, seed) for item in items}
         why = "without another sentence of the target in --target-reference"
         items, more = _left(_with(TARGET, own, items), items, why)
@@ -205,6 +188,24 @@ def _other_sentence(key: Key, targets: Found, seed: int) -> Utterance | None:
     same = {table[end] for end in ends(key.stem) if end in table}
     others = sorted(set(table.values()) - same, key=lambda u: _rank(seed, f"{key} {u.id}"))
     return next((one for one in others if seconds(one) >= _SHORTEST_TARGET), None)
+
+
+def _common(systems: Mapping[str, Found]) -> tuple[list[Item], list[str]]:
+    """What all systems have, sorted by name, and a note of what each lacks."""
+    every: set[Key] = set().union(*systems.values())
+    items = [
+        Item(key, {name: found[key] for name, found in systems.items()})
+        for key in sorted(every)
+        if all(key in found for found in systems.values())
+    ]
+    if not items:
+        examples = ", ".join(f"{name} has {str(min(found))!r}" for name, found in systems.items())
+        raise InputError(
+            f"no recording is common to all systems ({examples}); "
+            "give their files and sub-folders the same names"
+        )
+    lost = {name: every - found.keys() for name, found in systems.items()}
+    return items, [note for name, keys in lost.items() for note in _note(keys, f"not in {name}")]
 
 
 def _with(name: str, found: Mapping[Key, Utterance | None], items: Iterable[Item]) -> list[Item]:
