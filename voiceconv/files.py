@@ -52,7 +52,7 @@ def appearing(folder: Path) -> Iterator[Path]:
     real = folder.resolve()
     scratch = real.with_name(f".{real.name[:40]}.{secrets.token_hex(4)}")
     try:
-        scratch.mkdir()
+        scratch.mkdir(parents=True)
         yield scratch
         os.replace(scratch, real)  # an empty folder is replaced, one that isn't is not
     except OSError as error:
