@@ -37,7 +37,10 @@ def build(
         Path | None, typer.Option(help="Any recordings of the targets: who it should sound like.")
     ] = None,
     n_items: Annotated[
-        int | None, typer.Option("--items", min=1, help="Sentences, over all directions. [about 20; mushra: 10]")
+        int | None,
+        typer.Option(
+            "--items", min=1, help="Sentences, over all directions. [about 20; mushra: 10]"
+        ),
     ] = None,
     full: Annotated[
         bool, typer.Option("--full", help="Each listener hears each sentence by every system.")

@@ -49,6 +49,7 @@ from voiceconv.provenance import provenance, read_conversions
 
 Location = Path | str
 Progress = Callable[[int, int], None]  # steps done, and in all
+Asked = tuple[int | None, int | None, int | None]  # Numbers, as far as somebody has said them
 
 LOUDNESS = (-50.0, -10.0)  # LUFS that can be asked for
 N_ITEMS, N_ITEMS_TOGETHER = 20, 10
@@ -106,24 +107,18 @@ def build_test(
     words = None if strings is None else _read_strings(Path(strings))
     with _appearing(Path(output)) as folder:
         found = {name: find(folders) for name, folders in places.items()}
-        items, notes = candidates(found, longest, seed)
-        compared = conditions(kind, names, list(ANCHORS), REFERENCE in places)
-        numbers = _numbers(kind, len(compared), len(items), full, n_items, n_training, n_checks)
-        picked, more = pick(items, numbers, seed)
-        rate, of_rate = _rate(picked, sample_rate)
-        anchors, of_anchors = _anchors(kind, rate, len(names))
-        compared = conditions(kind, names, anchors, REFERENCE in places)
-        inputs = digest(contents(picked.recordings))
-        plan = Plan(kind, compared, digest([inputs, method, str(seed)]), seed)
-        plan.fill(picked, full)
-        made = _make(folder / PAGE / "stimuli", plan, rate, loudness, trim, on_progress)
+        asked = (n_items, n_training, n_checks)
+        plan, notes = _plan(kind, found, longest, asked, full, seed, sample_rate)
+        made = _make(folder / PAGE / "stimuli", plan, loudness, trim, on_progress)
+        said = {"inputs": plan.inputs, "trim": trim, "longest": longest, "soxr": version("soxr")}
         test = Test(
-            id=blind_id(plan.key, "the test")[:8],
+            # of another title or loudness, it is another test
+            id=blind_id(plan.key, "the test", repr((title, question, loudness, trim)))[:8],
             key=plan.key,
             method_name=method,
             title=title or "Listening test",
             seed=seed,
-            sample_rate=rate,
+            sample_rate=plan.sample_rate,
             loudness=made.loudness,
             level=plan.level,
             systems=_systems(plan, places, found),
@@ -131,8 +126,8 @@ def build_test(
             trials=plan.trials,
             lists=tuple(plan.lists),
             question=question,
-            notes=(*notes, *more, *of_rate, *of_anchors, *made.notes),
-            provenance=_provenance(seed, inputs=inputs, trim=trim, longest=longest),
+            notes=(*notes, *made.notes),
+            provenance={**provenance(seed), **said},
         )
         _write(folder, test, words)
     return test
@@ -207,16 +202,36 @@ def _appearing(output: Path) -> Iterator[Path]:
         yield folder
 
 
-def _numbers(
+def _plan(
     method: Method,
-    n_conditions: int,
-    n_candidates: int,
+    found: Mapping[str, Found],
+    longest: float,
+    asked: Asked,
     full: bool,
-    n_items: int | None,
-    n_training: int | None,
-    n_checks: int | None,
+    seed: int,
+    sample_rate: int | None,
+) -> tuple[Plan, list[str]]:
+    """What will be asked about the recordings that were found, and what is to be said of it."""
+    names = [name for name in found if name not in RESERVED]
+    items, notes = candidates(found, longest, seed)
+    n_conditions = len(conditions(method, names, (), REFERENCE in found))
+    numbers = _numbers(method, n_conditions, len(items), full, asked)
+    picked, of_pick = pick(items, numbers, seed)
+    rate, of_rate = _rate(picked, sample_rate)
+    anchors, of_anchors = _anchors(method, rate, len(names))
+    compared = conditions(method, names, anchors, REFERENCE in found)
+    inputs = digest(contents(picked.recordings))
+    key = digest([inputs, repr((method.name, compared, numbers, full, seed, rate))])
+    plan = Plan(method, compared, key, seed, rate, inputs)
+    plan.fill(picked, full)
+    return plan, [*notes, *of_pick, *of_rate, *of_anchors]
+
+
+def _numbers(
+    method: Method, n_conditions: int, n_candidates: int, full: bool, asked: Asked
 ) -> Numbers:
     """What was asked for, or what the method usually has."""
+    n_items, n_training, n_checks = asked
     if n_items is not None and n_items > n_candidates:
         raise InputError(
             f"{n_items} sentences are asked for, and {n_candidates} are common to all systems; "
@@ -275,7 +290,6 @@ def _anchors(method: Method, rate: int, n_systems: int) -> tuple[list[str], list
 def _make(
     folder: Path,
     plan: Plan,
-    rate: int,
     loudness: float,
     trim: float | None,
     on_progress: Progress | None,
@@ -284,10 +298,10 @@ def _make(
     report, n_steps = on_progress or (lambda done, total: None), 2 * len(plan.sounds)
     is_switched = plan.method.together or plan.method.is_choice
     waves: dict[str, stimuli.Wave] = {}
-    for name, wave in stimuli.render(plan.sounds, rate, trim, padding=is_switched):
+    for name, wave in stimuli.render(plan.sounds, plan.sample_rate, trim, is_switched):
         waves[name] = wave
         report(len(waves), n_steps)
-    levels = stimuli.levels(waves, rate, loudness)
+    levels = stimuli.levels(waves, plan.sample_rate, loudness)
     notes = []
     if levels.loudest is not None:
         notes.append(
@@ -296,15 +310,10 @@ def _make(
         )
     folder.mkdir(parents=True)
     made: dict[str, Stimulus] = {}
-    for stimulus in stimuli.write(folder, waves, plan.sounds, rate, levels):
+    for stimulus in stimuli.write(folder, waves, plan.sounds, plan.sample_rate, levels):
         made[stimulus.id] = stimulus
         report(len(waves) + len(made), n_steps)
     return Made(made, levels.loudness, notes)
-
-
-def _provenance(seed: int, **said: Any) -> dict[str, Any]:
-    """How the test came about; inputs: the digest of all recordings in it."""
-    return {**provenance(seed), "soxr": version("soxr"), **said}
 
 
 def _systems(

@@ -44,13 +44,16 @@ def conditions(
 class Plan:
     """A test as it will be: what is asked, and what has to be made for it.
 
-    key: what ids are hashed with. sounds, trials: by id. level: the sound to set the volume by.
+    key: what ids are hashed with. sample_rate: Hz of all sounds. inputs: a digest of what they are
+    made of. sounds, trials: by id. level: the sound to set the volume by.
     """
 
     method: Method
     conditions: Sequence[Condition]
     key: str
     seed: int
+    sample_rate: int
+    inputs: str
     sounds: dict[str, Sound] = field(default_factory=dict)
     trials: dict[str, Trial] = field(default_factory=dict)
     lists: list[tuple[Turn, ...]] = field(default_factory=list)
