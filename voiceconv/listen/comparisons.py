@@ -96,11 +96,11 @@ def contrasts(
         cells = difference(ratings, adjusted, first, second)
         n = int(chosen.sum())
         reach = estimate(cells, seed, (-width, width), n)
-        test, n_pairs, ranks = _ranks(ratings, adjusted, first, second)
+        test, n_pairs, ranks = ranked(ratings, adjusted, first, second)
         p = clustered_p(ranks)
         beside = {
-            ITEMS: _wilcoxon(ratings, adjusted, first, second, ratings.listener),
-            LISTENERS: _wilcoxon(ratings, adjusted, first, second, ratings.item),
+            ITEMS: wilcoxon(ratings, adjusted, first, second, ratings.listener),
+            LISTENERS: wilcoxon(ratings, adjusted, first, second, ratings.item),
         }
         found.append(Contrast(*pair, reach, test, p, p, n_pairs, beside))
     return corrected(found)
@@ -204,7 +204,7 @@ def _shrinkage(ratings: Ratings, adjusted: Adjusted, sign: Floats) -> float:
     return float(np.sqrt(whole / (whole - lost))) if lost < 0.9 * whole else 1.0
 
 
-def _ranks(ratings: Ratings, adjusted: Adjusted, first: int, second: int) -> tuple[str, int, Cells]:
+def ranked(ratings: Ratings, adjusted: Adjusted, first: int, second: int) -> tuple[str, int, Cells]:
     """The test's name, how many pairs it has, and a table of the ranks, whose mean is tested."""
     both = [ratings.where(ratings.system == system) for system in (first, second)]
     tables = [_by_cell(one) for one in both]
@@ -243,7 +243,7 @@ def _by_cell(ratings: Ratings) -> dict[tuple[int, int], float]:
     return {cell: float(np.mean(of_cell)) for cell, of_cell in values.items()}
 
 
-def _wilcoxon(
+def wilcoxon(
     ratings: Ratings, adjusted: Adjusted, first: int, second: int, unit: Integers
 ) -> float:
     """SciPy's p of each unit's mean difference, adjusted; 1 where all are 0."""

@@ -25,6 +25,7 @@ degree of freedom less than there are of them stands in, which is wide. Of a sin
 interval is for other listeners on that item. Of a single listener there is none.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +36,7 @@ N_DRAWS = 2000
 COVERAGE = 0.95
 FEWEST = 6  # listeners and items for a bootstrap
 _TINY = 1e-12
+_RIDGE = 1e-12
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -83,7 +85,7 @@ class Variances(NamedTuple):
     per_answer: float
     n_listeners: int
     n_items: int
-    n: int
+    n_cells: int  # that have an answer
 
     @property
     def of_mean(self) -> float:
@@ -104,7 +106,7 @@ class Variances(NamedTuple):
         spread = (rows + error) ** 2 / max(n_rows, 1) if rows > 0 else 0.0
         spread += (columns + error) ** 2 / max(n_columns, 1) if columns > 0 else 0.0
         if (rows > 0) == (columns > 0):
-            spread += error**2 / max(self.n - n_rows - n_columns - 1, 1)
+            spread += error**2 / max(self.n_cells - n_rows - n_columns - 1, 1)
         return float(self.of_mean**2 / spread) if spread > 0 else float(max(n_rows, 1))
 
 
@@ -146,7 +148,7 @@ def variances(cells: Cells) -> Variances:
     """The variances of a table's parts, by the method of moments, and their weights."""
     n_listeners, n_items = cells.sums.shape
     _, parts, weights = _moments(cells, np.ones((1, n_listeners)), np.ones((1, n_items)))
-    sizes = (n_listeners, n_items, cells.n)
+    sizes = (n_listeners, n_items, int((cells.counts > 0).sum()))
     return Variances._make((*parts[0].tolist(), *weights[0].tolist(), *sizes))
 
 
@@ -157,15 +159,23 @@ def _quantile(cells: Cells, seed: int) -> float:
     stand_in = float(student.ppf((1 + COVERAGE) / 2, fewest - 1))
     if fewest < FEWEST:
         return stand_in
-    rng = np.random.default_rng(seed)
-    drawn = [rng.multinomial(size, np.full(size, 1 / size), N_DRAWS) for size in shape]
-    mean, parts, weights = _moments(cells, *(one.astype(np.float64) for one in drawn))
+    mean, parts, weights = _moments(cells, *_drawn(shape, seed))
     error = np.sqrt((parts * weights).sum(1))
     defined = np.isfinite(mean) & (error > _TINY)  # not so where all that was drawn is alike
     if defined.mean() < COVERAGE:
         return stand_in
     t = np.abs(mean[defined] - cells.mean) / error[defined]
     return float(np.quantile(t, COVERAGE))
+
+
+@lru_cache(maxsize=4)  # the systems of a test are of the same listeners and items
+def _drawn(shape: tuple[int, int], seed: int) -> tuple[Floats, Floats]:
+    """How often each draw has each listener (R, L), and each item (R, I)."""
+    rng = np.random.default_rng(seed)
+    of_listeners, of_items = (
+        rng.multinomial(size, np.full(size, 1 / size), N_DRAWS).astype(np.float64) for size in shape
+    )
+    return of_listeners, of_items
 
 
 def _moments(cells: Cells, w: Floats, v: Floats) -> tuple[Floats, Floats, Floats]:
@@ -188,12 +198,21 @@ def _moments(cells: Cells, w: Floats, v: Floats) -> tuple[Floats, Floats, Floats
         squares = [(w * by_listener**2).sum(1), (v * by_item**2).sum(1), by_cell + mean**2 * n2]
         expected = _expected(cells, w, v, of_listener, of_item, n, n2, count_squares)
         scale = np.stack([(w * of_listener**2).sum(1), (v * of_item**2).sum(1), n], 1)  # (R, 3)
-        # Rows of one size. Where listeners can't be told from residuals, the least squares'
-        # solution of the least norm has the right sum of them.
-        matrix = np.nan_to_num(expected / scale[..., None])
+        matrix = np.nan_to_num(expected / scale[..., None])  # rows of one size
         right = np.nan_to_num(np.stack(squares, 1) / scale)
-        parts = np.maximum((np.linalg.pinv(matrix, rcond=1e-9) @ right[..., None])[..., 0], 0.0)
+        parts = np.maximum(_solved(matrix, right), 0.0)
         return mean, parts, scale / n[:, None] ** 2
+
+
+def _solved(matrix: Floats, right: Floats) -> Floats:
+    """(R, 3, 3), (R, 3) -> (R, 3) by least squares.
+
+    The ridge is for where listeners can't be told from residuals: any split of their sum will do.
+    """
+    turned = matrix.swapaxes(1, 2)
+    square = turned @ matrix + _RIDGE * np.eye(3)
+    solved: Floats = np.linalg.solve(square, turned @ right[..., None])[..., 0]
+    return solved
 
 
 def _expected(

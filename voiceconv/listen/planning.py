@@ -65,7 +65,7 @@ def scaled(found: Variances, n_listeners: int, n_items: int) -> Variances:
         per_answer=found.per_answer / of_listeners / of_items,
         n_listeners=n_listeners,
         n_items=n_items,
-        n=round(found.n * of_listeners * of_items),
+        n_cells=round(found.n_cells * of_listeners * of_items),
     )
 
 
