@@ -5,11 +5,12 @@ page.goto(address)
 listener.take()                      # to the thank-you page, whatever page is shown at first
 """
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-PATIENCE = 20_000  # ms that a page may take, on a busy machine
+PATIENCE = 20.0  # seconds that a page may take, on a busy machine
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,6 @@ class Listener:
 
     def take(self, until: str = "thanks") -> None:
         """Go on until a page of this name is shown; a trial's id is a name, too."""
-        self._wait("document.querySelector('main').dataset.page !== 'loading'")
         while (place := self.place) != until:
             if place == "trial":
                 if self._trial_id() == until:
@@ -149,6 +149,9 @@ class Listener:
             self.press("ArrowUp")
             self.press("ArrowDown")
 
+    def _loading(self) -> None:
+        self._wait("document.querySelector('main').dataset.page !== 'loading'")
+
     def _consent(self) -> None:
         self._go_on()
 
@@ -193,4 +196,10 @@ class Listener:
         return self.page.get_attribute("[data-trial]", "data-trial")
 
     def _wait(self, condition: str) -> None:
-        self.page.wait_for_function(condition, timeout=PATIENCE)
+        """Ask until it holds; by `evaluate`, for playwright's own way of waiting is no page's whose
+        security policy forbids `eval`."""
+        deadline = time.monotonic() + PATIENCE
+        while not self.page.evaluate(f"Boolean({condition})"):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"the page did not get so far in {PATIENCE} s: {condition}")
+            self.page.wait_for_timeout(20)

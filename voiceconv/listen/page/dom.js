@@ -3,6 +3,7 @@
 import { text } from './strings.js';
 
 const main = document.querySelector('main');
+const footer = document.querySelector('footer');
 const notice = document.querySelector('#notice');
 
 /** Why the page doesn't go on, in a sentence for the listener. */
@@ -65,13 +66,14 @@ export function chosen(form, name) {
   return form.querySelector(`input[name=${name}]:checked`)?.value;
 }
 
-/** Put a page in place of the one before, its heading in focus. */
-export function show(name, ...children) {
+/** Put a page in place of the one before, its heading in focus; `below` comes after notices. */
+export function show(name, parts, below = []) {
   tell('');
   main.dataset.page = name;
-  main.replaceChildren(...children);
+  main.replaceChildren(...parts);
+  footer.replaceChildren(...below);
   const title = main.querySelector('h1');
-  document.title = title.dataset.short ?? title.textContent;
+  document.title = title.textContent;
   window.scrollTo(0, 0);
   title.focus();
 }
@@ -83,13 +85,13 @@ export function show(name, ...children) {
  * @param {HTMLElement[]} parts
  * @param {string} button  what the button says that sends it
  * @param {(form: HTMLFormElement) => Promise<*>} send
- * @param {...HTMLElement} after  what stands below
+ * @param {HTMLElement[]} below  what stands below notices
  */
-export function ask(name, parts, button, send, ...after) {
+export function ask(name, parts, button, send, below = []) {
   return new Promise((resolve, reject) => {
     const next = make('div.actions', {}, make('button.next', { type: 'submit' }, button));
     const form = make('form', { novalidate: true, onsubmit: submit }, parts, next);
-    show(name, form, ...after);
+    show(name, [form], below);
 
     async function submit(event) {
       event.preventDefault();
@@ -113,6 +115,13 @@ export function tell(sentence, kind = '') {
   notice.replaceChildren();
   if (sentence) setTimeout(() => notice.replaceChildren(make('p', {}, sentence)), 50);
 }
+
+/** Take a refusal back: the listener is doing something about it. */
+export function clearRefusal() {
+  if (notice.className === 'refusal') tell('');
+}
+
+for (const action of ['click', 'input']) main.addEventListener(action, clearRefusal);
 
 /** How far the listener is: of `total` trials `done` are answered; hidden without a total. */
 export function progress(words, done, total) {

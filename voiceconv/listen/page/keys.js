@@ -1,6 +1,6 @@
 /** Single-key shortcuts, which stand back where an element has a use of its own for the key. */
 
-import { make } from './dom.js';
+import { clearRefusal, make } from './dom.js';
 import { recall, remember } from './memory.js';
 import { text } from './strings.js';
 
@@ -27,7 +27,7 @@ export function keyList(help) {
     make('div', {}, make('dt', {}, keys.map((key) => make('kbd', {}, key))), make('dd', {}, words)),
   );
   return make(
-    'aside.keys',
+    'section.keys',
     { 'aria-label': text('keys.title') },
     make('dl', {}, rows),
     make('label.switch', {}, box, text('keys.on')),
@@ -58,5 +58,6 @@ document.addEventListener('keydown', (event) => {
   const action = actionOf(event);
   if (!action) return;
   event.preventDefault();
+  clearRefusal();
   action();
 });

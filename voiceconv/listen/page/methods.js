@@ -140,8 +140,7 @@ function sliders(trial, desk) {
   const [first, last] = [numbers.at(0)[0], numbers.at(-1)[0]];
   return {
     parts: [
-      loop.element,
-      trial.reference && playAll(desk, [trial.reference]),
+      make('div.model', {}, trial.reference && desk.button(trial.reference), loop.element),
       make('div.board', {}, bands(), columns.map(({ element }) => element)),
     ],
     values: () =>

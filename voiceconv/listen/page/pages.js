@@ -12,7 +12,7 @@ const ROUNDS = 3; // of the headphone check
 export function consent(test, nTrials, asksInvitation, begin) {
   const code = make('input', { name: 'invitation', autocomplete: 'off', maxlength: 64 });
   const parts = [
-    heading(test.title || text('title')),
+    heading(text('consent.title')),
     make('p.opening', {}, text('consent.opening', { trials: nTrials })),
     make('ul', {}, texts('consent.points').map((point) => make('li', {}, point))),
     asksInvitation && make('label.field', {}, text('consent.invitation'), code),
@@ -77,7 +77,7 @@ function headphoneRound(context, round) {
         const answer = chosen(form, 'quietest');
         if (!answer) throw new Refused(text('headphones.missing'));
         return order[Number(answer) - 1] === 'quiet';
-      }, skip).then(resolve, reject);
+      }, [skip]).then(resolve, reject);
     }),
   );
 }
@@ -117,19 +117,19 @@ export function thank({ code, file }, restart) {
     );
   }
   const again = make('button.plain', { type: 'button', onclick: restart }, text('thanks.again'));
-  show('thanks', ...parts, make('p.again', {}, again));
+  show('thanks', [...parts, make('p.again', {}, again)]);
 }
 
 /** The server doesn't know this listener any more. */
 export function lost(restart) {
   const button = make('button.next', { type: 'button', onclick: restart }, text('lost.button'));
   const actions = make('div.actions', {}, button);
-  show('lost', heading(text('lost.title')), ...paragraphs(texts('lost.text')), actions);
+  show('lost', [heading(text('lost.title')), ...paragraphs(texts('lost.text')), actions]);
 }
 
 /** Something is broken, which a listener cannot mend. */
 export function broken(message) {
-  show('broken', heading(text('broken.title')), ...paragraphs(texts('broken.text', { message })));
+  show('broken', [heading(text('broken.title')), ...paragraphs(texts('broken.text', { message }))]);
 }
 
 /** A page with something to play. */

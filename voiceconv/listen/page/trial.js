@@ -31,7 +31,7 @@ export async function runTrial(trial, test, recordings, lead, keep) {
       make('div.trial', { 'data-trial': trial.id }, sheet.parts),
       remark(),
     ];
-    await ask('trial', parts, text('trial.next'), send, keyList(help(sounds, sheet)));
+    await ask('trial', parts, text('trial.next'), send, [keyList(help(sounds, sheet))]);
   } finally {
     bind({});
     desk.close();
