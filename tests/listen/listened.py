@@ -64,5 +64,5 @@ def _answers(test: Test, number: int, careless: bool):
             if test.method.is_choice:
                 right = next(iter(one.expected))
                 values = {name: float((name == right) != careless) for name in values}
-        comment = f"hiss <script>{number}" if number < 2 and one.kind == TRIAL else ""
+        comment = f"hiss <script>{number}" if rng.random() < 0.02 and one.kind == TRIAL else ""
         yield Answer(f"{number:06x}abcdef", trial, values, {}, 3.0, comment)

@@ -13,11 +13,20 @@ import matplotlib
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from voiceconv.listen.analysis import Analysis, Estimate
-from voiceconv.listen.methods import METHODS
+from voiceconv.listen.marks import (
+    BODY,
+    box,
+    dots,
+    head,
+    interval,
+    scale_lines,
+    set_rows,
+    set_scale,
+    tick,
+)
 from voiceconv.listen.words import (
     MINUS,
     Format,
@@ -36,21 +45,12 @@ from voiceconv.report.svg import DPI, PAGE, Colours, style, svg
 PAPER = Colours("#1d2024", "#53595f", "#cfd3d7", "#ffffff", "#1f66b1", "#bf5b12", "#2d7d4f")
 PAPER_DPI = 200
 FILLED = "Filled marks: p < 0.05 after Holm's correction."
-WORDS = {  # under the numbers of a scale
-    "mos": {1: "bad", 2: "poor", 3: "fair", 4: "good", 5: "excellent"},
-    "similarity": {
-        1: "different,\nsure", 2: "different,\nnot sure", 3: "same,\nnot sure", 4: "same,\nsure",
-    },
-    "mushra": {10: "bad", 30: "poor", 50: "fair", 70: "good", 90: "excellent"},
-}  # fmt: skip
-_WIDTH = 430 / DPI  # inches of a panel, which a phone shows whole
+_WIDTH = 385 / DPI  # inches of a panel, which a phone shows whole
 _PAPER_WIDTH, _MARGIN, _TITLE = 3.5, 0.06, 0.25  # inches of a paper's column
 _TEXT, _ROW = 0.72, 0.62  # of a paper's sizes to the page's
 _MOST_ROWS = 28  # comparisons (of 8 systems) that a paper has room for
 _MOST_STACKED = 3  # that are shown below the means rather than beside them
 _N_CHARACTERS = 52  # of a row's text
-_BODY = 0.14  # of a row, below its middle: the name stands above
-_GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 class Row(NamedTuple):
@@ -61,6 +61,11 @@ class Row(NamedTuple):
     joint: str = ""
     second: str = ""
     clear: bool = True  # has a filled mark
+
+    @property
+    def names(self) -> tuple[str, str, str]:
+        """As they are read."""
+        return self.first, self.joint, self.second
 
 
 @dataclass(frozen=True)
@@ -129,12 +134,12 @@ def paper_figure(analysis: Analysis) -> Figure:
 
 
 def _place(
-    figure: Figure, panel: Panel, colours: Colours, box: tuple[float, float, float, float]
+    figure: Figure, panel: Panel, colours: Colours, place: tuple[float, float, float, float]
 ) -> Axes:
     """Draw a panel at (left, bottom, width, height) inches; rows have one height in all panels."""
     width, height = figure.get_size_inches()
-    left, bottom = box[0] / width, box[1] / height
-    axes = figure.add_axes((left, bottom, box[2] / width, box[3] / height))
+    whole = (width, height, width, height)
+    axes = figure.add_axes(tuple(one / of for one, of in zip(place, whole, strict=True)))
     panel.draw(axes, colours)
     return axes
 
@@ -155,26 +160,26 @@ def _boxes(analysis: Analysis) -> Panel:
             estimate = analysis.systems[name]
             colour = colours.first if name in own else colours.muted
             said = with_interval(estimate, form)
-            _head(axes, colours, y, shortened(name, _N_CHARACTERS - len(said) - 2), said)
-            _box(axes, y + _BODY, analysis.values.get(name, []), colour)
-            _dots(axes, y + _BODY, analysis.listener_means.get(name, []), colour)
-            _interval(axes, y + _BODY, estimate, colours.ink, colours.paper, size=7)
+            head(axes, colours, y, shortened(name, _N_CHARACTERS - len(said) - 2), said)
+            box(axes, y + BODY, analysis.values.get(name, []), colour)
+            dots(axes, y + BODY, analysis.listener_means.get(name, []), colour)
+            interval(axes, y + BODY, estimate, colours.ink, colours.paper, size=7)
         if own and others:
             axes.axhline(places[others[0]] - 0.6, color=colours.muted, lw=0.8, ls=(0, (3, 3)))
-        _rows(axes, -0.5, max(places.values()) + 0.5)
-        _scale(axes, analysis.method)
+        set_rows(axes, -0.5, max(places.values()) + 0.5)
+        set_scale(axes, analysis.method)
 
     said = [f"{name} {with_interval(analysis.systems[name], form)}" for name in places]
     low, high = method.scale or (0, 1)
     return Panel(
-        method.measure,
+        method.measure[0].upper() + method.measure[1:],
         "A diamond with its bar is the mean with its 95% interval, a circle one listener's mean; "
         "the box has the quartiles and the median of all ratings, its whiskers reach to the last "
         "rating within 1.5 times its length.",
         f"{method.measure} from {low} to {high}, mean and 95% interval: {'; '.join(said)}",
         len(places) + bool(own and others),
         58 / DPI,
-        WORDS[analysis.method][min(WORDS[analysis.method])].count("\n") + 2,
+        scale_lines(analysis.method),
         draw,
     )
 
@@ -189,7 +194,7 @@ def _differences(analysis: Analysis) -> Panel:
         f"that is named first was rated higher. {FILLED}"
     )
     form = difference_format(analysis.method)
-    return _forest("paired differences", rows, form, caption, middle=0.0)
+    return _forest("Paired differences", rows, form, caption, middle=0.0)
 
 
 def _correct(analysis: Analysis) -> Panel:
@@ -200,7 +205,7 @@ def _correct(analysis: Analysis) -> Panel:
     caption = (
         f"Share of correct answers with 95% intervals; guessing comes to 50%, the line. {FILLED}"
     )
-    return _forest("share correct", rows, percent, caption, middle=0.5, whole=True)
+    return _forest("Share correct", rows, percent, caption, middle=0.5, whole=True)
 
 
 def _strengths(analysis: Analysis) -> Panel:
@@ -210,7 +215,7 @@ def _strengths(analysis: Analysis) -> Panel:
         "Bradley-Terry strengths with 95% intervals: the difference of two is the logarithm of the "
         "odds at which one is preferred to the other; 0 is the mean of all."
     )
-    return _forest("strength of preference", rows, two_decimals, caption, middle=0.0)
+    return _forest("Strength of preference", rows, two_decimals, caption, middle=0.0)
 
 
 def _forest(
@@ -224,23 +229,18 @@ def _forest(
             said = with_interval(row.estimate, form)
             room = _N_CHARACTERS - len(said) - 2
             name = paired(row.first, row.joint, row.second, room) if row.second else row.first
-            _head(axes, colours, y, shortened(name, room), said)
+            head(axes, colours, y, shortened(name, room), said)
             face = colours.first if row.clear else colours.paper
-            _interval(axes, y + _BODY, row.estimate, colours.first, face, size=6)
-        _rows(axes, -0.5, len(rows) - 0.5)
+            interval(axes, y + BODY, row.estimate, colours.first, face, size=6)
+        set_rows(axes, -0.5, len(rows) - 0.5)
         ends = [end for row in rows for end in row.estimate[:3] if not math.isnan(end)]
         low, high = (0.0, 1.0) if whole else (min([middle, *ends]), max([middle, *ends]))
         spare = 0.04 * (high - low or 1)
         axes.set_xlim(low - spare, high + spare)
         axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value, form)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value, form)))
 
-    said = [
-        " ".join(
-            filter(None, [row.first, row.joint, row.second, with_interval(row.estimate, form)])
-        )
-        for row in rows
-    ]
+    said = [" ".join(filter(None, [*row.names, with_interval(row.estimate, form)])) for row in rows]
     description = f"{title}, estimate and 95% interval: {'; '.join(said)}"
     return Panel(title, caption, description, len(rows), 40 / DPI, 1, draw)
 
@@ -253,21 +253,22 @@ def _shares(analysis: Analysis) -> Panel:
             left = 1 - one.difference.mean
             alpha = 0.75 if is_clear(one) else 0.35
             for x, width, colour in ((0, left, colours.first), (left, 1 - left, colours.second)):
-                axes.barh(y + _BODY, width, 0.4, x, color=colour, alpha=alpha, lw=0)
+                axes.barh(y + BODY, width, 0.4, x, color=colour, alpha=alpha, lw=0)
             name = shortened(one.first, _N_CHARACTERS // 2 - 7)
             other = shortened(one.second, _N_CHARACTERS // 2 - 7)
-            _head(axes, colours, y, f"{name} {percent(left)}", f"{percent(1 - left)} {other}")
+            right = round(one.difference.mean, 2)  # the two make 100%
+            head(axes, colours, y, f"{name} {percent(1 - right)}", f"{percent(right)} {other}")
             turned = one.difference._replace(
                 mean=left, low=1 - one.difference.high, high=1 - one.difference.low
             )
-            _interval(axes, y + _BODY, turned, colours.ink, colours.paper, size=0)
+            interval(axes, y + BODY, turned, colours.ink, colours.paper, size=0)
         axes.axvline(0.5, color=colours.ink, lw=1, ls=(0, (3, 3)))
-        _rows(axes, -0.5, len(analysis.contrasts) - 0.5)
+        set_rows(axes, -0.5, len(analysis.contrasts) - 0.5)
         axes.set_xlim(-0.04, 1.04)
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])
 
     said = [
-        f"{one.first} {percent(1 - one.difference.mean)}, "
+        f"{one.first} {percent(1 - round(one.difference.mean, 2))}, "
         f"{one.second} {with_interval(one.difference, percent)}"
         for one in analysis.contrasts
     ]
@@ -276,69 +277,4 @@ def _shares(analysis: Analysis) -> Panel:
         "p < 0.05 after Holm's correction."
     )
     description = f"Share that preferred each of two: {'; '.join(said)}"
-    return Panel("preference", caption, description, len(analysis.contrasts), 46 / DPI, 1, draw)
-
-
-def _head(axes: Axes, colours: Colours, y: float, left: str, right: str) -> None:
-    """The line of text above a row, set off from the lines that it crosses (on a page by CSS)."""
-    edge = [] if colours is PAGE else [withStroke(linewidth=2.5, foreground=colours.paper)]
-    for x, text, side in ((0, left, "left"), (1, right, "right")):
-        axes.text(
-            x, y - 0.27, text, transform=axes.get_yaxis_transform(), ha=side, va="center",
-            path_effects=edge,
-        )  # fmt: skip
-
-
-def _interval(
-    axes: Axes, y: float, estimate: Estimate, colour: str, face: str, size: float
-) -> None:
-    """A mark at the mean, a line from end to end where there are any."""
-    if not math.isnan(estimate.low):
-        axes.plot([estimate.low, estimate.high], [y, y], color=colour, lw=2, zorder=4)
-    if size:
-        axes.plot(
-            estimate.mean, y, "D", ms=size, mfc=face, mec=colour, mew=1.4, zorder=5, clip_on=False
-        )
-
-
-def _box(axes: Axes, y: float, values: Sequence[float], colour: str) -> None:
-    if not values:
-        return
-    line = {"color": colour, "linewidth": 1.2}
-    axes.boxplot(
-        [values], positions=[y], orientation="horizontal", widths=0.42, showfliers=False,
-        patch_artist=True, manage_ticks=False, capprops=line, whiskerprops=line,
-        medianprops={"color": colour, "linewidth": 2.2},
-        boxprops={"facecolor": f"{colour}", "alpha": 0.2, "edgecolor": colour, "linewidth": 1.2},
-    )  # fmt: skip
-
-
-def _dots(axes: Axes, y: float, values: Sequence[float], colour: str) -> None:
-    """Spread by the golden ratio, so that neighbours lie apart, the same way each time."""
-    spread = [y + 0.32 * (n * _GOLDEN % 1 - 0.5) for n in range(len(values))]
-    axes.scatter(values, spread, s=11, facecolors="none", edgecolors=colour, lw=0.8, alpha=0.8)
-
-
-def _rows(axes: Axes, first: float, last: float) -> None:
-    axes.set_ylim(last, first)
-    axes.set_yticks([])
-    axes.spines["left"].set_visible(False)
-    axes.grid(axis="x")
-
-
-def _scale(axes: Axes, method: str) -> None:
-    """The whole scale, with the words that listeners had."""
-    low, high = METHODS[method].scale or (0, 1)
-    words = WORDS[method]
-    if low in words:  # under their numbers, else between two
-        axes.set_xticks(range(low, high + 1), [f"{n}\n{words[n]}" for n in range(low, high + 1)])
-        axes.set_xlim(low - 0.4, high + 0.4)
-    else:
-        axes.set_xticks(range(low, high + 1, 20))
-        axes.set_xticks(list(words), list(words.values()), minor=True)
-        axes.tick_params(axis="x", which="minor", length=0, pad=16)
-        axes.set_xlim(low - 4, high + 4)
-
-
-def _tick(value: float, form: Format) -> str:
-    return form(value) if form is percent else f"{value:g}".replace("-", MINUS)
+    return Panel("Preference", caption, description, len(analysis.contrasts), 46 / DPI, 1, draw)

@@ -27,6 +27,11 @@ from voiceconv.report.templating import template
 
 SHOWN = 6  # characters of a listener's id, at least
 HEADINGS = {"ab": ("strength", "share preferring the second"), "abx": ("", "share correct")}
+_OTHERS = "p is for other listeners and other items, the paler ones for less."
+MEANINGS = {
+    "ab": f"The share of choices of the second system named. {_OTHERS}",
+    "abx": "The share of correct answers; guessing comes to 50%, and is what p is of.",
+}
 
 
 def render(analysis: Analysis, made: Mapping[str, str]) -> str:
@@ -47,6 +52,9 @@ def render(analysis: Analysis, made: Mapping[str, str]) -> str:
         systems=list(system_rows(analysis)),
         directions=list(analysis.directions),
         difference=difference,
+        meaning=MEANINGS.get(analysis.method, f"The first system named less the second. {_OTHERS}"),
+        tests=list(dict.fromkeys(one.test for one in analysis.contrasts if is_tested(one))),
+        beside=list(dict.fromkeys(name for one in analysis.contrasts for name in one.beside)),
         comparisons=[comparison_row(analysis, one) for one in analysis.contrasts],
         needed=[needed_row(one, analysis) for one in analysis.needed],
         wanted=wanted(analysis),
@@ -73,7 +81,7 @@ def facts(analysis: Analysis) -> dict[str, str]:
     directions = sorted({trial.direction for trial in trials} - {""})
     return {
         "method": test.method.title,
-        "listeners": f"{n_kept}, of {n_all} who came" if n_kept < n_all else f"{n_kept}",
+        "listeners": f"{n_kept} of {n_all}" if n_kept < n_all else f"{n_kept}",
         "choices" if test.method.is_choice else "ratings": f"{sum(counted):,}",
         "items": str(len({trial.item for trial in trials})),
         "directions": ", ".join(directions) or "not stated",
@@ -107,7 +115,7 @@ def comparison_row(analysis: Analysis, one: Contrast) -> dict[str, Any]:
         "second": one.second,
         "mean": form(one.difference.mean),
         "interval": interval_of(one.difference, form),
-        "clear": is_clear(one),
+        "significant": is_clear(one),
         "test": one.test if tested else "none",
         "p": p_text(one.p) if tested else "\N{EN DASH}",
         "p_holm": p_text(one.p_holm) if tested else "\N{EN DASH}",

@@ -115,7 +115,7 @@ def shortened(name: str, n_characters: int) -> str:
     if len(name) <= n_characters:
         return name
     kept = max(n_characters - 1, 2)
-    return f"{name[: (kept + 1) // 2]}…{name[-(kept // 2) :]}"
+    return f"{name[: (kept + 1) // 2].rstrip()}…{name[-(kept // 2) :].lstrip()}"
 
 
 def paired(first: str, joint: str, second: str, n_characters: int) -> str:

@@ -1,0 +1,93 @@
+"""What the rows of a listening test's pictures are drawn with: names, boxes, dots, intervals."""
+
+import math
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
+
+from voiceconv.listen.analysis import Estimate
+from voiceconv.listen.methods import METHODS
+from voiceconv.listen.words import MINUS, Format, percent
+from voiceconv.report.svg import PAGE, Colours
+
+BODY = 0.14  # of a row, below its middle: the name stands above
+WORDS = {  # under the numbers of a scale
+    "mos": {1: "bad", 2: "poor", 3: "fair", 4: "good", 5: "excellent"},
+    "similarity": {
+        1: "different,\nsure", 2: "different,\nnot sure", 3: "same,\nnot sure", 4: "same,\nsure",
+    },
+    "mushra": {10: "bad", 30: "poor", 50: "fair", 70: "good", 90: "excellent"},
+}  # fmt: skip
+_GOLDEN = (math.sqrt(5) - 1) / 2
+
+
+def head(axes: Axes, colours: Colours, y: float, left: str, right: str) -> None:
+    """The line of text above a row, set off from the lines that it crosses (on a page by CSS)."""
+    edge = [] if colours is PAGE else [withStroke(linewidth=2.5, foreground=colours.paper)]
+    for x, text, side in ((0, left, "left"), (1, right, "right")):
+        axes.text(
+            x, y - 0.27, text, transform=axes.get_yaxis_transform(), ha=side, va="center",
+            path_effects=edge,
+        )  # fmt: skip
+
+
+def interval(axes: Axes, y: float, estimate: Estimate, colour: str, face: str, size: float) -> None:
+    """A mark at the mean, a line from end to end where there are any."""
+    if not math.isnan(estimate.low):
+        axes.plot([estimate.low, estimate.high], [y, y], color=colour, lw=2, zorder=4)
+    if size:
+        axes.plot(
+            estimate.mean, y, "D", ms=size, mfc=face, mec=colour, mew=1.4, zorder=5, clip_on=False
+        )
+
+
+def box(axes: Axes, y: float, values: Sequence[float], colour: str) -> None:
+    """Quartiles and median; whiskers to the last value within 1.5 times the box's length."""
+    if not values:
+        return
+    line = {"color": colour, "linewidth": 1.2}
+    axes.boxplot(
+        [values], positions=[y], orientation="horizontal", widths=0.42, showfliers=False,
+        patch_artist=True, manage_ticks=False, capprops=line, whiskerprops=line,
+        medianprops={"color": colour, "linewidth": 2.2},
+        boxprops={"facecolor": colour, "alpha": 0.2, "edgecolor": colour, "linewidth": 1.2},
+    )  # fmt: skip
+
+
+def dots(axes: Axes, y: float, values: Sequence[float], colour: str) -> None:
+    """Spread by the golden ratio, so that neighbours lie apart, the same way each time."""
+    spread = [y + 0.32 * (n * _GOLDEN % 1 - 0.5) for n in range(len(values))]
+    axes.scatter(values, spread, s=13, facecolors="none", edgecolors=colour, lw=0.9, alpha=0.85)
+
+
+def set_rows(axes: Axes, first: float, last: float) -> None:
+    """Rows from the top to the bottom, without an axis of their own."""
+    axes.set_ylim(last, first)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x")
+
+
+def scale_lines(method: str) -> int:
+    """Lines of text below a scale's axis."""
+    return 2 + max(word.count("\n") for word in WORDS[method].values())
+
+
+def set_scale(axes: Axes, method: str) -> None:
+    """The whole scale, with the words that listeners had."""
+    low, high = METHODS[method].scale or (0, 1)
+    words = WORDS[method]
+    if low in words:  # under their numbers, else between two
+        axes.set_xticks(range(low, high + 1), [f"{n}\n{words[n]}" for n in range(low, high + 1)])
+        axes.set_xlim(low - 0.4, high + 0.4)
+    else:
+        axes.set_xticks(range(low, high + 1, 20))
+        axes.set_xticks(list(words), list(words.values()), minor=True)
+        axes.tick_params(axis="x", which="minor", length=0, pad=16)
+        axes.set_xlim(low - 4, high + 4)
+
+
+def tick(value: float, form: Format) -> str:
+    """A number below an axis: no more decimals than it takes."""
+    return form(value) if form is percent else f"{value:g}".replace("-", MINUS)
