@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 import signal
 import socket
@@ -131,17 +132,20 @@ def test_text_that_is_no_request_is_the_clients_fault(client, place, text):
     assert read_store(place[0])[0] == []
 
 
+@pytest.mark.parametrize("field", ["values", "heard", "seconds"])
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 400])
-def test_numbers_are_finite(client, place, number):
+def test_numbers_are_finite(client, place, field, number):
     folder, test = place
     headers, list_number = start(client)
-    turn = test.lists[list_number][0]
-    text = f'{{"trial": "{turn.trial}", "values": {{"{turn.order[0]}": {number}}}, '
-    text += '"heard": {}, "seconds": 1}'
+    body = given(test, test.lists[list_number][0])
+    body[field] = "?" if field == "seconds" else dict.fromkeys(body[field], "?")
+    text = json.dumps(body).replace('"?"', number)
     reply = client.post(
         "/api/answers", content=text, headers=headers | {"Content-Type": "application/json"}
     )
     assert reply.status_code == 422
+    assert reply.json()["detail"].startswith(f"{field}")
+    assert "finite" in reply.json()["detail"] or number == "9" * 400
     assert read_store(folder)[1] == []
 
 

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, HTTPException
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from voiceconv.listen.answers import (
     Answer,
@@ -15,14 +15,9 @@ from voiceconv.listen.answers import (
 )
 from voiceconv.listen.manifest import Test
 
-
-def _storable(text: str) -> str:
-    text.encode()  # JSON can write half of a surrogate pair, which UTF-8 can't: a ValueError
-    return text
-
-
-Name = Annotated[str, Field(max_length=64), AfterValidator(_storable)]
-Comment = Annotated[str, Field(max_length=1000), AfterValidator(_storable)]
+# Of a bounded length: pydantic reads these, and refuses half a surrogate pair, which no UTF-8 has.
+Name = Annotated[str, Field(max_length=64)]
+Comment = Annotated[str, Field(max_length=1000)]
 Seconds = Annotated[float, Field(ge=0, le=86400 * 7)]
 Authorization = Annotated[str, Header()]
 
