@@ -1,12 +1,20 @@
 """What every test finds prepared."""
 
 import logging
+import os
+import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
 import torch
 from tiny import vowel as synthesise_vowel
 from torch import Tensor
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+CHROMIUM_OPTIONS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -37,3 +45,15 @@ def _no_log_handler_is_left() -> Iterator[None]:
     for handler in list(root.handlers):
         if handler not in before and type(handler) is logging.StreamHandler:
             root.removeHandler(handler)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    """Headless Chromium, of playwright; the test is skipped where one of them isn't installed."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed")
+    with api.sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
+        yield launched
+        launched.close()

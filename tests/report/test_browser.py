@@ -1,7 +1,5 @@
 """The page in headless Chromium: no request, no error, no overflow, sound that loads."""
 
-import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -9,13 +7,6 @@ from tiny_run import write_run
 
 from voiceconv.report import write_report
 
-api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
-OPTIONS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
 LONG = "an utterance whose name is rather long, without end, " + "x" * 60
 
 
@@ -24,14 +15,6 @@ def address(tmp_path_factory) -> str:
     folder = tmp_path_factory.mktemp("pages")
     write_report(write_run(folder / "run", ["u1", LONG]), folder / "report.html", n_utterances=2)
     return (folder / "report.html").as_uri()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    with api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        yield launched
-        launched.close()
 
 
 @pytest.fixture(params=[(1280, "light"), (1280, "dark"), (400, "light"), (400, "dark")], ids=str)
