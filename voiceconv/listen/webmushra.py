@@ -35,6 +35,10 @@ from voiceconv.listen.webmushra_pages import (
 )
 
 FOLDER = "webmushra"
+_HEADER = """\
+# List {number} of {n_lists}, for webMUSHRA: copy the folder `configs` into its checkout, and send a
+# listener to ?config={name}, the next one to the next list.
+"""
 _SESSION = re.compile(r"[\w-]{1,64}", re.ASCII)
 _CORRECT, _INCORRECT = "correct", "incorrect"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run; gets a quote in front
@@ -84,10 +88,11 @@ def write_webmushra(folder: Path, test: Test) -> None:
         for number in range(len(test.lists)):
             content, sounds = configuration(test, number)
             name = f"{test_name(test)}-{number + 1:0{width}}.yaml"
+            header = _HEADER.format(number=number + 1, n_lists=len(test.lists), name=name)
             text = yaml.dump(
                 content, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=10_000
             )
-            (root / "configs" / name).write_text(text, encoding="utf-8")
+            (root / "configs" / name).write_text(header + text, encoding="utf-8")
             for sound in sounds:
                 if not (root / sound.path).exists():
                     _write_sound(folder / PAGE / "stimuli", sound, root / sound.path)
