@@ -129,6 +129,17 @@ def test_a_part_of_a_recording_is_read_and_its_place_told(tmp_path):
     assert whole["0a"].start == 1.5 and whole["0a"].seconds == 1.5
 
 
+def test_a_cut_through_sound_is_faded(tmp_path):
+    steady = torch.sin(2 * math.pi * 2000 / RATE * (torch.arange(2 * RATE) + 0.5))
+    made(tmp_path / "out", {"0a": sound(tmp_path / "steady.wav", 0.3 * steady)}, trim=None)
+    wave = audio.read(tmp_path / "out/0a.wav").samples
+    rise = wave.abs().unfold(0, 8, 8).amax(1)  # each period of 0.5 ms
+    expected = torch.sin(math.pi / 2 * (torch.arange(10) + 0.5) / 10).square()
+    assert torch.allclose(rise[:10] / rise[100], expected, atol=0.08)
+    assert torch.allclose(rise[10:-10] / rise[100], torch.ones(len(rise) - 20), atol=1e-3)
+    assert torch.allclose(rise[-10:].flip(0) / rise[100], expected, atol=0.08)
+
+
 @pytest.mark.parametrize(
     ("wave", "said"),
     [

@@ -5,7 +5,6 @@ TEST/webmushra and TEST/reseval are the same test for other people's tools.
 """
 
 import json
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import resources
@@ -20,6 +19,16 @@ from voiceconv.errors import InputError
 from voiceconv.evaluation.inputs import contents, digest
 from voiceconv.files import appearing, replace_text
 from voiceconv.listen import reseval, stimuli, webmushra
+from voiceconv.listen.given import (
+    RESERVED,
+    Asked,
+    Location,
+    anchors_at,
+    check,
+    method_named,
+    numbers_of,
+    places_of,
+)
 from voiceconv.listen.manifest import (
     ANCHOR,
     CHECK,
@@ -33,11 +42,9 @@ from voiceconv.listen.manifest import (
     public,
     write_test,
 )
-from voiceconv.listen.methods import METHODS, Method
+from voiceconv.listen.methods import Method
 from voiceconv.listen.selection import (
-    TARGET,
     Found,
-    Numbers,
     Picked,
     candidates,
     find,
@@ -47,14 +54,7 @@ from voiceconv.listen.signals import ANCHORS, stop_edge
 from voiceconv.listen.trials import Plan, conditions
 from voiceconv.provenance import provenance, read_conversions
 
-Location = Path | str
 Progress = Callable[[int, int], None]  # steps done, and in all
-Asked = tuple[int | None, int | None, int | None]  # Numbers, as far as somebody has said them
-
-LOUDNESS = (-50.0, -10.0)  # LUFS that can be asked for
-N_ITEMS, N_ITEMS_TOGETHER = 20, 10
-MOST_TOGETHER = 12  # stimuli of a MUSHRA trial, BS.1534-3
-RESERVED = {REFERENCE, TARGET, CHECK, *ANCHORS}  # names that no system may have
 
 
 def build_test(
@@ -100,10 +100,10 @@ def build_test(
 
     Raises InputError for what can't be made a test of, with what to do.
     """
-    kind = _method(method)
-    places = _places(systems, reference, target_reference)
+    kind = method_named(method)
+    places = places_of(systems, reference, target_reference)
     names = [name for name in places if name not in RESERVED]
-    _check_given(kind, names, places, n_checks, loudness)
+    check(kind, names, places, n_checks, loudness)
     words = None if strings is None else _read_strings(Path(strings))
     with _appearing(Path(output)) as folder:
         found = {name: find(folders) for name, folders in places.items()}
@@ -141,58 +141,6 @@ class Made(NamedTuple):
     notes: list[str]
 
 
-def _method(name: str) -> Method:
-    if name not in METHODS:
-        raise InputError(f"there is no test {name!r}; choose from {', '.join(METHODS)}")
-    return METHODS[name]
-
-
-def _places(
-    systems: Sequence[tuple[str, Location]],
-    reference: Location | None,
-    target_reference: Location | None,
-) -> dict[str, list[Path]]:
-    """System, reference or target -> its folders."""
-    places: dict[str, list[Path]] = {}
-    for name, folder in systems:
-        if name in RESERVED:
-            raise InputError(f"a system can't be called {name!r}; give it another name")
-        if not name.isprintable() or not name.strip() or set(name) & set("/\\") or name[0] == ".":
-            raise InputError(
-                f"{name!r} can't be a system's name, which is to be a folder's, too; choose another"
-            )
-        places.setdefault(name, []).append(Path(folder))
-    others = {REFERENCE: reference, TARGET: target_reference}
-    return places | {name: [Path(place)] for name, place in others.items() if place is not None}
-
-
-def _check_given(
-    method: Method,
-    names: Sequence[str],
-    places: Mapping[str, Sequence[Path]],
-    n_checks: int | None,
-    loudness: float,
-) -> None:
-    """Refuse what a method lacks, and what it has no use for."""
-    if method.is_choice and len(names) < 2 or not names:
-        raise InputError(f"{method.name} takes {1 + method.is_choice} systems or more; add one")
-    if method.together and REFERENCE not in places:
-        raise InputError("mushra rates against a reference; add --reference DIR")
-    if method.name == "similarity" and TARGET not in places:
-        raise InputError("similarity is judged beside the target; add --target-reference DIR")
-    if method.name != "similarity" and TARGET in places:
-        raise InputError(f"{method.name} has no use for --target-reference; leave it out")
-    if method.name == "abx" and REFERENCE in places:
-        raise InputError("abx has no use for --reference; leave it out, or make it a system")
-    if method.together and n_checks:
-        raise InputError("mushra's check is the hidden reference; leave --checks out")
-    if not LOUDNESS[0] <= loudness <= LOUDNESS[1]:
-        raise InputError(
-            f"stimuli of {loudness:g} LUFS would not be heard or would clip; "
-            f"choose from {LOUDNESS[0]:g} to {LOUDNESS[1]:g}"
-        )
-
-
 @contextmanager
 def _appearing(output: Path) -> Iterator[Path]:
     """`appearing`, that refuses a folder with something in it before the work and not after."""
@@ -215,39 +163,16 @@ def _plan(
     names = [name for name in found if name not in RESERVED]
     items, notes = candidates(found, longest, seed)
     n_conditions = len(conditions(method, names, (), REFERENCE in found))
-    numbers = _numbers(method, n_conditions, len(items), full, asked)
+    numbers = numbers_of(method, n_conditions, len(items), full, asked)
     picked, of_pick = pick(items, numbers, seed)
     rate, of_rate = _rate(picked, sample_rate)
-    anchors, of_anchors = _anchors(method, rate, len(names))
+    anchors, of_anchors = anchors_at(method, rate, len(names))
     compared = conditions(method, names, anchors, REFERENCE in found)
     inputs = digest(contents(picked.recordings))
     key = digest([inputs, repr((method.name, compared, numbers, full, seed, rate))])
     plan = Plan(method, compared, key, seed, rate, inputs)
     plan.fill(picked, full)
     return plan, [*notes, *of_pick, *of_rate, *of_anchors]
-
-
-def _numbers(
-    method: Method, n_conditions: int, n_candidates: int, full: bool, asked: Asked
-) -> Numbers:
-    """What was asked for, or what the method usually has."""
-    n_items, n_training, n_checks = asked
-    if n_items is not None and n_items > n_candidates:
-        raise InputError(
-            f"{n_items} sentences are asked for, and {n_candidates} are common to all systems; "
-            "choose fewer with --items"
-        )
-    if n_training is None:
-        n_training = 1 if method.together else 2
-    if n_items is None:
-        n_items = min(N_ITEMS_TOGETHER if method.together else N_ITEMS, n_candidates - n_training)
-        if not method.together:  # a listener hears all conditions equally often
-            n_items -= n_items % n_conditions if n_items > n_conditions else 0
-        n_items = max(n_items, min(n_conditions, n_candidates), 1)
-    if n_checks is None:
-        n_trials = n_items * (n_conditions if full else 1)
-        n_checks = 0 if method.together else math.ceil(n_trials / 10)
-    return Numbers(n_items, n_training, n_checks)
 
 
 def _rate(picked: Picked, wanted: int | None) -> tuple[int, list[str]]:
@@ -267,24 +192,6 @@ def _rate(picked: Picked, wanted: int | None) -> tuple[int, list[str]]:
             f"{span}: some have nothing above {min(rates) // 2} Hz, and may be known by it"
         ]
     return rate, [f"{span}: what lies above {rate // 2} Hz is not judged; see --sample-rate"]
-
-
-def _anchors(method: Method, rate: int, n_systems: int) -> tuple[list[str], list[str]]:
-    """MUSHRA's anchors that differ from the reference at a rate, and what is to be said of them."""
-    if not method.together:
-        return [], []
-    anchors = [name for name, edge in ANCHORS.items() if 2 * stop_edge(edge) <= rate]
-    if not anchors:
-        raise InputError(
-            f"mushra's low anchor ends at 3.5 kHz, and {rate} Hz hold little more; "
-            "give recordings of at least 8000 Hz"
-        )
-    notes = []
-    if len(anchors) < len(ANCHORS):
-        notes.append(f"there is no mid anchor: {rate} Hz hold little more than its 7 kHz")
-    if (n_shown := n_systems + 1 + len(anchors)) > MOST_TOGETHER:
-        notes.append(f"a trial has {n_shown} stimuli; BS.1534-3 recommends {MOST_TOGETHER} at most")
-    return anchors, notes
 
 
 def _make(
