@@ -167,7 +167,8 @@ class Listener:
 
     async def exchange(self, request: bytes) -> tuple[int, bytes]:
         """One request and its response."""
-        if self.writer is None:
+        if self.writer is None or (self.reader is not None and self.reader.at_eof()):
+            # at first, and after 5 s of thinking, by which the server has hung up
             self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.load.port)
         assert self.reader is not None
         self.writer.write(request)

@@ -198,7 +198,7 @@ def test_the_experimenter_sees_counts(client, place):
     text = " ".join(re.sub(r"<[^>]*>", " ", reply.text).split())
     # two sentences by two systems and the reference, a check, a training
     assert (
-        "listeners 2 finished 1 answers 8 of kind training 1 of kind trial 6 of kind check 1"
+        "listeners 2 finished 1 answers to practice 1 answers to trials 6 answers to checks 1"
     ) in text
     assert "list started finished answers 1 1 1 8 2 1 0 0" in text
     assert "p-1 1 8 of 8" in text and "all well" in text

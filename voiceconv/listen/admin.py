@@ -19,6 +19,8 @@ from voiceconv.listen.tables import answers_csv
 from voiceconv.listen.webmushra import webmushra_csv
 
 TEMPLATES = Path(__file__).parent / "templates"
+MOST_ROWS = 200  # listeners that are shown
+KINDS = {TRAINING: "practice", TRIAL: "trials", ATTENTION: "checks"}
 
 
 class Admin:
@@ -35,13 +37,15 @@ class Admin:
         self.test = test
         self._password = password
         self._attempts = Attempts(clock)
-        self._template = jinja2.Environment(
+        environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader(TEMPLATES),
             autoescape=True,
             trim_blocks=True,
             lstrip_blocks=True,
             undefined=jinja2.StrictUndefined,
-        ).get_template("admin.html")
+        )
+        environment.filters["minute"] = _minute
+        self._template = environment.get_template("admin.html")
         self.router = APIRouter(prefix="/admin", dependencies=[Depends(self._let_in)])
         self.router.get("")(self.overview)
         self.router.get("/answers.csv")(self.answers)
@@ -99,20 +103,26 @@ def overview(folder: Path, test: Test) -> dict[str, Any]:
     return {
         "test": test,
         "n_answers": sum(progress.by_listener.values()),
+        "n_listeners": len(progress.listeners),
         "n_finished": sum(row["finished"] for row in lists),
         "lists": lists,
-        "kinds": [(kind, kinds[kind]) for kind in (TRAINING, TRIAL, ATTENTION) if kind in kinds],
+        "kinds": [(name, kinds[kind]) for kind, name in KINDS.items() if kind in kinds],
         "listeners": [
             {
                 "one": one,
                 "answered": progress.by_listener.get(one.id, 0),
                 "of": len(test.lists[one.list]),
             }
-            for one in reversed(progress.listeners)
+            for one in progress.listeners[: -MOST_ROWS - 1 : -1]
         ],
         "comments": [{"one": one, "trial": test.trials[one.trial]} for one in progress.comments],
         "version": __version__,
     }
+
+
+def _minute(moment: str | None) -> str:
+    """What a person reads of an ISO 8601 time."""
+    return (moment or "")[:16].replace("T", " ")
 
 
 def _download(name: str, text: str) -> Response:
