@@ -54,7 +54,9 @@ def _answers(test: Test, number: int, careless: bool):
             one, 0.45 + 0.3 * names.index(one) / len(names)
         )
         spread = 0.02 if one in ("reference", "check") else 0.15
-        rated = low + (high - low) * (rng.gauss(middle - 0.3 * (careless and one == "reference"), spread))
+        rated = low + (high - low) * (
+            rng.gauss(middle - 0.3 * (careless and one == "reference"), spread)
+        )
         return min(high, max(low, round(rated)))
 
     for trial, values in answers_of(test, number % 4, value).items():

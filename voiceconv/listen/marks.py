@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
+from matplotlib.cbook import boxplot_stats
 from matplotlib.patheffects import withStroke
 
 from voiceconv.listen.analysis import Estimate
@@ -19,6 +20,7 @@ WORDS = {  # under the numbers of a scale
     },
     "mushra": {10: "bad", 30: "poor", 50: "fair", 70: "good", 90: "excellent"},
 }  # fmt: skip
+_HALF = 0.21  # of a box's height
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
@@ -43,16 +45,19 @@ def interval(axes: Axes, y: float, estimate: Estimate, colour: str, face: str, s
 
 
 def box(axes: Axes, y: float, values: Sequence[float], colour: str) -> None:
-    """Quartiles and median; whiskers to the last value within 1.5 times the box's length."""
+    """Quartiles and median; whiskers to the last value within 1.5 times the box's length.
+
+    Not by `Axes.boxplot`: that one asks for all settings, by which matplotlib chooses a backend.
+    """
     if not values:
         return
-    line = {"color": colour, "linewidth": 1.2}
-    axes.boxplot(
-        [values], positions=[y], orientation="horizontal", widths=0.42, showfliers=False,
-        patch_artist=True, manage_ticks=False, capprops=line, whiskerprops=line,
-        medianprops={"color": colour, "linewidth": 2.2},
-        boxprops={"facecolor": colour, "alpha": 0.2, "edgecolor": colour, "linewidth": 1.2},
-    )  # fmt: skip
+    (found,) = boxplot_stats(values)
+    low, q1, median, q3, high = (found[key] for key in ("whislo", "q1", "med", "q3", "whishi"))
+    axes.barh(y, q3 - q1, 2 * _HALF, q1, color=colour, alpha=0.2, lw=0)
+    axes.barh(y, q3 - q1, 2 * _HALF, q1, fill=False, edgecolor=colour, lw=0.8)
+    axes.hlines([y, y], [low, q3], [q1, high], color=colour, lw=1.2)
+    axes.vlines([low, high], y - _HALF / 2, y + _HALF / 2, color=colour, lw=1.2)
+    axes.vlines(median, y - _HALF, y + _HALF, color=colour, lw=2.2)
 
 
 def dots(axes: Axes, y: float, values: Sequence[float], colour: str) -> None:

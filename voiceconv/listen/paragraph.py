@@ -83,28 +83,30 @@ def results(analysis: Analysis) -> list[str]:
 
 def grounds(analysis: Analysis, kept: bool) -> Counter[str]:
     """Why listeners were left out (`kept`: would have been by the rules), by their first ground."""
-    reasons = [one.reasons[0] for one in analysis.screened if one.kept is kept and one.reasons]
-    said = [words for reason in reasons for part, words in GROUNDS.items() if part in reason]
-    return Counter(said)
+    found: Counter[str] = Counter()
+    for one in analysis.screened:
+        if one.kept is kept and one.n_answers:
+            known = [said for part, said in GROUNDS.items() if part in "".join(one.reasons[:1])]
+            found.update(known if known or kept else one.reasons[:1])
+    return found
 
 
 def _listeners(analysis: Analysis) -> str:
-    n_out, n_kept = sum(grounds(analysis, kept=False).values()), analysis.n_kept
-    said = f"{count(n_kept + n_out, 'listener').capitalize()} took part"
+    n_all = sum(one.n_answers > 0 for one in analysis.screened)
+    n_out, out = n_all - analysis.n_kept, grounds(analysis, kept=False)
+    said = f"{count(n_all, 'listener').capitalize()} took part"
     if n_out:
-        out = grounds(analysis, kept=False)
-        reasons = [f"{in_words(n)} {why}" if len(out) > 1 else why for why, n in out.items()]
-        were = "was" if n_out == 1 else "were"
-        said += f", of whom {in_words(n_out)} {were} screened out {listed(reasons)}"
+        reasons = [f"{in_words(n)} {why}" for why, n in out.items()]
+        why = f" ({listed(reasons)})" if len(out) > 1 else f" {next(iter(out))}"
+        said += f", of whom {in_words(n_out)} {'was' if n_out == 1 else 'were'} screened out{why}"
     elif spared := sum(grounds(analysis, kept=True).values()):
         said += f"; no screening was done, which would have left out {in_words(spared)}"
-    early = sum(
-        one.kept and any(reason.startswith("stopped") for reason in one.reasons)
-        for one in analysis.screened
-    )
-    if early:
-        do = "does, with the" if early == 1 else "do, with the"
-        said += f"; {in_words(early)} of those who count stopped early, and {do} answers given"
+    reasons = [reason for one in analysis.screened if one.kept for reason in one.reasons]
+    if early := sum(reason.startswith("stopped") for reason in reasons):
+        count_ = "counts" if early == 1 else "count"
+        said += f"; {in_words(early)} stopped early and {count_} with the answers given"
+    if none := len(analysis.screened) - n_all:
+        said += f"; {in_words(none)} more began and answered no trial"
     return f"{said}."
 
 
@@ -172,7 +174,7 @@ def _tests(analysis: Analysis) -> str:
         return ""
     n = len(analysis.contrasts)
     holm = f", with Holm's correction for {count(n, 'comparison')}" if n > 1 else ""
-    said = f"Systems were compared by {listed([TESTS[name] for name in names])}{holm}."
+    said = f"Systems were compared by {' and by '.join(TESTS[name] for name in names)}{holm}."
     if analysis.test.method.is_choice:
         return said
     return (
