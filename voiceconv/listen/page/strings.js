@@ -4,7 +4,7 @@ let strings = {};
 
 /** Read the texts; the document gets their language and direction. */
 export async function loadStrings() {
-  const response = await fetch('strings.json');
+  const response = await fetch('strings.json', { cache: 'no-cache' });
   strings = await response.json();
   document.documentElement.lang = strings.lang;
   document.documentElement.dir = strings.dir;

@@ -1,0 +1,77 @@
+"""The page from a server of files, and all that a browser says of it."""
+
+import functools
+import http.server
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tiny_test import tiny_folder
+
+import voiceconv.listen
+from voiceconv.listen.manifest import PAGE, Test
+
+PAGE_FILES = Path(voiceconv.listen.__file__).parent / PAGE
+
+
+class _Files(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """A server of files for a folder, on a free port of loopback; gives its address."""
+    handler = functools.partial(_Files, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def page_folder(folder: Path, test: Test) -> Path:
+    """TEST/ of a test, with the page's own files; gives TEST/page."""
+    tiny_folder(folder, test)
+    shutil.copytree(PAGE_FILES, folder / PAGE, dirs_exist_ok=True)
+    return folder / PAGE
+
+
+class Watched:
+    """A page of a browser, with all that it said and asked for.
+
+    The one line that is left out is the browser's own on the 404 by which the page learns that
+    there is no server but one of files.
+    """
+
+    def __init__(self, browser: Any, **options: Any) -> None:
+        self.context = browser.new_context(**options)
+        self.page = self.context.new_page()
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.page.on("console", self._hear)
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+
+    def _hear(self, message: Any) -> None:
+        if not (message.location["url"].endswith("/api/test") and "404" in message.text):
+            self.said.append(message.text)
+
+    def skip_to_trials(self, test: Test, list_number: int = 0) -> None:
+        """From the next load on, consent was given and the volume set (without a server)."""
+        state = {
+            "format": 1, "test": test.id, "listener": "ab", "list": list_number, "ready": True,
+            "setup": {}, "answers": [], "comment": "", "finished": False,
+        }  # fmt: skip
+        self.page.evaluate(
+            "([place, state]) => localStorage.setItem(place, JSON.stringify(state))",
+            [f"voiceconv/{test.id}/", state],
+        )
+
+    def stored(self, test: Test) -> dict[str, Any]:
+        """What the page keeps for this test."""
+        return self.page.evaluate(
+            "place => JSON.parse(localStorage.getItem(place))", f"voiceconv/{test.id}/"
+        )
