@@ -3,17 +3,12 @@
 
 async function renew() {
   try {
-    const response = await fetch(location.href, { cache: "no-store" });
+    const response = await fetch(location.pathname, { cache: "no-store" });
     if (!response.ok) throw new Error(response.statusText);
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
     document.title = page.title;
-    const old = document.querySelectorAll("main > *");
-    const fresh = page.querySelectorAll("main > *");
-    if (old.length !== fresh.length) {
-      document.querySelector("main").replaceWith(page.querySelector("main"));
-      return;
-    }
-    old.forEach((part, i) => {
+    const fresh = page.querySelectorAll("main > *"); // as many as there are: only lists in them grow
+    document.querySelectorAll("main > *").forEach((part, i) => {
       if (!part.isEqualNode(fresh[i])) part.innerHTML = fresh[i].innerHTML;
     });
   } catch {
