@@ -205,6 +205,13 @@ def test_x_of_abx_is_one_of_the_two_in_another_file(tests):
         assert len(read[trial.x]) == len(read[same[0]]) and read[trial.x] != read[same[0]]
         asked[(tuple(systems_in(test, trial.shown)), trial.shown.index(same[0]))] += 1
     assert set(asked.values()) == {4} and len(asked) == 6  # three pairs, X either of them
+    heard_first = Counter()  # is X the one that is called A?
+    for turns in test.lists:
+        for turn in turns:
+            x = test.stimuli[test.trials[turn.trial].x].system
+            heard_first[test.trials[turn.trial].kind, test.stimuli[turn.order[0]].system == x] += 1
+    assert heard_first[TRIAL, True] == heard_first[TRIAL, False]
+    assert heard_first[TRAINING, True] == heard_first[TRAINING, False]
     (check,) = of_kind(test, ATTENTION)
     (right,) = check.expected
     one, three = (audio.read(folder / f"page/stimuli/{s}.wav").samples for s in check.shown)

@@ -5,7 +5,7 @@ A trial of `mos` and `similarity` shows one condition (a system, or the referenc
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import combinations
@@ -63,23 +63,21 @@ class Plan:
         """Plan everything."""
         rng = random.Random(self.seed)
         shuffled = rng.sample(sorted(self.conditions), len(self.conditions))
-        training = [
-            (item, shuffled[number % len(shuffled)]) for number, item in enumerate(picked.training)
-        ]
-        checks = list(self._checks(picked.checks, rng))
-        is_choice = self.method.is_choice
+        checks = [self._check(number, item, rng) for number, item in enumerate(picked.checks)]
         # who comes first in a pair and, where there is an X, which of the two it is
-        n_variants = 2 * self._n_x if is_choice else 1
+        n_variants = 2 * self._n_x if self.method.is_choice else 1
         rows = make_lists(len(picked.items), len(self.conditions), n_variants, full, self.seed)
         for number, slots in enumerate(rows):
-            first = [
-                self._turn(TRAINING, place, *what, number, number)
-                for place, what in enumerate(training)
+            training = [
+                self._turn(
+                    TRAINING, place, item, shuffled[place % len(shuffled)], number + place, number
+                )
+                for place, item in enumerate(picked.training)
             ]
             turns = [
                 self._turn(
                     TRIAL, s.item, picked.items[s.item], self.conditions[s.condition],
-                    s.variant, s.variant // self._n_x if is_choice else number + s.item,
+                    s.variant, number,
                 )
                 for s in slots
             ]  # fmt: skip
@@ -87,7 +85,7 @@ class Plan:
                 Turn(check.id, tuple(display_order(check.shown, number, place)))
                 for place, check in enumerate(checks)
             ]
-            self.lists.append((*first, *spread(turns, between)))
+            self.lists.append((*training, *spread(turns, between)))
         self.level = self._sound("level", picked.level, _natural(picked.level))
 
     @property
@@ -95,9 +93,12 @@ class Plan:
         return 2 if self.method.name == "abx" else 1
 
     def _turn(
-        self, kind: str, number: int, item: Item, condition: Condition, variant: int, order: int
+        self, kind: str, number: int, item: Item, condition: Condition, variant: int, row: int
     ) -> Turn:
-        """A trial, noted if it is new, with its stimuli in one of their orders."""
+        """A trial, noted if it is new, with its stimuli in one of their orders.
+
+        number: of the item in its kind. row: of the list.
+        """
         scene = f"{kind} {number}"
         x = condition[variant % 2] if self._n_x == 2 else ""
         name = blind_id(self.key, "a trial", scene, *condition, x)
@@ -111,38 +112,38 @@ class Plan:
                 self._open_reference(scene, item),
                 self._sound(scene, item, x, "x") if x else None,
             )
+        order = variant // self._n_x if self.method.is_choice else row + number
         return Turn(name, tuple(display_order(self.trials[name].shown, order, 0)))
 
-    def _checks(self, items: Sequence[Item], rng: random.Random) -> Iterator[Trial]:
-        """Trials that say by beeps what to answer."""
-        low, high = self.method.scale or (1, 1)
-        for number, item in enumerate(items):
-            if number % high == 0:
-                counts = rng.sample(range(low, high + 1), high + 1 - low)
-            scene, n_beeps = f"{ATTENTION} {number}", counts[number % high]
-            x = None
-            if self._n_x == 2:  # X is like one of the two
-                n_beeps = rng.choice([1, 3])
-                shown = [self._interrupted(scene, item, n) for n in (1, 3)]
-                x = self._interrupted(scene, item, n_beeps, "x")
-                right = shown[n_beeps // 2]
-            else:  # the one with beeps, or as many as there are
-                right = self._interrupted(scene, item, n_beeps)
-                shown = [right]
-                if self.method.is_choice:
-                    shown = [self._interrupted(scene, item, 0), right]
-            name = blind_id(self.key, "a trial", scene)
-            self.trials[name] = Trial(
-                name,
-                ATTENTION,
-                item.name,
-                item.key.direction,
-                tuple(shown),
-                self._open_reference(scene, item),
-                x,
-                {right: (1, 1) if self.method.is_choice else (n_beeps, n_beeps)},
-            )
-            yield self.trials[name]
+    def _check(self, number: int, item: Item, rng: random.Random) -> Trial:
+        """A trial, noted, that says by beeps what to answer."""
+        scene, x = f"{ATTENTION} {number}", None
+        value = 1
+        if self._n_x == 2:  # X is like one of the two
+            shown = [self._interrupted(scene, item, n_beeps) for n_beeps in (1, 3)]
+            like = rng.randrange(2)
+            right, x = shown[like], self._interrupted(scene, item, (1, 3)[like], "x")
+        elif self.method.scale is None:  # choose the one with a beep
+            shown = [self._interrupted(scene, item, n_beeps) for n_beeps in (0, 1)]
+            right = shown[1]
+        else:  # as many as there are, each number as often as the others
+            low, high = self.method.scale
+            places = random.Random(self.seed).sample(range(low, high + 1), high + 1 - low)
+            value = places[number % len(places)]
+            right = self._interrupted(scene, item, value)
+            shown = [right]
+        trial = Trial(
+            blind_id(self.key, "a trial", scene),
+            ATTENTION,
+            item.name,
+            item.key.direction,
+            tuple(shown),
+            self._open_reference(scene, item),
+            x,
+            {right: (value, value)},
+        )
+        self.trials[trial.id] = trial
+        return trial
 
     def _open_reference(self, scene: str, item: Item) -> str | None:
         """What is played openly beside the trial, if anything is."""
