@@ -1,10 +1,11 @@
 import csv
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
-from tiny_test import tiny_folder, tiny_test
+from tiny_test import stimulus_of, tiny_folder, tiny_test
 
 from voiceconv.listen.reseval import write_reseval
 
@@ -109,11 +110,28 @@ def test_three_systems_make_an_evaluation_for_each_pair(tmp_path):
         "ab-alpha-be_ta_": ["alpha", "be_ta_"],
         "ab-be_ta-be_ta_": ["be_ta", "be_ta_"],
     }
+    content = yaml.safe_load((root / "ab-alpha-be_ta.yaml").read_text(encoding="utf-8"))
+    assert content["samples_per_participant"] == 2  # its two sentences, not all six trials
     assert {row["condition"]: row["system"] for row in rows_of(root)} == {
         "alpha": "alpha",
         "be_ta": "be/ta",
         "be_ta_": "be ta",
     }
+
+
+def test_a_sentence_that_a_system_lacks_is_left_out_for_all(tmp_path):
+    test = tiny_test("mos")
+    lacking = stimulus_of(test, "beta", "F-M/one")
+    trials = {name: one for name, one in test.trials.items() if one.shown != (lacking,)}
+    lists = tuple(tuple(t for t in turns if t.trial in trials) for turns in test.lists)
+    test = replace(test, trials=trials, lists=lists)
+    folder = tiny_folder(tmp_path / "test", test)
+    write_reseval(folder, test)
+
+    assert names_in(folder / "reseval" / "mos") == {
+        name: ["0.wav"] for name in ("alpha", "beta", "reference")
+    }
+    assert {row["item"] for row in rows_of(folder / "reseval")} == {"M-F/two"}
 
 
 @pytest.mark.parametrize("method", ["mos", "ab", "abx", "mushra"])

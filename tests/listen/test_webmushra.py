@@ -202,6 +202,16 @@ def test_without_a_column_for_the_session_a_page_that_comes_again_begins_the_nex
     assert [one.values for one in back] == [one.values for one in answers]
 
 
+def test_a_line_that_comes_twice_begins_no_session(read):
+    test = tiny_test("mos")
+    lines = without_session(LSS_CSV).splitlines(keepends=True)
+
+    once, twice = read(test, "".join(lines)), read(test, "".join([*lines[:3], *lines[1:]]))
+
+    assert twice[0][0].id == once[0][0].id and len(twice[0]) == 1
+    assert [one.trial for one in twice[1]] == [one.trial for one in once[1]]
+
+
 def test_results_that_were_sent_twice_have_longer_rows_of_the_same_meaning(read):
     test = tiny_test("mos")
     longer = LSS_CSV.replace(f"{SESSION},", f"{SESSION},{SESSION},")

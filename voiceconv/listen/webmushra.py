@@ -193,35 +193,44 @@ def _rows(test: Test, answer: Answer) -> Iterator[list[object]]:
             yield [f"{value:g}", stimulus_key(stimulus), milliseconds]
 
 
+class _Runs:
+    """Names sessions where no column does: a session is a run in which no page comes twice."""
+
+    def __init__(self) -> None:
+        self.name = ""
+        self.lines: set[tuple[str, ...]] = set()
+        self.pages: set[tuple[str, str]] = set()
+
+    def session(self, row: Sequence[str], cells: Mapping[str, str]) -> str:
+        """Of the next line. The name is made of the run's first one, so that it stays."""
+        line, page = tuple(row), (cells["trial"], cells.get("stimulus", ""))
+        if line in self.lines:
+            return self.name
+        if page in self.pages or not self.name:
+            self.name, self.lines, self.pages = _digest(line), set(), set()
+        self.lines.add(line)
+        self.pages.add(page)
+        return self.name
+
+
 def _lines(test: Test, path: Path) -> Iterator[_Line]:
     """The lines of this test. Raises InputError where there are none, or it is no such file."""
     header, rows = _read(path)
     names = [_NAMES.get(name) for name in header]
     others: set[str] = set()
-    seen = False
-    run, in_run = "", set[tuple[str, ...]]()
-    pages = set[tuple[str, str]]()
+    runs, has_ours = _Runs(), False
     for number, row in rows:
         where = f"{path}, line {number}"
         cells = _cells(where, names, row)
         if cells["test"] != test_name(test):
-            others.add(cells["test"])
+            others.add(cells["test"][:80])
             continue
-        seen = True
-        session = cells.get("session", "")
-        if not session:
-            page = (cells["trial"], cells.get("stimulus", ""))
-            if tuple(row) in in_run:
-                continue
-            if page in pages or not run:  # the next listener begins
-                run, in_run, pages = _digest([test.id, *row]), set(), set()
-            in_run.add(tuple(row))
-            pages.add(page)
-            session = run
+        has_ours = True
+        session = cells.get("session") or runs.session(row, cells)
         if not _SESSION.fullmatch(session):
             raise InputError(f"{where}: {session[:80]!r} is no session's name")
         yield _Line(where, session, cells)
-    if not seen:
+    if not has_ours:
         raise InputError(
             f"{path} holds no answers to {test_name(test)}"
             + (f", but to {', '.join(sorted(others))}" if others else "")
