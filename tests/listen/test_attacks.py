@@ -5,13 +5,15 @@ import csv
 import io
 import json
 import re
+import resource
+import socket
 import sqlite3
 import time
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from serving import basic, given, served_folder, serving
+from serving import PATIENCE, basic, given, served_folder, serving
 
 from voiceconv.listen.answers import FILE, read_store
 from voiceconv.listen.guards import MOST_BYTES, Attempts
@@ -200,11 +202,38 @@ def test_a_length_that_is_none_is_refused(server):
         assert server.send(f"{POST}Content-Length: {length}\r\n\r\n".encode()).status in (400, 413)
 
 
+def test_more_connections_than_a_shell_allows_are_held(place):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 400:
+        pytest.skip("no process may have 400 open files here")
+    folder, _ = served_folder(place[0].parent / "connections")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (100, hard))  # which the server inherits
+    try:
+        with serving(folder) as other, contextlib.ExitStack() as held:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            for _ in range(200):
+                held.enter_context(socket.create_connection(("127.0.0.1", other.port), PATIENCE))
+            assert other.ask("GET", "/api/test").status == 200
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 def test_headers_without_an_end_are_cut_off(server):
     head = "GET / HTTP/1.1\r\nHost: x\r\n" + "X-A: " + "a" * (1 << 20)
     with contextlib.suppress(ConnectionError):  # it doesn't read on, and may not be heard
         assert server.send(head.encode()).status == 400
     assert server.ask("GET", "/api/test").status == 200
+
+
+@pytest.mark.parametrize("kind", ["", "text/plain", "application/x-www-form-urlencoded"])
+def test_a_form_on_another_site_starts_nothing(server, place, kind):
+    # What a browser sends across sites without asking the server first.
+    before = len(read_store(place[0])[0])
+    head = f"POST /api/session HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {kind}\r\n"
+    reply = server.send(f'{head}Content-Length: 16\r\n\r\n{{"consent":true}}'.encode())
+    assert reply.status == 422
+    assert "access-control-allow-origin" not in reply.headers
+    assert len(read_store(place[0])[0]) == before
 
 
 # What listeners write

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import resource
 import secrets
 import signal
 import socket
@@ -9,7 +10,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 
 import uvicorn
@@ -103,6 +104,9 @@ def serve(folder: Path, host: str = "127.0.0.1", port: int = 8000, n_invitations
 
 def _run(app: FastAPI, listening: socket.socket) -> None:
     """Until a signal, which uvicorn takes, and raises once more when all is closed."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # a browser holds up to six connections; 1024 are few
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     proxies = os.environ.get("FORWARDED_ALLOW_IPS")  # uvicorn's own: whose X-Forwarded-For counts
     config = uvicorn.Config(
         app,
