@@ -191,3 +191,23 @@ def test_different_tests_are_both_named():
         "less the effects of listener and item, clustered by listeners and items, with Holm's "
         "correction for two comparisons." in said
     )
+
+
+def test_a_single_system_is_compared_with_the_reference():
+    less = contrast("mos", "alpha", "reference", estimate(2.25, 2.0, 2.5), 0.001)
+    test = tiny_test("mos", systems=["alpha"])
+    means = {name: MEANS[name] for name in ("alpha", "reference")}
+    said = paragraph(hand_made("mos", means, [less], test=test))
+    assert "two items (in two directions) by one system (alpha) and the reference, all at" in said
+    assert said.endswith("reference was rated 2.25 [2.00, 2.50] higher than alpha (p = 0.001).")
+
+
+def test_shares_have_intervals_of_their_own():
+    said = paragraph(
+        hand_made("abx", {}, [contrast("abx", "a", "b", estimate(0.7, 0.6, 0.8), 0.01)])
+    )
+    assert (
+        "(2,000 draws); those of shares are no narrower than Wilson's of as many independent "
+        "choices. Systems were compared by a one-sided exact binomial test against guessing. "
+        in said
+    )

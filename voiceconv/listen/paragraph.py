@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from voiceconv.listen.analysis import Analysis, Contrast
 from voiceconv.listen.comparisons import ALIGNED_RANK, BINOMIAL, SHARE, SIGNED_RANK
 from voiceconv.listen.intervals import FEWEST, N_DRAWS
-from voiceconv.listen.manifest import ATTENTION, SYSTEM, TRAINING, TRIAL, Test
+from voiceconv.listen.manifest import ATTENTION, REFERENCE, SYSTEM, TRAINING, TRIAL, Test
 from voiceconv.listen.words import (
     count,
     difference_format,
@@ -61,7 +61,7 @@ TESTS = {
 def paragraph(analysis: Analysis) -> str:
     """Listeners, task, stimuli, design, statistics and results, in whole sentences."""
     test = analysis.test
-    done = [_listeners(analysis), _task(test), _stimuli(test), _design(test)]
+    done = [_listeners(analysis), _task(test), _stimuli(analysis), _design(test)]
     figured = [_intervals(analysis), _tests(analysis)]
     return " ".join([*done, *filter(None, figured), *results(analysis)])
 
@@ -71,12 +71,12 @@ def results(analysis: Analysis) -> list[str]:
     clear = [one for one in analysis.contrasts if is_clear(one)]
     unclear = [one for one in analysis.contrasts if is_tested(one) and not is_clear(one)]
     untested = [one for one in analysis.contrasts if not is_tested(one)]
-    say_clear, say_unclear = _CLEAR[analysis.method], _UNCLEAR[analysis.method]
-    found = [f"{say_clear(one, analysis.method)} ({p_value(one.p_holm)})" for one in clear]
+    say = _CLEAR.get(analysis.method, _higher)
+    found = [f"{say(one, analysis.method)} ({p_value(one.p_holm)})" for one in clear]
     return [
         *_means(analysis),
         *([f"Compared with each other, {'; '.join(found)}."] if found else []),
-        *([f"{say_unclear(unclear, analysis.method)}."] if unclear else []),
+        *([f"{_unclear(unclear, analysis.method)}."] if unclear else []),
         *([f"{_untested(untested, analysis.method)}."] if untested else []),
     ]
 
@@ -115,8 +115,9 @@ def _task(test: Test) -> str:
     return f"Each listener {TASKS[test.method_name]}{asked}."
 
 
-def _stimuli(test: Test) -> str:
+def _stimuli(analysis: Analysis) -> str:
     """Items, directions, systems and what they are measured by, level and sampling rate."""
+    test = analysis.test
     trials = [trial for trial in test.trials.values() if trial.kind == TRIAL]
     items, directions = ({getattr(one, of) for one in trials} for of in ("item", "direction"))
     shown = {test.stimuli[name].system for trial in trials for name in trial.shown}
@@ -127,8 +128,10 @@ def _stimuli(test: Test) -> str:
         said += f" (in {count(len(directions), 'direction')})"
     said += f" by {count(len(own), 'system')} ({listed(own)})"
     if others:
-        hidden = "the hidden " if test.method.together else "the "
-        said += f" and, not under test, {listed([hidden + others[0], *others[1:]])}"
+        is_compared = any(one.second in others for one in analysis.contrasts)
+        the = {REFERENCE: "the hidden " if test.method.together else "the "}
+        names = [the.get(test.systems[name].role, "") + name for name in others]
+        said += f" and{'' if is_compared else ', not under test,'} {listed(names)}"
     level, rate = with_minus(f"{test.loudness:g}"), f"{test.sample_rate / 1000:g}"
     return f"{said}, all at {level} LUFS (ITU-R BS.1770) and {rate} kHz."
 
@@ -164,7 +167,10 @@ def _intervals(analysis: Analysis) -> str:
         f"{in_words(FEWEST)} listeners or items"
     )
     by = listed([bootstrap] * any(drawn) + [student] * (not all(drawn)), "or")
-    return f"Square brackets hold 95% intervals, by {by}."
+    more = ""
+    if analysis.test.method.is_choice:
+        more = "; those of shares are no narrower than Wilson's of as many independent choices"
+    return f"Square brackets hold 95% intervals, by {by}{more}."
 
 
 def _tests(analysis: Analysis) -> str:
@@ -220,31 +226,17 @@ def _told_apart(one: Contrast, method: str) -> str:
     return f"{one.first} and {one.second} were told apart in {share} of the trials"
 
 
-def _no_difference(rest: Sequence[Contrast], method: str) -> str:
-    pairs = [
-        f"{one.first} and {one.second} ({one.second} less {one.first}: "
-        f"{with_interval(one.difference, difference_format(method))}, {p_value(one.p_holm)})"
-        for one in rest
-    ]
-    return f"No significant difference was found between {listed(pairs, 'or between')}"
-
-
-def _no_preference(rest: Sequence[Contrast], method: str) -> str:
-    pairs = [
-        f"{one.first} and {one.second} ({one.second} in {with_interval(one.difference, percent)} "
-        f"of the choices, {p_value(one.p_holm)})"
-        for one in rest
-    ]
-    return f"No significant preference was found between {listed(pairs, 'or between')}"
-
-
-def _guessed(rest: Sequence[Contrast], method: str) -> str:
-    pairs = [
-        f"{one.first} and {one.second} ({with_interval(one.difference, percent)} correct, "
-        f"{p_value(one.p_holm)})"
-        for one in rest
-    ]
-    return f"The answers were not significantly better than guesses for {listed(pairs, 'or for')}"
+def _unclear(rest: Sequence[Contrast], method: str) -> str:
+    """Of each pair what was found; that it isn't significant is not that there is nothing."""
+    said, link, detail = _UNCLEAR.get(
+        method, ("No significant difference was found", "between", "{second} less {first}: {share}")
+    )
+    pairs = []
+    for one in rest:
+        share = with_interval(one.difference, difference_format(method))
+        found = detail.format(first=one.first, second=one.second, share=share)
+        pairs.append(f"{one.first} and {one.second} ({found}, {p_value(one.p_holm)})")
+    return f"{said} {link} {listed(pairs, f'or {link}')}"
 
 
 def _untested(rest: Sequence[Contrast], method: str) -> str:
@@ -252,13 +244,13 @@ def _untested(rest: Sequence[Contrast], method: str) -> str:
     pairs = [
         f"{with_interval(one.difference, form)} for {one.first} and {one.second}" for one in rest
     ]
-    return f"Without a test, {_UNTESTED[method]} was {listed(pairs)}"
+    what = _UNTESTED.get(method, "the mean of the second less that of the first")
+    return f"Without a test, {what} was {listed(pairs)}"
 
 
-_CLEAR = {**dict.fromkeys(TASKS, _higher), "ab": _preferred, "abx": _told_apart}
-_UNCLEAR = {**dict.fromkeys(TASKS, _no_difference), "ab": _no_preference, "abx": _guessed}
-_UNTESTED = {
-    **dict.fromkeys(TASKS, "the mean of the second less that of the first"),
-    "ab": "the share of choices of the second",
-    "abx": "the share correct",
+_CLEAR = {"ab": _preferred, "abx": _told_apart}  # else ratings
+_UNCLEAR = {
+    "ab": ("No significant preference was found", "between", "{second} in {share} of the choices"),
+    "abx": ("The answers were not significantly better than guesses", "for", "{share} correct"),
 }
+_UNTESTED = {"ab": "the share of choices of the second", "abx": "the share correct"}
