@@ -206,7 +206,7 @@ def test_a_line_that_comes_twice_begins_no_session(read):
     test = tiny_test("mos")
     lines = without_session(LSS_CSV).splitlines(keepends=True)
 
-    once, twice = read(test, "".join(lines)), read(test, "".join([*lines[:3], *lines[1:]]))
+    once, twice = read(test, "".join(lines)), read(test, "".join([*lines[:3], *lines[2:]]))
 
     assert twice[0][0].id == once[0][0].id and len(twice[0]) == 1
     assert [one.trial for one in twice[1]] == [one.trial for one in once[1]]
