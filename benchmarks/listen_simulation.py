@@ -26,7 +26,7 @@ from scipy.stats import binomtest, norm
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from voiceconv.listen import comparisons
+from voiceconv.listen import comparisons, intervals
 from voiceconv.listen.comparisons import ITEMS, LISTENERS
 from voiceconv.listen.intervals import estimate, table
 from voiceconv.listen.methods import METHODS
@@ -36,7 +36,7 @@ from voiceconv.listen.strengths import fit, strengths
 Floats = NDArray[np.float64]
 LEVEL = 0.05
 SIZES = [f"{listeners}x{items}" for listeners in (10, 20, 40) for items in (10, 20, 40)]
-FEW_SIZES = ["10x10", "20x20", "40x10"]  # of all spreads but the first
+FEW_SIZES = ["10x10", "20x20", "40x10"]  # of all spreads but the first, and of other methods
 SPREADS = {  # standard deviations: listener, item, listener x system, item x system, residual
     "typical": (0.5, 0.3, 0.25, 0.25, 0.7),
     "agreed": (0.5, 0.3, 0.0, 0.0, 0.7),
@@ -51,10 +51,10 @@ CHOICE_SPREADS = {
 }
 MEANS = {  # of systems, on the scale; of a null the second is as good as the first
     "mos": (3.0, 3.4, 3.8, 4.7),
-    "similarity": (2.2, 2.6, 3.0, 3.8),
-    "mushra": (45.0, 53.0, 65.0, 110.0, 20.0),
     "ab": (0.0, 0.3, 0.6),
+    "mushra": (45.0, 53.0, 65.0, 110.0, 20.0),
     "abx": (0.0, 0.5),
+    "similarity": (2.2, 2.6, 3.0, 3.8),
 }
 UNIT = {"mos": 1.0, "similarity": 0.8, "mushra": 20.0, "ab": 1.0, "abx": 1.0}  # of the spreads
 
@@ -214,14 +214,18 @@ def measured(scenario: Scenario, n: int, seed: int) -> Mapping[str, float]:
 
 
 def scenarios(methods: list[str], patterns: list[str], sizes: list[str]) -> Iterator[Scenario]:
-    """The rows of the table; without `sizes` those of the docstring."""
+    """The rows of the table; without `sizes` a choice of them."""
     for method in methods:
         alone = METHODS[method].together or len(MEANS[method]) == 2  # one condition: no squares
         for design in ("full",) if alone else ("split", "full"):
             for pattern in patterns:
-                for size in sizes or (SIZES if pattern == "typical" else FEW_SIZES):
+                for size in sizes or _sizes(method, pattern):
                     n_listeners, n_items = map(int, size.split("x"))
                     yield Scenario(method, design, n_listeners, n_items, pattern)
+
+
+def _sizes(method: str, pattern: str) -> list[str]:
+    return SIZES if pattern == "typical" and method in ("mos", "ab") else FEW_SIZES
 
 
 def main() -> None:
@@ -229,12 +233,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(MEANS))
     parser.add_argument("--patterns", nargs="+", choices=SPREADS, default=list(SPREADS))
     parser.add_argument("--sizes", nargs="+", default=[], help="listeners x items, as 10x20")
     parser.add_argument("--simulations", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--draws", type=int, default=1000, help="half of what a report takes")
     options = parser.parse_args()
+    intervals.N_DRAWS = options.draws
     columns = ["mean", "difference", "p", ITEMS, LISTENERS]
     header = "method design listeners items effects mean difference p".split()
     print("| " + " | ".join([*header, "these items", "these listeners", "s"]) + " |")

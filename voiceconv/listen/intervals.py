@@ -13,16 +13,18 @@ and the interval is a *symmetric bootstrap-t over listeners and items*:
   are too narrow for ten listeners; neither is used.
 - Each draw's mean is divided by its own standard error instead, and so is the data's (bootstrap-t,
   symmetric: Hall 1988, JRSS B 50). The 95th percentile of |draw's mean - mean| / (draw's error) is
-  what the interval extends to either side, in standard errors of the data.
+  what the interval extends to either side, in standard errors of the data; at least what Student's
+  t has for the error's degrees of freedom, for ten listeners or items say too little of their own
+  tails.
 - The standard error is that of the model: its three variances by the method of moments, unbiased
   for whatever cells were answered (as Gao and Owen 2017, Electronic Journal of Statistics 11),
   negative ones set to 0. Complete tables: the mean squares of the two-way analysis of variance.
 
-Where it is off (benchmarks/listen_simulation.py has the table): above 97% where neither listeners
-nor items differ at all, because of the variances set to 0; down to 93% with ten of either, whose
-own spread is what matters. Below `FEWEST` of either the draws say too little: Student's t with one
-degree of freedom less than there are of them stands in, which is wide. Of a single item the
-interval is for other listeners on that item. Of a single listener there is none.
+Where it is off (benchmarks/listen_simulation.py has the table): up to 99% where neither listeners
+nor items differ at all, or each was answered two or three times, because of the variances set to 0;
+down to 93% with ten of either, whose own spread is what matters. Below `FEWEST` of either there is
+no bootstrap, only Student's t: 90% with two or three. Of a single item the interval is for other
+listeners on that item. Of a single listener there is none.
 """
 
 from functools import lru_cache
@@ -141,7 +143,7 @@ def margin(cells: Cells, seed: int = 0) -> float:
     error = float(np.sqrt(found.of_mean))
     if error < _TINY:
         return 0.0
-    return error * _quantile(cells, seed)
+    return error * _quantile(cells, found.df, seed)
 
 
 def variances(cells: Cells) -> Variances:
@@ -152,20 +154,19 @@ def variances(cells: Cells) -> Variances:
     return Variances._make((*parts[0].tolist(), *weights[0].tolist(), *sizes))
 
 
-def _quantile(cells: Cells, seed: int) -> float:
-    """The 95th percentile of |t| over draws of listeners and items."""
+def _quantile(cells: Cells, df: float, seed: int) -> float:
+    """What |t| exceeds in 5%: over draws of listeners and items, or Student's if that is more."""
     shape = cells.sums.shape
-    fewest = min(size for size in shape if size > 1)
-    stand_in = float(student.ppf((1 + COVERAGE) / 2, fewest - 1))
-    if fewest < FEWEST:
-        return stand_in
+    students = float(student.ppf((1 + COVERAGE) / 2, df))
+    if min(size for size in shape if size > 1) < FEWEST:
+        return students
     mean, parts, weights = _moments(cells, *_drawn(shape, seed))
     error = np.sqrt((parts * weights).sum(1))
     defined = np.isfinite(mean) & (error > _TINY)  # not so where all that was drawn is alike
     if defined.mean() < COVERAGE:
-        return stand_in
+        return students
     t = np.abs(mean[defined] - cells.mean) / error[defined]
-    return float(np.quantile(t, COVERAGE))
+    return max(students, float(np.quantile(t, COVERAGE)))
 
 
 @lru_cache(maxsize=4)  # the systems of a test are of the same listeners and items
