@@ -115,6 +115,7 @@ def _run(app: FastAPI, listening: socket.socket) -> None:
         server_header=False,
         proxy_headers=bool(proxies),
         forwarded_allow_ips=proxies or [],
+        timeout_keep_alive=60,  # longer than listeners take for most trials
         timeout_graceful_shutdown=5,
     )
     before = signal.signal(signal.SIGTERM, lambda *_: None)
