@@ -269,13 +269,10 @@ def test_the_same_seed_makes_the_same_files_whatever_the_order_of_systems(tmp_pa
 def test_a_peak_lowers_all_of_the_test_and_is_named(tmp_path, corpus):
     click = 0.02 * speech(110, 1.4, RATE)
     click[5000] = 1.0
-    (tmp_path / "clicks").mkdir()
-    for sentence in SENTENCES[:2]:
-        audio.write(tmp_path / f"clicks/{sentence}.wav", click, RATE)
-        audio.write(tmp_path / f"{sentence}.wav", speech(110, 1.4, RATE), RATE)
-    (tmp_path / "plain").mkdir()
-    for sentence in SENTENCES[:2]:
-        (tmp_path / f"{sentence}.wav").rename(tmp_path / f"plain/{sentence}.wav")
+    for name, wave in {"clicks": click, "plain": speech(110, 1.4, RATE)}.items():
+        (tmp_path / name).mkdir()
+        for sentence in SENTENCES[:2]:
+            audio.write(tmp_path / name / f"{sentence}.wav", wave, RATE)
     both = [("clicks", tmp_path / "clicks"), ("plain", tmp_path / "plain")]
     test = build_test(tmp_path / "test", both, "ab", n_training=0, n_checks=0)
     assert test.loudness < -30 and len({round(s.loudness, 1) for s in test.stimuli.values()}) == 1
