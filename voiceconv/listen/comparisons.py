@@ -193,14 +193,16 @@ def _shrinkage(ratings: Ratings, adjusted: Adjusted, sign: Floats) -> float:
     """What residuals' standard deviation, summed over cells by `sign`, falls short of errors'.
 
     Residuals are M e, M = 1 - X inverse(X'X) X'; sums over cells H M e, whose total variance is the
-    trace of H M H' = H H' - (H X) inverse(X'X) (H X)'.
+    trace of H M H' = H H' - (H X) inverse(X'X) (H X)'. What the mean of the cells takes of it is
+    not counted, for `variances` does that.
     """
     n = len(sign)
     cell = ratings.listener * len(ratings.items) + ratings.item
-    summed = sparse.csr_array((sign, (cell, np.arange(n))))
-    crossed = summed @ adjusted.design
-    lost = (adjusted.inverse * (crossed.T @ crossed).toarray()).sum()
+    crossed = sparse.csr_array((sign, (cell, np.arange(n)))) @ adjusted.design
+    counts = np.bincount(cell[sign != 0])
     whole = (sign**2).sum()
+    lost = (adjusted.inverse * (crossed.T @ crossed).toarray()).sum()
+    lost -= whole * (counts**2).sum() / counts.sum() ** 2
     return float(np.sqrt(whole / (whole - lost))) if lost < 0.9 * whole else 1.0
 
 
