@@ -121,14 +121,20 @@ def test_mushra_names_what_stands_beside_the_systems():
     low = "hidden reference below 90 in 3 of 6 trials"
     high = "mid-range anchor above 90 in 2 of 6 trials"
     means = {"alpha": estimate(51.26, 48, 54.44), "anchor35": estimate(20, 18, 22)}
-    said = paragraph(hand_made("mushra", means, [], kept(10, low, high, low)))
+    test = tiny_test("mushra")
+    filtered = replace(test.systems["anchor35"], made={"pass_edge": 3500.0})
+    test = replace(test, systems={**test.systems, "anchor35": filtered})
+    said = paragraph(hand_made("mushra", means, [], kept(10, low, high, low), test))
     assert said.startswith(
         "Thirteen listeners took part, of whom three were screened out (two for rating the hidden "
         "reference below 90 in more than 15% of the trials and one for rating the mid-range anchor "
         "above 90 in more than 15% of the trials). Each listener rated all stimuli of an item side "
         "by side, from 0 to 100, against the open reference (MUSHRA, ITU-R BS.1534-3). "
     )
-    assert "and, not under test, the hidden reference, anchor35 and anchor70, all at" in said
+    assert (
+        "and, not under test, the hidden reference, anchor35 (the reference up to 3.5 kHz) and "
+        "anchor70, all at" in said
+    )
     assert said.endswith(
         "The mean rating was 51.3 [48.0, 54.4] for alpha, and 20.0 [18.0, 22.0] for anchor35."
     )

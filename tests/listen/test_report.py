@@ -5,6 +5,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -212,6 +213,20 @@ def test_answers_are_only_read(made):
     folder, _ = made["ab"]
     with sqlite3.connect(f"file:{folder / 'answers.sqlite'}?mode=ro", uri=True) as db:
         assert db.execute("SELECT count(*) FROM answers").fetchone() == (7 * (6 * 3 + 2),)
+
+
+def test_where_systems_come_from_is_told_whole(tmp_path):
+    test = listened(tmp_path / "test", "mos", 2)
+    made = {"folders": ["out/"], "conversions": {"out": [{"model": "deadbeef", "seed": 7}]}}
+    systems = {**test.systems, "alpha": replace(test.systems["alpha"], made=made)}
+    write_test(tmp_path / "test", replace(test, systems=systems, notes=("one was left out",)))
+    write_report(tmp_path / "test", [tmp_path / "x.html"])
+    said = Read((tmp_path / "x.html").read_text()).said("h3", "dt", "dd", "li")
+    place = said.index("Where the systems come from")
+    assert said[place + 1 :] == [
+        "alpha", "folders", "out/", "conversions", "out", "model", "deadbeef", "seed", "7",
+    ]  # fmt: skip
+    assert "one was left out" in said
 
 
 def test_short_names_tell_listeners_apart():

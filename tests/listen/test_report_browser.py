@@ -1,8 +1,12 @@
-"""The report in headless Chromium: no request, no error, nothing wider than the screen."""
+"""The report in headless Chromium: no request, no error, nothing wider than the screen.
+
+With AXE_CORE, as test_page_views.py has it, axe-core finds nothing, either.
+"""
 
 import pytest
 from browsing import Watched
 from listened import listened
+from test_page_views import AXE, axe
 
 pytest.importorskip("matplotlib", reason="the extra `listen` is not installed")
 
@@ -36,6 +40,7 @@ def test_every_page_is_whole_by_itself_and_fits(browser, addresses, width, schem
         colour = "e => getComputedStyle(e).fill.match(/\\d+/g).slice(0, 3).map(Number)"
         for text in ("figure svg text >> nth=0", "figure svg text >> nth=-1"):
             assert (sum(page.eval_on_selector(text, colour)) > 3 * 128) == (scheme == "dark")
+        assert not AXE or axe(page, (address, width, scheme)) == []
     assert watched.said == [] and watched.asked == addresses
     watched.context.close()
 

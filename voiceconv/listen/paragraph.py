@@ -129,11 +129,18 @@ def _stimuli(analysis: Analysis) -> str:
     said += f" by {count(len(own), 'system')} ({listed(own)})"
     if others:
         is_compared = any(one.second in others for one in analysis.contrasts)
-        the = {REFERENCE: "the hidden " if test.method.together else "the "}
-        names = [the.get(test.systems[name].role, "") + name for name in others]
-        said += f" and{'' if is_compared else ', not under test,'} {listed(names)}"
+        names = listed([_beside(test, name) for name in others])
+        said += f" and{'' if is_compared else ', not under test,'} {names}"
     level, rate = with_minus(f"{test.loudness:g}"), f"{test.sample_rate / 1000:g}"
     return f"{said}, all at {level} LUFS (ITU-R BS.1770) and {rate} kHz."
+
+
+def _beside(test: Test, name: str) -> str:
+    """What is no system under test."""
+    if test.systems[name].role == REFERENCE:
+        return f"the hidden {name}" if test.method.together else f"the {name}"
+    edge = test.systems[name].made.get("pass_edge")  # Hz
+    return f"{name} (the reference up to {edge / 1000:g} kHz)" if edge else name
 
 
 def _design(test: Test) -> str:

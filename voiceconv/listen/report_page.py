@@ -66,7 +66,11 @@ def render(analysis: Analysis, made: Mapping[str, str]) -> str:
         ],
         notes=[*analysis.notes, *test.notes],
         made={**_made(analysis), **made},
-        origins={name: one.made for name, one in test.systems.items() if one.made},
+        origins={
+            name: {what: value for what, value in one.made.items() if value}
+            for name, one in test.systems.items()
+            if one.made
+        },
         version=__version__,
     )
 
@@ -182,6 +186,8 @@ def _shown(analysis: Analysis, trial: str) -> str:
     if trial not in test.trials:
         return "the whole test"
     one = test.trials[trial]
+    if test.method.together:
+        return one.item
     systems = dict.fromkeys(test.stimuli[name].system for name in one.shown)
     return f"{one.item}: {', '.join(systems)}"
 
@@ -200,7 +206,8 @@ def _made(analysis: Analysis) -> dict[str, str]:
         "highest peak": f"{one_decimal(max(one.peak for one in test.stimuli.values()))} dBFS",
         "lists": str(len(test.lists)),
     }
-    return known | {name: str(value) for name, value in test.provenance.items()}
+    more = {name: str(value) for name, value in test.provenance.items() if name != "seed"}
+    return known | more
 
 
 def _span(values: Sequence[float], form: Format) -> str:
