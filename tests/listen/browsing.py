@@ -67,11 +67,11 @@ class Watched:
         }  # fmt: skip
         self.page.evaluate(
             "([place, state]) => localStorage.setItem(place, JSON.stringify(state))",
-            [f"voiceconv/{test.id}/", state],
+            [f"voiceconv/alone/{test.id}/", state],
         )
 
     def stored(self, test: Test) -> dict[str, Any]:
         """What the page keeps for this test."""
         return self.page.evaluate(
-            "place => JSON.parse(localStorage.getItem(place))", f"voiceconv/{test.id}/"
+            "place => JSON.parse(localStorage.getItem(place))", f"voiceconv/alone/{test.id}/"
         )

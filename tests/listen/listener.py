@@ -113,14 +113,22 @@ class Listener:
                 self._wait(f"{button}.matches('.heard, [aria-pressed=false]')")
 
     def play(self, stimulus: str) -> None:
-        """Play a recording by its key."""
-        self.press(self.page.get_attribute(f'[data-stimulus="{stimulus}"]', "aria-keyshortcuts"))
+        """Play a recording, by its key if it has one."""
+        button = f'[data-stimulus="{stimulus}"]'
+        if key := self.page.get_attribute(button, "aria-keyshortcuts"):
+            self.press(key)
+        else:  # there are more than nine
+            self.tab_to(button)
+            self.press("Enter")
 
     def give(self, asked: Asked, values: Mapping[str, float]) -> None:
         """Answer, by the keys that the page names."""
         if asked.method == "mushra":
             for number, stimulus in enumerate(asked.shown, 1):
-                self.press(str(number))
+                if number < 10:
+                    self.press(str(number))
+                else:
+                    self.tab_to(f".column:has([data-stimulus='{stimulus}']) .rating")
                 self._slide(round(values[stimulus]))
         elif asked.method in ("ab", "abx"):
             self.press(str(1 + [values[name] for name in asked.shown].index(1)))

@@ -78,7 +78,7 @@ def visit(opened):
 
 
 def stored(page, test, participant=""):
-    place = f"voiceconv/{test.id}/{participant}"
+    place = f"voiceconv/served/{test.id}/{participant}"
     return json.loads(page.evaluate("place => localStorage.getItem(place)", place))
 
 

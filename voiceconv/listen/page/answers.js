@@ -10,9 +10,6 @@ import { forget, recall, remember } from './memory.js';
  * @property {Object<string, number>} heard  stimulus -> seconds
  * @property {number} seconds  spent on the trial
  * @property {string} comment
- *
- * Both keepers of answers have: list (number, once begun), ready (set up and instructed),
- * answered (Set of trials), finished, and begin, prepare, answer, finish, restart.
  */
 
 /** The token is unknown to the server: its database is another one. */
@@ -23,10 +20,10 @@ const participant = (address.get('id') ?? address.get('PROLIFIC_PID'))?.slice(0,
 
 /** The keeper of answers of this test, with all that was answered before a reload. */
 export async function openAnswers(test) {
-  const place = `voiceconv/${test.id}/${participant ?? ''}`;
+  const who = `${test.id}/${participant ?? ''}`;
   const service = await persist(findService);
-  if (service?.id !== test.id) return new LocalAnswers(test, place);
-  const answers = new ServerAnswers(place, service.invitation_needed);
+  if (service?.id !== test.id) return new LocalAnswers(test, `voiceconv/alone/${who}`);
+  const answers = new ServerAnswers(`voiceconv/served/${who}`, service.invitation_needed);
   await answers.resume();
   return answers;
 }
@@ -41,16 +38,22 @@ async function findService() {
   }
 }
 
+/**
+ * What outlasts a reload, in this browser. Keepers also have `answered`, a Set of trials, `farewell`,
+ * and, in the order of the test, begin, prepare, answer and finish.
+ */
 class Keeper {
   constructor(place, state) {
     this.place = place;
     this.state = recall(place) ?? state;
   }
 
+  /** Which list this listener has; undefined until begun. */
   get list() {
     return this.state.list;
   }
 
+  /** Whether volume and instructions are done with. */
   get ready() {
     return this.state.ready ?? false;
   }
@@ -78,7 +81,7 @@ export class ServerAnswers extends Keeper {
     this.asksInvitation = invitationNeeded && !this.invitation;
   }
 
-  /** After a reload: send what was not acknowledged, and ask where we are. */
+  /** Send what was not acknowledged before a reload, and ask where we are. */
   async resume() {
     if (!this.state.token) return;
     try {
@@ -89,6 +92,7 @@ export class ServerAnswers extends Keeper {
       const known = await (await this.#call('GET', 'api/session')).json();
       this.answered = new Set(known.answered);
       this.keep({ list: known.list, finished: known.finished });
+      if (known.finished && !this.state.code) await this.finish(''); // the first comment stays
     } catch (error) {
       if (!(error instanceof Stranger)) throw error;
       this.stranger = true;
@@ -102,6 +106,7 @@ export class ServerAnswers extends Keeper {
       participant,
     });
     this.keep(await response.json());
+    await this.resume(); // an invitation opened a second time goes on
   }
 
   async prepare(setup) {
@@ -151,7 +156,14 @@ export class ServerAnswers extends Keeper {
 
 export class LocalAnswers extends Keeper {
   constructor(test, place) {
-    super(place, { format: 1, test: test.id, setup: {}, answers: [], comment: '', finished: false });
+    super(place, {
+      format: 1,
+      test: test.id,
+      setup: {},
+      answers: [],
+      comment: '',
+      finished: false,
+    });
     this.nLists = test.lists.length;
   }
 
@@ -184,6 +196,8 @@ export class LocalAnswers extends Keeper {
   get farewell() {
     const { ready, ...record } = this.state;
     const name = `answers-${record.test}-${record.listener}.json`;
-    return { file: new File([JSON.stringify(record, null, 1)], name, { type: 'application/json' }) };
+    return {
+      file: new File([JSON.stringify(record, null, 1)], name, { type: 'application/json' }),
+    };
   }
 }

@@ -25,7 +25,9 @@ export class Desk {
     this.buttons = new Map(sounds.map((sound) => [sound.id, this.#make(sound)]));
     this.#last = sounds[0].id;
     this.keys = {
-      ...Object.fromEntries(sounds.map(({ id, key }) => [key, () => this.toggle(id)])),
+      ...Object.fromEntries(
+        sounds.filter(({ key }) => key).map(({ id, key }) => [key, () => this.toggle(id)]),
+      ),
       ' ': () => this.toggle(this.player.current ?? this.#last),
     };
   }
@@ -58,6 +60,17 @@ export class Desk {
     if (this.player.current !== id) this.listen(id);
     else this.player.stop();
     this.refresh();
+  }
+
+  /** What the keys do: those of recordings, of the answer, and of the page. */
+  help(sheet = { keys: {}, help: [] }) {
+    const plays = this.sounds.map(({ key }) => key).filter((key) => key && !(key in sheet.keys));
+    return [
+      [plays.map((key) => key.toUpperCase()), text('keys.play')],
+      [[text('keys.space')], text('keys.toggle')],
+      ...sheet.help,
+      [[text('keys.enter')], text('keys.next')],
+    ];
   }
 
   /** Seconds heard of each recording, to the millisecond. */
@@ -99,13 +112,13 @@ export class Desk {
         type: 'button',
         'data-stimulus': id,
         'aria-pressed': 'false',
-        'aria-keyshortcuts': key.toUpperCase(),
+        'aria-keyshortcuts': key?.toUpperCase(),
         onclick: () => this.toggle(id),
       },
       make('span.ring', { 'aria-hidden': 'true' }),
       make('span.name', {}, make('span.hidden', {}, text('sounds.play')), name),
       make('span.state.hidden', {}),
-      make('kbd', { 'aria-hidden': 'true' }, key.toUpperCase()),
+      key && make('kbd', { 'aria-hidden': 'true' }, key.toUpperCase()),
     );
   }
 }

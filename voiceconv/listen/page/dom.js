@@ -5,6 +5,7 @@ import { text } from './strings.js';
 const main = document.querySelector('main');
 const footer = document.querySelector('footer');
 const notice = document.querySelector('#notice');
+let telling; // the timer of what will be shown
 
 /** Why the page doesn't go on, in a sentence for the listener. */
 export class Refused extends Error {}
@@ -27,9 +28,13 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** A page's heading, which gets the focus when the page is shown. */
-export function heading(words) {
-  return make('h1', { tabindex: -1 }, words);
+/** A page's heading, which gets the focus when it is shown; then `lead`, a word before it, is read. */
+export function heading(words, lead) {
+  const described = lead ? 'progress-text lead' : null;
+  return [
+    lead && make('p.lead', { id: 'lead' }, lead),
+    make('h1', { tabindex: -1, 'aria-describedby': described }, words),
+  ];
 }
 
 /** Paragraphs. */
@@ -70,12 +75,12 @@ export function chosen(form, name) {
 export function show(name, parts, below = []) {
   tell('');
   main.dataset.page = name;
-  main.replaceChildren(...parts);
+  main.replaceChildren(...parts.flat().filter(Boolean));
   footer.replaceChildren(...below);
   const title = main.querySelector('h1');
   document.title = title.textContent;
   window.scrollTo(0, 0);
-  title.focus();
+  title.focus({ preventScroll: true });
 }
 
 /**
@@ -109,11 +114,17 @@ export function ask(name, parts, button, send, below = []) {
   });
 }
 
-/** Show a sentence and have it spoken; the same sentence is spoken again. */
+/** Show a sentence and have it spoken, also if it is the same as before; '' takes it away. */
 export function tell(sentence, kind = '') {
+  clearTimeout(telling);
   notice.className = kind;
   notice.replaceChildren();
-  if (sentence) setTimeout(() => notice.replaceChildren(make('p', {}, sentence)), 50);
+  if (sentence) telling = setTimeout(() => notice.append(make('p', {}, sentence)), 50);
+}
+
+/** Send the page's form. */
+export function sendForm() {
+  main.querySelector('form').requestSubmit();
 }
 
 /** Take a refusal back: the listener is doing something about it. */

@@ -4,8 +4,10 @@ import { clearRefusal, make } from './dom.js';
 import { recall, remember } from './memory.js';
 import { text } from './strings.js';
 
-const TYPING = 'textarea, select, [contenteditable], input:not([type=radio], [type=range])';
-const PRESSED_BY_SPACE = 'button, summary, a, input[type=checkbox], input[type=radio]:not(:checked)';
+const TYPING =
+  'textarea, select, [contenteditable], input:not([type=radio], [type=range], [type=checkbox])';
+const PRESSED_BY_SPACE =
+  'button, summary, a, input[type=checkbox], input[type=radio]:not(:checked)';
 const PRESSED_BY_ENTER = 'button, summary, a, input'; // of an input: sends its form
 const SWITCH = 'voiceconv/shortcuts';
 
@@ -24,7 +26,16 @@ export function keyList(help) {
   const box = make('input', { type: 'checkbox', onchange: () => remember(SWITCH, box.checked) });
   box.checked = areOn();
   const rows = help.map(([keys, words]) =>
-    make('div', {}, make('dt', {}, keys.map((key) => make('kbd', {}, key))), make('dd', {}, words)),
+    make(
+      'div',
+      {},
+      make(
+        'dt',
+        {},
+        keys.map((key) => make('kbd', {}, key)),
+      ),
+      make('dd', {}, words),
+    ),
   );
   return make(
     'section.keys',

@@ -25,11 +25,11 @@ async function run() {
   nameTest(test.title);
   answers = await openAnswers(test);
   if (answers.stranger) throw new Stranger();
-  const recordings = new Recordings(new AudioContext());
   if (answers.list == null) {
     const begin = (invitation) => answers.begin(invitation);
     await pages.consent(test, test.lists[0].length, answers.asksInvitation, begin);
   }
+  const recordings = new Recordings(new AudioContext()); // after a gesture, for who just began
   const turns = test.lists[answers.list].map(([id, shown]) => {
     return { id, shown, method: test.method, ...test.trials[id] };
   });
@@ -46,7 +46,7 @@ async function prepare(test, turns, recordings) {
   const check = device === 'loudspeakers' ? null : await pages.checkHeadphones(recordings.context);
   const hasPractice = turns.some(({ practice }) => practice);
   const setup = { device, headphone_check: check };
-  await pages.instruct(test.method, hasPractice, () => answers.prepare(setup));
+  await pages.instruct(test, hasPractice, () => answers.prepare(setup));
 }
 
 /** What hasn't been answered yet. */

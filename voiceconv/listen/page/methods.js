@@ -1,7 +1,7 @@
 /** What each method asks of a trial, and how the listener answers it. */
 
 import { choose, chosen, make, radio } from './dom.js';
-import { lookUp, text } from './strings.js';
+import { lookUp, text, texts } from './strings.js';
 import { Waveform } from './waveform.js';
 
 /**
@@ -16,7 +16,7 @@ import { Waveform } from './waveform.js';
  * @typedef {object} Sound  a recording that the listener can play
  * @property {string} id
  * @property {string} name
- * @property {string} key  its shortcut
+ * @property {?string} key  its shortcut
  *
  * @typedef {object} Sheet  where the answer is given
  * @property {HTMLElement[]} parts
@@ -77,7 +77,7 @@ function pair(trial) {
 
 function numbered(id, i) {
   const number = String(i + 1);
-  return { id, name: text('sounds.numbered', { number }), key: number };
+  return { id, name: text('sounds.numbered', { number }), key: i < 9 ? number : null };
 }
 
 /** A scale of categories: mos and similarity. */
@@ -125,7 +125,11 @@ function choice(trial, desk) {
 }
 
 function playAll(desk, ids = desk.sounds.map(({ id }) => id)) {
-  return make('div.sounds', {}, ids.map((id) => desk.button(id)));
+  return make(
+    'div.sounds',
+    {},
+    ids.map((id) => desk.button(id)),
+  );
 }
 
 /** Sliders from 0 to 100 beside a reference that is shown: mushra, BS.1534-3, 5.4. */
@@ -141,7 +145,12 @@ function sliders(trial, desk) {
   return {
     parts: [
       make('div.model', {}, trial.reference && desk.button(trial.reference), loop.element),
-      make('div.board', {}, bands(), columns.map(({ element }) => element)),
+      make(
+        'div.board',
+        {},
+        bands(),
+        columns.map(({ element }) => element),
+      ),
     ],
     values: () =>
       columns.every(({ input }) => 'touched' in input.dataset)
@@ -167,7 +176,7 @@ function looping(player, id) {
     element: make('section.loop', { 'aria-label': text('loop.title') }, wave.element, button),
     keys: {
       '[': () => setLoop(player.position, player.region[1]),
-      ']': () => setLoop(player.region[0], player.position),
+      ']': () => player.current && setLoop(player.region[0], player.position),
       '\\': whole,
     },
     refresh: () => wave.showPosition(player.position),
@@ -181,8 +190,11 @@ function looping(player, id) {
 
 /** The five intervals of the scale, best first. */
 function bands() {
-  const words = Object.values(lookUp('methods.mushra.bands'));
-  return make('div.bands', { 'aria-hidden': 'true' }, words.map((word) => make('span', {}, word)));
+  return make(
+    'div.bands',
+    { 'aria-hidden': 'true' },
+    texts('methods.mushra.bands').map((word) => make('span', {}, word)),
+  );
 }
 
 /** One recording's slider; who moves it hears its recording, if any plays. */

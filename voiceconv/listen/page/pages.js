@@ -1,9 +1,9 @@
 /** The pages around the trials. Each gives, once the listener has answered, what was answered. */
 
 import { Desk } from './desk.js';
-import { ask, chosen, heading, make, paragraphs, radios, Refused, show } from './dom.js';
+import { ask, chosen, heading, make, paragraphs, radios, Refused, sendForm, show } from './dom.js';
 import { drawRound, makeTones } from './headphones.js';
-import { bind } from './keys.js';
+import { bind, keyList } from './keys.js';
 import { lookUp, text, texts } from './strings.js';
 
 const ROUNDS = 3; // of the headphone check
@@ -14,7 +14,11 @@ export function consent(test, nTrials, asksInvitation, begin) {
   const parts = [
     heading(text('consent.title')),
     make('p.opening', {}, text('consent.opening', { trials: nTrials })),
-    make('ul', {}, texts('consent.points').map((point) => make('li', {}, point))),
+    make(
+      'ul',
+      {},
+      texts('consent.points').map((point) => make('li', {}, point)),
+    ),
     asksInvitation && make('label.field', {}, text('consent.invitation'), code),
     make('p', {}, text('consent.agree')),
   ];
@@ -36,14 +40,13 @@ export async function setLevel(test, recordings) {
     make('div.sounds', {}, desk.button(test.level)),
     radios('device', text('level.device'), lookUp('level.devices')),
   ];
-  return atDesk(desk, () =>
-    ask('level', parts, text('next'), (form) => {
-      const device = chosen(form, 'device');
-      if (desk.unheard.length) throw new Refused(text('level.unheard'));
-      if (!device) throw new Refused(text('level.no_device'));
-      return device;
-    }),
-  );
+  const send = (form) => {
+    const device = chosen(form, 'device');
+    if (desk.unheard.length) throw new Refused(text('level.unheard'));
+    if (!device) throw new Refused(text('level.no_device'));
+    return device;
+  };
+  return atDesk(desk, () => ask('level', parts, text('next'), send, [keyList(desk.help())]));
 }
 
 /** The headphone check: [rounds that were right, rounds], or null where it was left out. */
@@ -57,38 +60,39 @@ export async function checkHeadphones(context) {
   return [nRight, ROUNDS];
 }
 
+/** Whether the quietest tone was found; null: the listener skips the check. */
 function headphoneRound(context, round) {
   const order = drawRound();
   const buffers = new Map([['tones', makeTones(order, context.sampleRate)]]);
   const tones = { id: 'tones', name: text('headphones.tones'), key: 'p' };
   const desk = new Desk(context, [tones], buffers, {});
   const parts = [
-    make('p.lead', {}, text('headphones.round', { round, rounds: ROUNDS })),
-    heading(text('headphones.title')),
+    heading(text('headphones.title'), text('headphones.round', { round, rounds: ROUNDS })),
     ...paragraphs(texts('headphones.text')),
     make('div.sounds', {}, desk.button('tones')),
     radios('quietest', text('headphones.question'), lookUp('headphones.answers')),
   ];
-  return atDesk(desk, () =>
-    new Promise((resolve, reject) => {
-      const leave = () => resolve(null);
-      const skip = make('button.plain', { type: 'button', onclick: leave }, text('headphones.skip'));
-      ask('headphones', parts, text('next'), (form) => {
-        const answer = chosen(form, 'quietest');
-        if (!answer) throw new Refused(text('headphones.missing'));
-        return order[Number(answer) - 1] === 'quiet';
-      }, [skip]).then(resolve, reject);
-    }),
-  );
+  const skip = make('button.plain', { type: 'button' }, text('headphones.skip'));
+  const skipped = new Promise((resolve) => skip.addEventListener('click', () => resolve(null)));
+  const send = (form) => {
+    const answer = chosen(form, 'quietest');
+    if (!answer) throw new Refused(text('headphones.missing'));
+    return order[Number(answer) - 1] === 'quiet';
+  };
+  const below = [skip, keyList(desk.help())];
+  const page = () => Promise.race([skipped, ask('headphones', parts, text('next'), send, below)]);
+  return atDesk(desk, page);
 }
 
 /** What is to be done, and how attention is checked; `begin` keeps what was set up. */
-export function instruct(method, hasPractice, begin) {
+export function instruct(test, hasPractice, begin) {
+  const key = `methods.${test.method}`;
+  const question = test.question ?? text(`${key}.question`);
   const parts = [
     heading(text('instructions.title')),
-    ...paragraphs(texts(`methods.${method}.instructions`)),
+    ...paragraphs(texts(`${key}.instructions`, { question })),
     ...paragraphs(texts('instructions.all')),
-    ...paragraphs(texts(`methods.${method}.attention`)),
+    ...paragraphs(texts(`${key}.attention`)),
     hasPractice && make('p', {}, text('instructions.practice')),
   ];
   const button = text(hasPractice ? 'instructions.begin_practice' : 'instructions.begin');
@@ -111,10 +115,7 @@ export function thank({ code, file }, restart) {
   }
   if (file) {
     const link = { href: URL.createObjectURL(file), download: file.name };
-    parts.push(
-      make('p', {}, text('thanks.file')),
-      make('a.next', link, text('thanks.download')),
-    );
+    parts.push(make('p', {}, text('thanks.file')), make('a.next', link, text('thanks.download')));
   }
   const again = make('button.plain', { type: 'button', onclick: restart }, text('thanks.again'));
   show('thanks', [...parts, make('p.again', {}, again)]);
@@ -135,7 +136,7 @@ export function broken(message) {
 /** A page with something to play. */
 async function atDesk(desk, showPage) {
   desk.open();
-  bind(desk.keys);
+  bind({ ...desk.keys, Enter: sendForm });
   try {
     return await showPage();
   } finally {

@@ -19,7 +19,7 @@ export class Recordings {
   /** Load ahead what will be wanted, and forget all else. */
   expect(ids) {
     for (const id of this.#promised.keys()) if (!ids.includes(id)) this.#promised.delete(id);
-    for (const id of ids) this.#one(id);
+    for (const id of ids) this.#one(id).catch(() => {}); // who `get`s it is told
   }
 
   #one(id) {

@@ -3,7 +3,8 @@
 import { Refused, tell } from './dom.js';
 import { text } from './strings.js';
 
-const LONGEST_WAIT = 15; // seconds between two attempts
+const SHORTEST_WAIT = 0.5; // seconds between two attempts: twice as long each time, up to
+const LONGEST_WAIT = 15;
 
 /** The server cannot be reached, or not now. */
 export class Away extends Error {}
@@ -26,14 +27,14 @@ export async function request(path, options = {}) {
 
 /** Attempt until the server is there; the listener is told, once, that it is not. */
 export async function persist(attempt) {
-  for (let wait = 0.5; ; wait = Math.min(2 * wait, LONGEST_WAIT)) {
+  for (let wait = SHORTEST_WAIT; ; wait = Math.min(2 * wait, LONGEST_WAIT)) {
     try {
       const result = await attempt();
-      if (wait > 0.5) tell(text('back'));
+      if (wait > SHORTEST_WAIT) tell('');
       return result;
     } catch (error) {
       if (!(error instanceof Away)) throw error;
-      if (wait === 0.5) tell(text('away'), 'away');
+      if (wait === SHORTEST_WAIT) tell(text('away'), 'away');
       await new Promise((resume) => {
         setTimeout(resume, 1000 * wait);
         addEventListener('online', resume, { once: true });

@@ -1,7 +1,7 @@
 /** A trial's page: recordings to be heard and an answer to be given before it goes on. */
 
 import { Desk } from './desk.js';
-import { ask, heading, make, Refused } from './dom.js';
+import { ask, heading, make, Refused, sendForm } from './dom.js';
 import { bind, keyList } from './keys.js';
 import { METHODS } from './methods.js';
 import { text } from './strings.js';
@@ -23,15 +23,14 @@ export async function runTrial(trial, test, recordings, lead, keep) {
   const question = test.question ?? text(`methods.${trial.method}.question`);
   const began = performance.now();
   desk.open(sheet.refresh);
-  bind({ ...desk.keys, ...sheet.keys, Enter: submit });
+  bind({ ...desk.keys, ...sheet.keys, Enter: sendForm });
   try {
     const parts = [
-      make('p.lead', {}, lead),
-      heading(question),
+      heading(question, lead),
       make('div.trial', { 'data-trial': trial.id }, sheet.parts),
       remark(),
     ];
-    await ask('trial', parts, text('trial.next'), send, [keyList(help(sounds, sheet))]);
+    await ask('trial', parts, text('trial.next'), send, [keyList(desk.help(sheet))]);
   } finally {
     bind({});
     desk.close();
@@ -47,21 +46,6 @@ export async function runTrial(trial, test, recordings, lead, keep) {
     const comment = form.querySelector('textarea').value.trim();
     await keep({ trial: trial.id, values, heard: desk.heard, seconds, comment });
   }
-}
-
-/** What the keys do: those of recordings, of the answer, and of the page. */
-function help(sounds, sheet) {
-  const plays = sounds.map(({ key }) => key).filter((key) => !(key in sheet.keys));
-  return [
-    sounds.length > 1 && [plays.map((key) => key.toUpperCase()), text('keys.play')],
-    [[text('keys.space')], text('keys.toggle')],
-    ...sheet.help,
-    [[text('keys.enter')], text('keys.next')],
-  ].filter(Boolean);
-}
-
-function submit() {
-  document.querySelector('main form').requestSubmit();
 }
 
 /** A comment, folded away. */
