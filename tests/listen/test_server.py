@@ -8,13 +8,14 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 from fastapi.testclient import TestClient
 from serving import COMMAND, basic, given, served_folder, serving
 from tiny_test import answers_of, stimulus_of
 
-from voiceconv.listen.answers import read_store
+from voiceconv.listen.answers import FILE, Answer, Listener, Store, read_store
 from voiceconv.listen.manifest import PAGE
 from voiceconv.listen.methods import METHODS
 from voiceconv.listen.server import make_app
@@ -276,6 +277,14 @@ def test_what_cannot_be_served_is_one_sentence(place, options, environment, said
     code, error = run(place[0], *options, **environment)
     assert (code, error.count("\n")) == (2, 1)
     assert said in error
+
+
+def test_answers_to_another_test_are_not_mixed_with_these(place, tmp_path):
+    with closing(Store(place[0] / FILE)) as store:
+        store.add(Listener("a", 0, "", origin="a.json"), [Answer("a", "another trial", {})])
+    code, said = run(place[0], "--port", "0")
+    assert (code, said.count("\n")) == (2, 1)
+    assert f"{place[0] / FILE} holds answers to another test; move it away" in said
 
 
 def test_no_test_is_one_sentence(tmp_path):

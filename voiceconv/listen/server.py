@@ -22,7 +22,7 @@ from fastapi.staticfiles import StaticFiles
 from voiceconv.errors import InputError
 from voiceconv.files import locked
 from voiceconv.listen.admin import Admin
-from voiceconv.listen.answers import FILE, Store
+from voiceconv.listen.answers import FILE, Store, read_progress
 from voiceconv.listen.api import Api
 from voiceconv.listen.guards import BodyLimit, SafeHeaders
 from voiceconv.listen.manifest import PAGE, read_test
@@ -37,10 +37,12 @@ _log = logging.getLogger(__name__)
 def make_app(folder: Path, password: str, clock: Callable[[], float] = time.monotonic) -> FastAPI:
     """The application. Of TEST/, `page/` is served and nothing else.
 
-    Raises InputError where there is no test, or no database can be written.
+    Raises InputError where there is no test, no database can be written, or it is another test's.
     """
     test = read_test(folder)
     store = Store(folder / FILE)
+    if read_progress(folder).by_trial.keys() - test.trials.keys():
+        raise InputError(f"{folder / FILE} holds answers to another test; move it away")
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
