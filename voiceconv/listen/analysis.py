@@ -109,7 +109,7 @@ def analyse(
     )
 
 
-def compared(test: Test, ratings: Ratings) -> list[str]:
+def compared(test: Test) -> list[str]:
     """The systems under test; of a single one the reference, too, if it was rated."""
     names = test.names(SYSTEM)
     rated = {test.stimuli[name].system for one in test.trials.values() for name in one.shown}
@@ -136,7 +136,7 @@ def _systems(test: Test, ratings: Ratings, seed: int) -> tuple[dict[str, Estimat
 
 
 def _contrasts(test: Test, ratings: Ratings, seed: int) -> list[Contrast]:
-    names = compared(test, ratings)
+    names = compared(test)
     if test.method.scale is None:
         is_abx = test.method_name == "abx"
         return comparisons.preferences(ratings, names, right=is_abx, seed=seed)
