@@ -45,6 +45,15 @@ def test_every_page_is_whole_by_itself_and_fits(browser, addresses, width, schem
     watched.context.close()
 
 
+def test_every_page_fits_on_paper(browser, addresses):
+    watched = Watched(browser, viewport={"width": 718, "height": 1047})  # A4 less margins of 1 cm
+    watched.page.emulate_media(media="print")
+    for address in addresses:
+        watched.page.goto(address)
+        assert watched.page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+    watched.context.close()
+
+
 def test_names_in_tables_leave_room_for_figures_on_a_phone(browser, addresses):
     watched = Watched(browser, viewport={"width": 400, "height": 900})
     watched.page.goto(addresses[0])

@@ -168,7 +168,10 @@ def _intervals(analysis: Analysis) -> str:
     if all(one.n_listeners < 2 for one in shown):
         return "Of a single listener there are no intervals."
     drawn = [all(n >= FEWEST or n == 1 for n in (one.n_listeners, one.n_items)) for one in shown]
-    bootstrap = f"a symmetric bootstrap-t over listeners and items ({N_DRAWS:,} draws)"
+    bootstrap = (
+        f"a symmetric bootstrap-t over listeners and items ({N_DRAWS:,} draws), at least as wide "
+        "as Student's"
+    )
     student = (
         "Student's t on the variances of listeners, items and residuals, as there are fewer than "
         f"{in_words(FEWEST)} listeners or items"
@@ -176,7 +179,7 @@ def _intervals(analysis: Analysis) -> str:
     by = listed([bootstrap] * any(drawn) + [student] * (not all(drawn)), "or")
     more = ""
     if analysis.test.method.is_choice:
-        more = "; those of shares are no narrower than Wilson's of as many independent choices"
+        more = "; those of shares are at least as wide as Wilson's of as many independent choices"
     return f"Square brackets hold 95% intervals, by {by}{more}."
 
 
