@@ -250,8 +250,10 @@ def test_a_signal_ends_it_cleanly_and_leaves_one_file(place, by):
         body = given(test, test.lists[number][0])
         assert server.ask("POST", "/api/answers", body, token).status == 201
         assert server.stop(by) == 0
-    assert sorted(path.name for path in folder.glob("answers*")) == ["answers.sqlite"]
+    before = {path: path.read_bytes() for path in folder.glob("answers*")}
+    assert list(before) == [folder / FILE]
     assert [a.values for a in read_store(folder)[1]] == [body["values"]]
+    assert {path: path.read_bytes() for path in folder.glob("answers*")} == before
 
 
 def test_a_test_is_served_once_and_a_port_once(place, tmp_path):

@@ -10,7 +10,7 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -116,8 +116,10 @@ class Store:
             ) from None
 
     def close(self) -> None:
-        """Leave one file, without what was written ahead."""
+        """Leave one file, which can be read without others being made beside it."""
         with self._lock:
+            with suppress(sqlite3.OperationalError):  # somebody else has it open
+                self._db.execute("PRAGMA journal_mode = DELETE")
             self._db.close()
 
     @contextmanager
