@@ -212,8 +212,7 @@ def _solved(matrix: Floats, right: Floats) -> Floats:
     """
     turned = matrix.swapaxes(1, 2)
     square = turned @ matrix + _RIDGE * np.eye(3)
-    solved: Floats = np.linalg.solve(square, turned @ right[..., None])[..., 0]
-    return solved
+    return np.asarray(np.linalg.solve(square, turned @ right[..., None])[..., 0], np.float64)
 
 
 def _expected(
