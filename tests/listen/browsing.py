@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from tiny_test import tiny_folder
 import voiceconv.listen
 from voiceconv.listen.manifest import PAGE, Test
 
+AXE = os.environ.get("AXE_CORE")  # axe.min.js of npm's axe-core
+VIEWS = [(1280, "light"), (400, "dark")]
 PAGE_FILES = Path(voiceconv.listen.__file__).parent / PAGE
 
 
@@ -75,3 +78,29 @@ class Watched:
         return self.page.evaluate(
             "place => JSON.parse(localStorage.getItem(place))", f"voiceconv/alone/{test.id}/"
         )
+
+
+def check_view(page: Any, place: str) -> list[tuple[Any, ...]]:
+    """What is wider than the page, wide or narrow, and what axe finds, light or dark."""
+    found: list[tuple[Any, ...]] = []
+    for width, scheme in VIEWS:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        if page.evaluate("document.scrollingElement.scrollWidth > innerWidth"):
+            found.append((place, width, "wider than the page"))
+        if AXE:
+            found += axe(page, (place, width, scheme))
+    return found
+
+
+def axe(page: Any, where: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    """What axe-core finds that is serious or critical."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(Path(AXE).read_text(encoding="utf-8"))
+    report = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    assert len(report["passes"]) > 10
+    return [
+        (*where, one["id"], [node["target"] for node in one["nodes"]])
+        for one in report["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from browsing import check_view
 from listener import Listener
 from tiny_test import ITEMS, tiny_test
 
@@ -92,10 +93,12 @@ def answer_with(page, listener, key="4"):
 
 def test_an_answer_is_kept_and_sent_until_it_is_acknowledged(visit):
     pretence, page, listener = visit()
-    pretence.script = ["away", 503, "lost"]  # the fourth is refused as a repetition: it had arrived
+    # "lost" has arrived, so that the attempt after it is refused as a repetition
+    pretence.script = ["away", 503, "away", "lost"]
     asked = answer_with(page, listener)
     page.wait_for_function(f"{NOTICE}.includes('cannot be reached')")
     assert page.get_attribute("#notice", "role") == "status"
+    assert check_view(page, "away") == []
     assert stored(page, pretence.test)["pending"]["values"] == {asked.shown[0]: 4}
     page.wait_for_function(
         f"document.querySelector('[data-trial]').dataset.trial !== '{asked.trial}'"
@@ -138,6 +141,7 @@ def test_a_server_that_has_forgotten_is_explained_and_one_may_begin_anew(visit):
     answer_with(page, listener)
     page.wait_for_selector("main[data-page=lost]")
     assert page.evaluate("document.activeElement.textContent") == "We have lost sight of you"
+    assert check_view(page, "lost") == []
     page.reload()
     page.wait_for_selector("main[data-page=lost]")
     listener.tab_to(".next")

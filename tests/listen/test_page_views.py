@@ -4,43 +4,15 @@ AXE_CORE names axe.min.js (`npm pack axe-core@4`); without it the page is only m
 """
 
 import json
-import os
-from pathlib import Path
 
 import pytest
+from browsing import AXE, axe, check_view
 from listener import Listener, middling
 from tiny_test import tiny_test
 
 from voiceconv.listen.methods import METHODS
 
 NOTICE = "document.querySelector('#notice').innerText"
-AXE = os.environ.get("AXE_CORE")  # axe.min.js of npm's axe-core
-VIEWS = [(1280, "light"), (400, "dark")]
-
-
-def check_view(watched, place):
-    """At both widths and in both schemes: nothing is wider than the page, and axe finds nothing."""
-    found = []
-    for width, scheme in VIEWS:
-        watched.page.set_viewport_size({"width": width, "height": 900})
-        watched.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        if watched.page.evaluate("document.scrollingElement.scrollWidth > innerWidth"):
-            found.append((place, width, "wider than the page"))
-        if AXE:
-            found += axe(watched.page, (place, width, scheme))
-    return found
-
-
-def axe(page, where):
-    if not page.evaluate("'axe' in window"):
-        page.evaluate(Path(AXE).read_text(encoding="utf-8"))
-    report = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    assert len(report["passes"]) > 10
-    return [
-        (*where, one["id"], [node["target"] for node in one["nodes"]])
-        for one in report["violations"]
-        if one["impact"] in ("serious", "critical")
-    ]
 
 
 def test_every_page_fits_and_is_accessible(opened):
@@ -50,7 +22,7 @@ def test_every_page_fits_and_is_accessible(opened):
     for place in places:
         listener.take(place)
         assert watched.page.evaluate("document.activeElement.tagName") == "H1"
-        found += check_view(watched, place)
+        found += check_view(watched.page, place)
     assert found == []
 
 
@@ -61,12 +33,12 @@ def test_every_trial_fits_and_is_accessible(opened, method):
     assert page.evaluate("document.activeElement.tagName") == "H1"
     page.keyboard.press("Enter")
     page.wait_for_function(f"{NOTICE} !== ''")
-    found = check_view(watched, f"{method}, refused")
+    found = check_view(watched.page, f"{method}, refused")
     listener = Listener(page)
     asked = listener.asked()
     listener.give(asked, middling(asked))
     page.keyboard.press("Space")
-    found += check_view(watched, f"{method}, answered")
+    found += check_view(watched.page, f"{method}, answered")
     targets = page.evaluate(
         """[...document.querySelectorAll('button, a, summary, .option, .switch, input[type=range]')]
            .filter(one => one.checkVisibility()).map(one => one.getBoundingClientRect())

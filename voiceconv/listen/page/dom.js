@@ -119,7 +119,11 @@ export function tell(sentence, kind = '') {
   clearTimeout(telling);
   notice.className = kind;
   notice.replaceChildren();
-  if (sentence) telling = setTimeout(() => notice.append(make('p', {}, sentence)), 50);
+  if (!sentence) return;
+  telling = setTimeout(() => {
+    notice.append(make('p', {}, sentence));
+    notice.scrollIntoView({ block: 'nearest' });
+  }, 50);
 }
 
 /** Send the page's form. */
