@@ -8,7 +8,7 @@ recipes=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 command_line="$program $*"
 
 stage=1
-stop_stage=6
+stop_stage=7
 jobs=$(env -u OMP_NUM_THREADS nproc 2>/dev/null || echo 1)
 corpus=""
 domains=""
@@ -23,6 +23,7 @@ transcripts=false
 recogniser=pocketsphinx
 stranger=""
 metrics=""
+listen="mos"
 help_message="usage: run.sh [options]
 
 Trains a voice converter and scores it. Everything is written beside run.sh, unless named otherwise. Stages:
@@ -35,6 +36,8 @@ Trains a voice converter and scores it. Everything is written beside run.sh, unl
   6 evaluate  voiceconv evaluate writes EXP/scores/SOURCE-TARGET.json for the network and SOURCE-TARGET.NAME.json for each
               baseline, the unconverted source and the target's own recordings; EXP/RESULTS.md has the tables, and
               EXP/report.html shows the run, where voiceconv's extra 'report' is installed
+  7 listen    voiceconv listen build writes EXP/listen/METHOD: a listening test of the network, its baselines and the targets'
+              own recordings, for voiceconv listen serve; one that listeners have answered stays as it is
 
   --stage N              first stage to run ($stage)
   --stop-stage N         last stage to run ($stop_stage)
@@ -55,6 +58,7 @@ Trains a voice converter and scores it. Everything is written beside run.sh, unl
   --stranger DIR         prepared data, with transcripts, of a speaker who was not trained on: DIR/test is converted to every
                          domain too (not by gmm, which must know the source), and scored for how well it is understood
   --metrics STR          further options for voiceconv evaluate, such as \"--metric mel_cepstral_distortion\"
+  --listen STR           methods of stage 7: mos, similarity, ab, abx, mushra, or none of them ($listen)
   --help                 this text
 
 Log files: EXP/log. Exit code: 0 done, 1 a stage failed, 2 wrong usage."
@@ -90,9 +94,14 @@ list_systems() {
   done
 }
 
+# root_of SYSTEM: where its conversions are, in a folder for each direction.
+root_of() {
+  if [ "$1" = model ]; then echo "$exp/converted"; else echo "$exp/baselines/$1"; fi
+}
+
 # folder_of SYSTEM DIRECTION
 folder_of() {
-  if [ "$1" = model ]; then echo "$exp/converted/$2"; else echo "$exp/baselines/$1/$2"; fi
+  echo "$(root_of "$1")/$2"
 }
 
 # link_unconverted: EXP/unconverted/DOMAIN has the test recordings under their utterances' names, for voiceconv report.
@@ -183,4 +192,24 @@ if wanted 6 "evaluate"; then
   else
     echo "no report.html: pip install 'voiceconv[report]'"
   fi
+fi
+
+if wanted 7 "listen"; then
+  list_systems "$data"
+  for method in $listen; do
+    test=$exp/listen/$method
+    if [ -e "$test/answers.sqlite" ]; then
+      echo "$test stays: listeners have answered it"
+      continue
+    fi
+    options=(--test "$method")
+    for system in "${systems[@]}"; do options+=(--system "$system=$(root_of "$system")"); done
+    if [ "$method" = similarity ]; then
+      options+=(--target-reference "$data/test")
+    elif [ "$method" != ab ] && [ "$method" != abx ]; then
+      options+=(--reference "$data/test")
+    fi
+    rm -rf "${test:?}"
+    run "listen.$method" voiceconv listen build "${options[@]}" -o "$test"
+  done
 fi

@@ -13,13 +13,14 @@ import soundfile
 
 from voiceconv.build import build, compose_config
 from voiceconv.features import FeatureExtractor
+from voiceconv.model_directory import digest
 
 ROOT = Path(__file__).parents[1]
 EGS = sorted(path.parent for path in ROOT.glob("egs/*/*/run.sh"))
 RECIPES = """cmu_arctic/vc1 rhasspy/voc1 rhasspy_nl/vc1 rhasspy_nl/vc2 toy/vc1 toy/voc1 vcc2018/vc1
 vctk/vc1""".split()
 STAGES = {
-    "vc": "data extract stats train convert evaluate",
+    "vc": "data extract stats train convert evaluate listen",
     "voc": "data extract train copy evaluate",
 }
 ROOTS = {"vc": "config", "voc": "train_vocoder"}
@@ -370,7 +371,7 @@ def test_toy_vocoder_from_nothing_to_scores(tmp_path):
 
 @pytest.mark.slow
 def test_toy_recipe_from_nothing_to_scores(tmp_path):
-    """All six stages; conversion brings the voices closer; stages can be run again."""
+    """All seven stages; conversion brings the voices closer; stages can be run again."""
     script = ROOT / "egs/toy/vc1/run.sh"
     options = ["--data", "data", "--dump", "dump", "--exp", "exp", "--jobs", "2"]
     scoring = ["--ladder", "statistics", "--metrics", "--metric mel_cepstral_distortion --jobs 1"]
@@ -400,8 +401,20 @@ def test_toy_recipe_from_nothing_to_scores(tmp_path):
     assert "steps: 200" in (exp / "RESULTS.md").read_text()
     page = (exp / "report.html").read_text()
     assert page.count("<audio") == 2 * 3 * 3  # directions, utterances; source, converted, target
+    manifest = json.loads((exp / "listen/mos/manifest.json").read_text())
+    assert list(manifest["systems"]) == ["model", "statistics", "reference", "check"]
+    conversions = manifest["systems"]["model"]["made"]["conversions"]
+    digests = {Path(place).name: made["sha256"] for place, (made,) in conversions.items()}
+    assert digests == dict.fromkeys(["high-low", "low-high"], digest(exp / "model"))
 
     before = (exp / "model/translator.safetensors").read_bytes()
     result = run(script, *options, "--stage", "2", "--stop-stage", "4", cwd=tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr
     assert (exp / "model/translator.safetensors").read_bytes() == before
+
+    (exp / "listen/mos/answers.sqlite").touch()
+    listen = ["--stage", "7", "--ladder", "statistics", "--listen", "mos similarity"]
+    result = run(script, *options, *listen, cwd=tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "mos stays: listeners have answered it" in result.stdout
+    assert (exp / "listen/similarity/page/test.json").is_file()

@@ -17,7 +17,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 Folder = Annotated[Path, typer.Argument(metavar="TEST", help="What `listen build` made.")]
-MethodName = StrEnum("MethodName", list(METHODS))
+MethodName = StrEnum("MethodName", list(METHODS))  # type: ignore[misc]
 
 
 @app.command()
