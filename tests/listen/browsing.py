@@ -16,7 +16,7 @@ import voiceconv.listen
 from voiceconv.listen.manifest import PAGE, Test
 
 AXE = os.environ.get("AXE_CORE")  # axe.min.js of npm's axe-core
-VIEWS = [(1280, "light"), (400, "dark")]
+VIEWS = [(1280, "light"), (320, "light"), (400, "dark")]  # WCAG 2.2, 1.4.10: down to 320
 PAGE_FILES = Path(voiceconv.listen.__file__).parent / PAGE
 
 
@@ -88,7 +88,7 @@ def check_view(page: Any, place: str) -> list[tuple[Any, ...]]:
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         if page.evaluate("document.scrollingElement.scrollWidth > innerWidth"):
             found.append((place, width, "wider than the page"))
-        if AXE:
+        if AXE and width != 320:
             found += axe(page, (place, width, scheme))
     return found
 
