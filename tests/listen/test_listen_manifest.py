@@ -22,7 +22,8 @@ def test_what_is_written_is_read(tmp_path, method):
 def test_the_page_is_not_told_what_made_anything(method):
     test = tiny_test(method)
     told = json.dumps(public(test))
-    secrets = ["alpha", "beta", "anchor", "check", "F-M", "two", "expected", "key", '"tiny"', "wav"]
+    assert public(test)["checks"] == (method != "mushra")
+    secrets = ["alpha", "beta", "anchor", '"check"', "F-M", "two", "expected", "key", '"tiny"', "wav"]
     assert [secret for secret in secrets if secret in told] == []
     assert set(next(iter(public(test)["trials"].values()))) == {"practice", "reference", "x"}
 

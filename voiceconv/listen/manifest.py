@@ -160,6 +160,7 @@ def public(test: Test) -> dict[str, Any]:
         "scale": test.method.scale,
         "min_heard": test.method.min_heard,
         "level": test.level,
+        "checks": any(trial.kind == ATTENTION for trial in test.trials.values()),
         "seconds": {name: test.stimuli[name].seconds for name in sorted(test.stimuli)},
         "trials": {
             name: {

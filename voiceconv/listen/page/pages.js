@@ -92,7 +92,7 @@ export function instruct(test, hasPractice, begin) {
     heading(text('instructions.title')),
     ...paragraphs(texts(`${key}.instructions`, { question })),
     ...paragraphs(texts('instructions.all')),
-    ...paragraphs(texts(`${key}.attention`)),
+    ...(test.checks ? paragraphs(texts(`${key}.attention`)) : []),
     hasPractice && make('p', {}, text('instructions.practice')),
   ];
   const button = text(hasPractice ? 'instructions.begin_practice' : 'instructions.begin');
