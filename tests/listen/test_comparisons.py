@@ -124,15 +124,20 @@ def test_an_incomplete_tests_differences_are_statsmodels_least_squares():
 
 
 def test_scaled_residuals_have_the_variance_of_errors():
-    """The sum over cells of squares, on average over independent errors, is that of the errors."""
-    chosen = latin(6, 6, 3)
-    squares = []
+    """Sums over listeners, items and cells, squared: on average those of errors less their mean."""
+    chosen, squares = latin(6, 6, 3), np.zeros(3)
     for _ in range(400):
         ratings = ratings_of(RNG.normal(0, 1, (6, 6, 3)), chosen)
         cells = difference(ratings, adjust(ratings), 0, 1)
-        squares.append(((cells.sums - cells.mean * cells.counts) ** 2).sum())
-    # 24 ratings, each with the weight 24 / 12, less what their mean takes
-    assert np.mean(squares) == pytest.approx(23 * 2**2, rel=0.05)
+        deviations = cells.sums - cells.mean * cells.counts
+        sums = (deviations.sum(1), deviations.sum(0), deviations)
+        squares += [scale * (own**2).sum() for scale, own in zip(cells.scale, sums, strict=True)]
+    # 24 ratings, each with the weight 24 / 12, less what the mean takes: of the six sums a sixth
+    expected = 24 * 2**2 * np.array([5 / 6, 5 / 6, 23 / 24])
+    assert squares / 400 == pytest.approx(expected, rel=0.08)
+    complete = ratings_of(RNG.normal(0, 1, (6, 6, 3)))
+    scale = difference(complete, adjust(complete), 0, 1).scale
+    assert scale == pytest.approx((1, 1, 1))  # nothing but the mean was fitted to differences
 
 
 def test_who_rated_what_favours_no_system():

@@ -80,8 +80,11 @@ def test_degrees_of_freedom_by_hand():
     found = Variances(4.0, 2.0, 1.0, 1.0, 1.0, 1.0, 10, 5, 50)
     assert found.of_mean == 7.0
     assert found.df == pytest.approx(49 / (25 / 9 + 9 / 4 + 1 / 36))
-    assert found._replace(item=0.0).df == pytest.approx(9)  # only listeners: 25 / (25 / 9)
-    assert found._replace(item=0.0, listener=0.0).df == pytest.approx(36)
+    # A negative part is taken from the other, not from the residual's: 4 - 1 + 1, 1
+    less = found._replace(item=-1.0)
+    assert (less.of_mean, less.df) == pytest.approx((4.0, 16 / (25 / 9 + 0 + 1 / 36)))
+    least = found._replace(listener=-1.0, item=0.5)
+    assert (least.of_mean, least.df) == pytest.approx((1.0, 36.0))
 
 
 def test_an_interval_moves_and_stretches_with_the_answers():
@@ -96,6 +99,18 @@ def test_an_interval_moves_and_stretches_with_the_answers():
     assert estimate(cells) == found
     order = RNG.permutation(9)
     np.testing.assert_allclose(variances(Cells(cells.sums[order], counts[order])), own, rtol=1e-9)
+
+
+def test_scale_is_of_the_squares():
+    """Listeners' squares doubled: their mean square is, and the residual's loses as much in sum."""
+    cells = crossed(RNG, 8, 9, 0.2, 0.5, residual=3.0)
+    own, doubled = variances(cells), variances(cells._replace(scale=(2.0, 2.0, 2.0)))
+    assert doubled[:3] == pytest.approx([2 * one for one in own[:3]])
+    more = variances(cells._replace(scale=(2.0, 1.0, 1.0)))
+    square = 9 * own.listener + own.residual  # the mean square of 7 degrees of freedom
+    assert more.residual == pytest.approx(own.residual - 7 * square / 56)
+    assert more.listener == pytest.approx((2 * square - more.residual) / 9)
+    assert more.item == pytest.approx(own.item + (own.residual - more.residual) / 8)
 
 
 def test_cells_are_those_that_were_answered():
@@ -130,9 +145,9 @@ def test_intervals_hold_the_truth_in_95_percent(scenario, share, monkeypatch):
     rng, held = np.random.default_rng(3), 0
     low, high = stats.binom.ppf([0.001, 0.999], 200, 0.95)
     for _ in range(200):
-        values, counts = crossed(rng, *scenario)
-        counts = counts * (rng.random(counts.shape) < share)
-        found = estimate(Cells(values * counts, counts))
+        cells = crossed(rng, *scenario)
+        counts = cells.counts * (rng.random(cells.counts.shape) < share)
+        found = estimate(Cells(cells.sums * counts, counts))
         held += found.low <= 0 <= found.high
     intervals._drawn.cache_clear()
     assert low <= held <= high, held

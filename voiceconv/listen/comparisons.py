@@ -148,13 +148,13 @@ def difference(ratings: Ratings, adjusted: Adjusted, first: int, second: int) ->
     """Two systems, by number -> a table whose mean is second less first, adjusted.
 
     Where each listener rated both on each item, it is the table of paired differences; else each
-    rating's residual stands for it, with the sign of its system. Residuals are smaller than
-    errors: they are scaled so that independent errors have the variance that they should.
+    rating's residual stands for it, with the sign of its system.
     """
     sign, chosen = _signs(ratings, first, second)
     value = adjusted.effects[second] - adjusted.effects[first]
-    values = value + _shrinkage(ratings, adjusted, sign) * sign * adjusted.residual
-    return table(ratings.listener[chosen], ratings.item[chosen], values[chosen])
+    values = value + sign * adjusted.residual
+    cells = table(ratings.listener[chosen], ratings.item[chosen], values[chosen])
+    return cells._replace(scale=_lost(ratings, adjusted, sign))
 
 
 def clustered_p(cells: Cells) -> float:
@@ -189,21 +189,23 @@ def _signs(ratings: Ratings, first: int, second: int) -> tuple[Floats, Integers]
     return sign, np.flatnonzero(is_first | is_second)
 
 
-def _shrinkage(ratings: Ratings, adjusted: Adjusted, sign: Floats) -> float:
-    """What residuals' standard deviation, summed over cells by `sign`, falls short of errors'.
+def _lost(ratings: Ratings, adjusted: Adjusted, sign: Floats) -> tuple[float, float, float]:
+    """`Cells.scale`: what sums of residuals times `sign` vary less than those of errors.
 
-    Residuals are M e, M = 1 - X inverse(X'X) X'; sums over cells H M e, whose total variance is the
-    trace of H M H' = H H' - (H X) inverse(X'X) (H X)'. What the mean of the cells takes of it is
-    not counted, for `variances` does that.
+    Residuals are M e, M = 1 - X inverse(X'X) X'. Their sums H M e over listeners, items or cells
+    have the total variance tr(H M H') = tr(H H') - tr(inverse(X'X) (H X)' (H X)), for errors whose
+    variance is 1. What the mean of the cells takes of it is not counted: `variances` does that.
     """
-    n = len(sign)
     cell = ratings.listener * len(ratings.items) + ratings.item
-    crossed = sparse.csr_array((sign, (cell, np.arange(n)))) @ adjusted.design
-    counts = np.bincount(cell[sign != 0])
-    whole = (sign**2).sum()
-    lost = (adjusted.inverse * (crossed.T @ crossed).toarray()).sum()
-    lost -= whole * (counts**2).sum() / counts.sum() ** 2
-    return float(np.sqrt(whole / (whole - lost))) if lost < 0.9 * whole else 1.0
+    whole, n = (sign**2).sum(), len(sign)
+    scale = []
+    for group in (ratings.listener, ratings.item, cell):
+        summed = sparse.csr_array((sign, (group, np.arange(n)))) @ adjusted.design
+        counts = np.bincount(group[sign != 0])
+        lost = (adjusted.inverse * (summed.T @ summed).toarray()).sum()
+        lost -= whole * (counts**2).sum() / counts.sum() ** 2
+        scale.append(float(whole / (whole - lost)) if lost < 0.9 * whole else 1.0)
+    return scale[0], scale[1], scale[2]
 
 
 def ranked(ratings: Ratings, adjusted: Adjusted, first: int, second: int) -> tuple[str, int, Cells]:
@@ -221,10 +223,10 @@ def ranked(ratings: Ratings, adjusted: Adjusted, first: int, second: int) -> tup
     ranks[chosen] = stats.rankdata(values.round(_ROUNDED))
     means = {system: ranks[own == system].mean() for system in (first, second)}
     deviation = ranks - np.where(own == second, means[second], means[first])
-    scores = means[second] - means[first] + _shrinkage(ratings, adjusted, sign) * sign * deviation
+    scores = means[second] - means[first] + sign * deviation
     n_pairs = len(np.intersect1d(both[0].listener, both[1].listener))
     cells = table(ratings.listener[chosen], ratings.item[chosen], scores[chosen])
-    return ALIGNED_RANK, n_pairs, cells
+    return ALIGNED_RANK, n_pairs, cells._replace(scale=_lost(ratings, adjusted, sign))
 
 
 def signed_ranks(differences: Floats) -> Floats:

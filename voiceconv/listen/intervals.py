@@ -17,11 +17,12 @@ and the interval is a *symmetric bootstrap-t over listeners and items*:
   t has for the error's degrees of freedom, for ten listeners or items say too little of their own
   tails.
 - The standard error is that of the model: its three variances by the method of moments, unbiased
-  for whatever cells were answered (as Gao and Owen 2017, Electronic Journal of Statistics 11),
-  negative ones set to 0. Complete tables: the mean squares of the two-way analysis of variance.
+  for whatever cells were answered (as Gao and Owen 2017, Electronic Journal of Statistics 11); of
+  complete tables the mean squares of the two-way analysis of variance. Listeners and items together
+  never take from the residual's part.
 
 Where it is off (benchmarks/listen_simulation.py has the table): up to 99% where neither listeners
-nor items differ at all, or each was answered two or three times, because of the variances set to 0;
+nor items differ at all, for their variances may come out above 0, but not below;
 down to 93% with ten of either, whose own spread is what matters. Below `FEWEST` of either there is
 no bootstrap, only Student's t: 90% with two or three. Of a single item the interval is for other
 listeners on that item. Of a single listener there is none.
@@ -56,10 +57,15 @@ class Estimate(NamedTuple):
 
 
 class Cells(NamedTuple):
-    """Listeners by items: sums of the answers (L, I), and how many these are (L, I)."""
+    """Listeners by items: sums of the answers (L, I), and how many these are (L, I).
+
+    scale: of the squared deviations of listeners' sums, of items' sums, and of cells, where the
+    answers are residuals of a fit and vary less than they should.
+    """
 
     sums: Floats
     counts: Floats
+    scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
     @property
     def n(self) -> int:
@@ -73,7 +79,7 @@ class Cells(NamedTuple):
 
 
 class Variances(NamedTuple):
-    """Of the model's parts; each with what it is multiplied by in the variance of the mean.
+    """Of the model's parts, negative ones, too; and what multiplies each in that of the mean.
 
     With n answers, of which n_l are listener l's: listeners' is sum(n_l^2) / n^2, which is 1 / L
     where all have as many; items' likewise; residuals' is 1 / n.
@@ -91,25 +97,26 @@ class Variances(NamedTuple):
 
     @property
     def of_mean(self) -> float:
-        """The squared standard error."""
-        a, b = self.listener * self.per_listener, self.item * self.per_item
-        return a + b + self.residual * self.per_answer
+        """The squared standard error, not below the residual's alone."""
+        error = self.residual * self.per_answer
+        return max(self.listener * self.per_listener + self.item * self.per_item, 0.0) + error
 
     @property
     def df(self) -> float:
         """Degrees of freedom of the squared standard error, after Satterthwaite 1946.
 
-        It is L + I - E: the mean squares of listeners' means, of items' means and of the residual.
-        A part that was set to 0 takes the residual's share with it.
+        It is the sum of listeners' and items' mean squares less the residual's, or that alone.
         """
         error = self.residual * self.per_answer
         rows, columns = self.listener * self.per_listener, self.item * self.per_item
         n_rows, n_columns = self.n_listeners - 1, self.n_items - 1
-        spread = (rows + error) ** 2 / max(n_rows, 1) if rows > 0 else 0.0
-        spread += (columns + error) ** 2 / max(n_columns, 1) if columns > 0 else 0.0
-        if (rows > 0) == (columns > 0):
-            spread += error**2 / max(self.n_cells - n_rows - n_columns - 1, 1)
-        return float(self.of_mean**2 / spread) if spread > 0 else float(max(n_rows, 1))
+        n_residual = max(self.n_cells - n_rows - n_columns - 1, 1)
+        if n_columns == 0 or error + rows + columns < _TINY:
+            return float(max(n_rows, 1))
+        if rows + columns <= 0:
+            return float(n_residual)
+        spread = (rows + error) ** 2 / max(n_rows, 1) + (columns + error) ** 2 / n_columns
+        return float(self.of_mean**2 / (spread + error**2 / n_residual))
 
 
 def table(listener: Integers, item: Integers, values: Floats) -> Cells:
@@ -161,7 +168,8 @@ def _quantile(cells: Cells, df: float, seed: int) -> float:
     if min(size for size in shape if size > 1) < FEWEST:
         return students
     mean, parts, weights = _moments(cells, *_drawn(shape, seed))
-    error = np.sqrt((parts * weights).sum(1))
+    terms = parts * weights
+    error = np.sqrt(np.maximum(terms[:, 0] + terms[:, 1], 0.0) + terms[:, 2])
     defined = np.isfinite(mean) & (error > _TINY)  # not so where all that was drawn is alike
     if defined.mean() < COVERAGE:
         return students
@@ -186,7 +194,7 @@ def _moments(cells: Cells, w: Floats, v: Floats) -> tuple[Floats, Floats, Floats
     where squares are the sums of squares of the deviations from the mean: of listeners' sums, of
     items' sums, and of cells. Weights (R, 3) make the variance of the mean of them.
     """
-    total, count = cells
+    total, count, corrected = cells
     with np.errstate(divide="ignore", invalid="ignore"):  # a draw may hold no answer at all
         of_listener, of_item = v @ count.T, w @ count  # answers: (R, L), (R, I)
         n = (w * of_listener).sum(1)
@@ -200,8 +208,9 @@ def _moments(cells: Cells, w: Floats, v: Floats) -> tuple[Floats, Floats, Floats
         expected = _expected(cells, w, v, of_listener, of_item, n, n2, count_squares)
         scale = np.stack([(w * of_listener**2).sum(1), (v * of_item**2).sum(1), n], 1)  # (R, 3)
         matrix = np.nan_to_num(expected / scale[..., None])  # rows of one size
-        right = np.nan_to_num(np.stack(squares, 1) / scale)
-        parts = np.maximum(_solved(matrix, right), 0.0)
+        right = np.nan_to_num(np.stack(squares, 1) * corrected / scale)
+        parts = _solved(matrix, right)
+        parts[:, 2] = np.maximum(parts[:, 2], 0.0)
         return mean, parts, scale / n[:, None] ** 2
 
 

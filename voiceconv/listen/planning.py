@@ -57,9 +57,11 @@ def needed(
 
 
 def scaled(found: Variances, n_listeners: int, n_items: int) -> Variances:
-    """The same variances in a test of the same design with other numbers."""
+    """The same variances, none of them negative, in a test of the same design, other numbers."""
     of_listeners, of_items = n_listeners / found.n_listeners, n_items / found.n_items
     return found._replace(
+        listener=max(found.listener, 0.0),
+        item=max(found.item, 0.0),
         per_listener=found.per_listener / of_listeners,
         per_item=found.per_item / of_items,
         per_answer=found.per_answer / of_listeners / of_items,
