@@ -1,7 +1,7 @@
 """Whose answers count.
 
-- **Checks of attention** (ITU-T P.808 has them, and leaves to the experimenter how many may be
-  failed): at least `PASSED` of those answered must be right, so that none of up to four may fail.
+- **Checks of attention** (ITU-T P.808 asks for trapping questions): at least `PASSED` of those
+  answered must be right, so that none of up to four may fail. That share is ours.
 - **MUSHRA** has no checks, but the hidden reference. ITU-R BS.1534-3, 4.1.2: who rates it below 90
   for more than 15% of the items is excluded; so is who rates the mid-range anchor above 90 for more
   than 15% of them, items aside on which more than 25% of all assessors do so: there it is the
