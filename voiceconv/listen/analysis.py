@@ -89,17 +89,12 @@ def analyse(
     if not wanted > 0:
         raise InputError(f"a wanted difference of {wanted:g} is none; give one above 0")
     systems, notes = _systems(test, ratings, seed)
-    directions = {}
-    if len(ratings.directions) > 1:
-        for number, name in enumerate(ratings.directions):
-            own = ratings.where(ratings.direction == number)
-            directions[name] = _systems(test, own, seed)[0] if len(own) else {}
     contrasts = _contrasts(test, ratings, seed)
     return Analysis(
         test=test,
         screened=screened,
         systems=systems,
-        directions={name: own for name, own in directions.items() if own},
+        directions=_directions(test, ratings, seed),
         contrasts=contrasts,
         needed=list(_needed(test, ratings, contrasts, wanted)),
         values=_values(test, ratings),
@@ -133,6 +128,18 @@ def _systems(test: Test, ratings: Ratings, seed: int) -> tuple[dict[str, Estimat
             cells = table(own.listener, own.item, own.value)
             result[name] = estimate(cells, seed, test.method.scale)
     return result, []
+
+
+def _directions(test: Test, ratings: Ratings, seed: int) -> dict[str, dict[str, Estimate]]:
+    """The same of each direction's items, where there are several."""
+    if len(ratings.directions) < 2:
+        return {}
+    result = {}
+    for number, name in enumerate(ratings.directions):
+        own = ratings.where(ratings.direction == number)
+        if len(own) and (systems := _systems(test, own, seed)[0]):
+            result[name] = systems
+    return result
 
 
 def _contrasts(test: Test, ratings: Ratings, seed: int) -> list[Contrast]:
