@@ -106,9 +106,10 @@ def serve(
 
     The experimenter's password is VOICECONV_ADMIN_PASSWORD of the environment, or made and printed.
     """
-    from voiceconv.listen.server import serve
+    from voiceconv.optional import load
 
-    serve(folder, host, port, n_invitations)
+    server = load("voiceconv.listen.server", "a server", extra="listen")
+    server.serve(folder, host, port, n_invitations)
 
 
 @app.command("import")
@@ -119,9 +120,10 @@ def import_(
     ],
 ) -> None:
     """Add answers that were collected elsewhere; the same ones twice count once."""
-    from voiceconv.listen.importing import import_answers
+    from voiceconv.optional import load
 
-    print(import_answers(folder, files))
+    importing = load("voiceconv.listen.importing", "an import", extra="listen")
+    print(importing.import_answers(folder, files))
 
 
 @app.command()

@@ -25,10 +25,10 @@ from voiceconv import __version__
 from voiceconv.converter import Converter
 from voiceconv.errors import InputError, RunError
 from voiceconv.files import appearing, replace_text
-from voiceconv.metrics.optional import load
 from voiceconv.model_directory import CARD, CONFIG, EXPORT, STATS, VOCODER, engine_of, find_model
 from voiceconv.models import Translator
 from voiceconv.models.exported import FRAME_CENTRE, GENERATOR, Graph, translator_file
+from voiceconv.optional import load
 from voiceconv.vocoders import directory
 from voiceconv.vocoders.neural import NeuralVocoder
 

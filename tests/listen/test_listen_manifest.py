@@ -23,7 +23,7 @@ def test_the_page_is_not_told_what_made_anything(method):
     test = tiny_test(method)
     told = json.dumps(public(test))
     assert public(test)["checks"] == (method != "mushra")
-    secrets = ["alpha", "beta", "anchor", '"check"', "F-M", "two", "expected", "key", '"tiny"', "wav"]
+    secrets = ["alpha", "beta", "anchor", '"check"', "F-M", "two", "expected", "key", '"tiny"']
     assert [secret for secret in secrets if secret in told] == []
     assert set(next(iter(public(test)["trials"].values()))) == {"practice", "reference", "x"}
 

@@ -243,7 +243,7 @@ def test_without_the_extra_the_remedy_is_named(made, monkeypatch, tmp_path):
     for name in ("report_page", "figures", "marks"):
         monkeypatch.delitem(sys.modules, f"voiceconv.listen.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(InputError, match=r"needs matplotlib; .*pip install 'voiceconv\[listen\]'"):
+    with pytest.raises(InputError, match=r"needs matplotlib, .*pip install 'voiceconv\[listen\]'"):
         write_report(made["mos"][0], [tmp_path / "x.html"])
     write_report(made["mos"][0], [tmp_path / "x.csv"])  # a table needs none
 

@@ -210,6 +210,6 @@ def test_without_the_extra_the_remedy_is_named(monkeypatch, tmp_path):
         monkeypatch.delattr(report, name, raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(
-        InputError, match=r"needs matplotlib; .*: pip install 'voiceconv\[report\]'"
+        InputError, match=r"needs matplotlib, .*: pip install 'voiceconv\[report\]'"
     ):
         report.write_report(tmp_path, tmp_path / "x.html")

@@ -6,9 +6,7 @@ import io
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from voiceconv.errors import InputError
 from voiceconv.files import replace_text, replacing
@@ -16,6 +14,7 @@ from voiceconv.listen.analysis import Analysis, Estimate, analyse
 from voiceconv.listen.answers import Answer, read_store
 from voiceconv.listen.manifest import FILE, read_test
 from voiceconv.listen.words import is_tested, listed
+from voiceconv.optional import load
 
 COLUMNS = {  # of the table -> what they hold; one row for each system and each comparison
     "method": "mos, similarity, ab, abx or mushra",
@@ -103,7 +102,8 @@ def _writer(output: Path) -> Callable[[Path, Analysis, dict[str, str]], None]:
 
 
 def _write_page(output: Path, analysis: Analysis, made: dict[str, str]) -> None:
-    replace_text(output, _needing("voiceconv.listen.report_page").render(analysis, made))
+    page = load("voiceconv.listen.report_page", "a report", extra="listen")
+    replace_text(output, page.render(analysis, made))
 
 
 def _write_table(output: Path, analysis: Analysis, made: dict[str, str]) -> None:
@@ -115,21 +115,9 @@ def _write_table(output: Path, analysis: Analysis, made: dict[str, str]) -> None
 
 
 def _write_figure(output: Path, analysis: Analysis, made: dict[str, str]) -> None:
-    figures = _needing("voiceconv.listen.figures")
+    figures = load("voiceconv.listen.figures", "a figure", extra="listen")
     with replacing(output) as temporary:
         figures.save(analysis, temporary)
-
-
-def _needing(module: str) -> Any:
-    """A module that needs the extra `listen`; InputError, which names it, where that is missing."""
-    try:
-        return import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name not in ("matplotlib", "jinja2"):
-            raise
-        raise InputError(
-            f"a report needs {error.name}; install it with: pip install 'voiceconv[listen]'"
-        ) from error
 
 
 def _cells(estimate: Estimate) -> dict[str, str]:

@@ -36,8 +36,8 @@ from numpy.typing import NDArray
 
 from voiceconv.metrics import analysis, prosody, waves
 from voiceconv.metrics.analysis import DEFAULT, Search, find_f0
-from voiceconv.metrics.optional import load
 from voiceconv.metrics.waves import SAMPLE_RATE, scale_to_peak
+from voiceconv.optional import load
 
 RESOLUTIONS = ((1024, 600, 120), (2048, 1200, 240), (512, 240, 50))  # FFT, window, hop in samples
 FLOOR = 1e-7  # of power, as in the authors' code: log() of an empty bin

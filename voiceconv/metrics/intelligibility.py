@@ -39,8 +39,8 @@ from numpy.typing import NDArray
 
 from voiceconv.errors import InputError, RunError
 from voiceconv.metrics import waves
-from voiceconv.metrics.optional import load
 from voiceconv.metrics.waves import SAMPLE_RATE, scale_to_peak
+from voiceconv.optional import load
 
 APOSTROPHES = "'\u2019\u02bc"
 

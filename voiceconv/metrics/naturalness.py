@@ -26,8 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceconv.metrics import waves
-from voiceconv.metrics.optional import load
 from voiceconv.metrics.waves import SAMPLE_RATE, scale_to_peak
+from voiceconv.optional import load
 
 THEIRS = {"dnsmos": "ovrl_mos", "dnsmos_signal": "sig_mos", "dnsmos_background": "bak_mos"}
 

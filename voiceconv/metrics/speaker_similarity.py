@@ -28,8 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceconv.metrics import waves
-from voiceconv.metrics.optional import load
 from voiceconv.metrics.waves import SAMPLE_RATE, scale_to_peak
+from voiceconv.optional import load
 
 Embedding = NDArray[np.float64]
 

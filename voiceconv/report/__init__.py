@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from voiceconv.errors import InputError
+from voiceconv.optional import load
 
 
 def write_report(
@@ -18,12 +18,5 @@ def write_report(
     named in the page. Raises InputError for a folder that holds no part of a run, and without the
     extra `report`.
     """
-    try:
-        from voiceconv.report import page
-    except ModuleNotFoundError as error:
-        if error.name not in ("matplotlib", "jinja2"):
-            raise
-        raise InputError(
-            f"a report needs {error.name}; install it with: pip install 'voiceconv[report]'"
-        ) from error
+    page = load("voiceconv.report.page", "a report", extra="report")
     page.write_report(run, output, n_utterances, on_progress)
