@@ -202,11 +202,11 @@ def _notes(ratings: Ratings) -> Iterator[str]:
     if n_listeners == 1:
         yield "A single listener's answers: no interval or test says anything of other listeners."
     elif n_listeners < FEWEST:
-        yield f"Answers of {n_listeners} listeners: intervals are Student's, and wide."
+        yield f"Answers of {n_listeners} listeners: intervals are Student's, without a bootstrap."
     if n_items == 1:
         yield "A single item: intervals and tests are for other listeners, on this item."
     elif n_items < FEWEST:
-        yield f"{n_items} items: intervals are Student's, and wide."
+        yield f"{n_items} items: intervals are Student's, without a bootstrap."
 
 
 def _nobody(screened: Sequence[Screened]) -> str:
