@@ -143,10 +143,11 @@ def report(
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
 ) -> None:
     """Analyse the answers: means and intervals, tests, figures, a paragraph for a paper."""
-    from voiceconv.listen.report import write_report
+    from voiceconv.optional import load
 
     outputs = output or [folder / "report.html"]
-    write_report(folder, outputs, wanted=wanted, screen=not keep_all, seed=seed)
+    reporting = load("voiceconv.listen.report", "a report", extra="listen")
+    reporting.write_report(folder, outputs, wanted=wanted, screen=not keep_all, seed=seed)
     for path in outputs:
         print(path)
 

@@ -26,6 +26,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse, stats
+from statsmodels.stats.multitest import multipletests
 
 from voiceconv.listen.intervals import Cells, Estimate, Variances, estimate, table, variances
 from voiceconv.listen.ratings import Floats, Integers, Ratings
@@ -131,17 +132,8 @@ def preferences(
 
 def corrected(found: Sequence[Contrast]) -> list[Contrast]:
     """With Holm's correction (1979, Scandinavian Journal of Statistics 6) over all of them."""
-    p = holm([one.p for one in found])
+    p = multipletests([one.p for one in found], method="holm")[1].tolist()
     return [one._replace(p_holm=value) for one, value in zip(found, p, strict=True)]
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """Corrected p: the smallest times their number, the next times one less, never falling."""
-    order = np.argsort(p)
-    stepped = np.sort(p) * (len(p) - np.arange(len(p)))
-    result = np.empty(len(p))
-    result[order] = np.minimum(np.maximum.accumulate(stepped), 1.0)
-    return result.tolist()
 
 
 def difference(ratings: Ratings, adjusted: Adjusted, first: int, second: int) -> Cells:

@@ -1,25 +1,27 @@
 """Bradley-Terry strengths of systems from choices between two, by maximum likelihood.
 
 The log-odds that b is preferred to a are strength b less strength a (Bradley and Terry 1952,
-Biometrika 39): a logistic regression without intercept, of which Newton's method finds the maximum.
-Strengths are natural logarithms of odds, and their mean is 0.
+Biometrika 39): a logistic regression without intercept, by statsmodels. Strengths are natural
+logarithms of odds, and their mean is 0.
 
 The intervals are those of intervals.py over listeners and items, of each choice's influence on a
 strength: the inverse of the information times the choice's score (Hampel 1974, JASA 69).
 """
 
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
+from statsmodels.genmod import families
+from statsmodels.genmod.generalized_linear_model import GLM
 
 from voiceconv.listen.intervals import Estimate, estimate, table
 from voiceconv.listen.ratings import Floats, Ratings
 
 HALF = 0.5  # of a choice, either way, is added to each pair where there is no maximum
-_STEPS = 100
-_CLOSE = 1e-10
+_CLOSE = 1e-12  # change of the deviance at which the fit ends
 
 
 def strengths(
@@ -58,14 +60,16 @@ def strengths(
 
 def fit(wins: Floats) -> Floats:
     """wins[a, b], how often b was preferred to a (S, S) -> log strengths (S,), whose mean is 0."""
-    found = np.zeros(len(wins))
-    for _ in range(_STEPS):
-        chance = _chances(found)
-        gradient = (wins - (wins + wins.T) * chance).sum(0)
-        step = np.linalg.pinv(_information(wins, found)) @ gradient
-        found += np.clip(step, -1, 1)  # a full step may overshoot where chances are near 0 or 1
-        if np.abs(step).max() < _CLOSE:
-            break
+    pairs = [(a, b) for a, b in combinations(range(len(wins)), 2) if wins[a, b] + wins[b, a] > 0]
+    first, second = np.array(pairs).T
+    design = np.zeros((len(pairs), len(wins)))
+    design[range(len(pairs)), second] = 1
+    design[range(len(pairs)), first] = -1
+    counts = np.stack([wins[first, second], wins[second, first]], 1)
+    # Without the first column, for which 0 stands: only differences of strengths can be known.
+    model = GLM(counts, design[:, 1:], family=families.Binomial())
+    with np.errstate(divide="ignore", invalid="ignore"):  # of as many pairs as strengths
+        found = np.array([0.0, *model.fit(tol=_CLOSE).params])
     centred: Floats = found - found.mean()
     return centred
 
