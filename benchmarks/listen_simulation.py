@@ -26,12 +26,12 @@ from scipy.stats import binomtest, norm
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from voiceconv.listen import comparisons, intervals
-from voiceconv.listen.comparisons import ITEMS, LISTENERS
-from voiceconv.listen.intervals import estimate, table
+from voiceconv.listen.analysis import comparisons, intervals
+from voiceconv.listen.analysis.comparisons import ITEMS, LISTENERS
+from voiceconv.listen.analysis.intervals import estimate, table
+from voiceconv.listen.analysis.ratings import Ratings
+from voiceconv.listen.analysis.strengths import fit, strengths
 from voiceconv.listen.methods import METHODS
-from voiceconv.listen.ratings import Ratings
-from voiceconv.listen.strengths import fit, strengths
 
 Floats = NDArray[np.float64]
 LEVEL = 0.05

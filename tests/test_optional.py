@@ -11,8 +11,8 @@ from voiceconv.optional import load
 @pytest.mark.parametrize(
     ("module", "package", "missing"),
     [
-        ("voiceconv.listen.server", None, "uvicorn"),
-        ("voiceconv.listen.figures", None, "matplotlib"),
+        ("voiceconv.listen.serving.server", None, "uvicorn"),
+        ("voiceconv.listen.reporting.figures", None, "matplotlib"),
         ("no_such_package", "No-Such-Package", "no_such_package"),
     ],
 )

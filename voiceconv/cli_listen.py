@@ -66,7 +66,7 @@ def build(
 ) -> None:
     """Make stimuli, the page, webMUSHRA's and ReSEval's folders of converted recordings."""
     from voiceconv.data.extract import progress_bar
-    from voiceconv.listen.build import build_test
+    from voiceconv.listen.building.build import build_test
 
     with progress_bar("stimuli") as progress:
         made = build_test(
@@ -108,7 +108,7 @@ def serve(
     """
     from voiceconv.optional import load
 
-    server = load("voiceconv.listen.server", "a server", extra="listen")
+    server = load("voiceconv.listen.serving.server", "a server", extra="listen")
     server.serve(folder, host, port, n_invitations)
 
 
@@ -122,7 +122,7 @@ def import_(
     """Add answers that were collected elsewhere; the same ones twice count once."""
     from voiceconv.optional import load
 
-    importing = load("voiceconv.listen.importing", "an import", extra="listen")
+    importing = load("voiceconv.listen.exchange.importing", "an import", extra="listen")
     print(importing.import_answers(folder, files))
 
 
@@ -146,7 +146,7 @@ def report(
     from voiceconv.optional import load
 
     outputs = output or [folder / "report.html"]
-    reporting = load("voiceconv.listen.report", "a report", extra="listen")
+    reporting = load("voiceconv.listen.reporting.report", "a report", extra="listen")
     reporting.write_report(folder, outputs, wanted=wanted, screen=not keep_all, seed=seed)
     for path in outputs:
         print(path)

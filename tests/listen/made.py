@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from tiny_test import tiny_test
 
-from voiceconv.listen.analysis import Analysis, Contrast, Estimate, Screened
-from voiceconv.listen.comparisons import BINOMIAL, SHARE, SIGNED_RANK
+from voiceconv.listen.analysis.analyse import Analysis, Contrast, Estimate, Screened
+from voiceconv.listen.analysis.comparisons import BINOMIAL, SHARE, SIGNED_RANK
 from voiceconv.listen.manifest import Test
 
 NAN = math.nan

@@ -14,9 +14,9 @@ from fastapi.testclient import TestClient
 from serving import PATIENCE, basic, given, served_folder, serving
 
 from voiceconv.listen.answers import FILE, read_store
-from voiceconv.listen.guards import MOST_BYTES
 from voiceconv.listen.manifest import PAGE
-from voiceconv.listen.server import make_app
+from voiceconv.listen.serving.guards import MOST_BYTES
+from voiceconv.listen.serving.server import make_app
 
 PASSWORD = "correct horse"
 HOSTILE = [

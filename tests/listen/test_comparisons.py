@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from voiceconv.listen import comparisons
-from voiceconv.listen.comparisons import (
+from voiceconv.listen.analysis import comparisons
+from voiceconv.listen.analysis.comparisons import (
     ALIGNED_RANK,
     BINOMIAL,
     ITEMS,
@@ -21,8 +21,8 @@ from voiceconv.listen.comparisons import (
     ranked,
     signed_ranks,
 )
-from voiceconv.listen.intervals import estimate, table
-from voiceconv.listen.ratings import Ratings
+from voiceconv.listen.analysis.intervals import estimate, table
+from voiceconv.listen.analysis.ratings import Ratings
 
 RNG = np.random.default_rng(11)
 

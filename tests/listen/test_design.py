@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from voiceconv.listen.design import display_order, make_lists, spread, williams
+from voiceconv.listen.building.design import display_order, make_lists, spread, williams
 
 
 def test_the_square_of_four_is_williams_own():

@@ -16,10 +16,10 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from voiceconv.listen.analysis import Analysis, analyse
+from voiceconv.listen.analysis.analyse import Analysis, analyse
 from voiceconv.listen.answers import read_store
-from voiceconv.listen.figures import PAPER, page_picture, panels, paper_figure, save
 from voiceconv.listen.methods import METHODS
+from voiceconv.listen.reporting.figures import PAPER, page_picture, panels, paper_figure, save
 
 HOSTILE = '<script>alert("$x$")</script>'
 LONG = "a name that is much longer than anybody should ever give to a system"
@@ -175,7 +175,7 @@ def test_no_state_of_matplotlib_is_touched():
         "def all(): return {k: dict.__getitem__(matplotlib.rcParams, k) for k in settings}\n"
         "settings = list(dict.keys(matplotlib.rcParams)); before = all()\n"
         "from made import estimate, hand_made\n"
-        "from voiceconv.listen.figures import PAPER, page_picture, panels\n"
+        "from voiceconv.listen.reporting.figures import PAPER, page_picture, panels\n"
         "made = hand_made('mos', {'alpha': estimate(3, 2, 4)}, [])\n"
         "made.values['alpha'] = [1.0, 2.0, 5.0]\n"
         "page_picture(panels(made)[0])\n"

@@ -7,9 +7,9 @@ from tiny_test import answers_of, tiny_folder, tiny_test
 
 from voiceconv.errors import InputError
 from voiceconv.listen.answers import Answer, Listener, Store, read_store
-from voiceconv.listen.importing import import_answers
+from voiceconv.listen.exchange.importing import import_answers
+from voiceconv.listen.exchange.webmushra import webmushra_csv
 from voiceconv.listen.manifest import Test
-from voiceconv.listen.webmushra import webmushra_csv
 
 LISTENER = "00112233445566ff"
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from voiceconv.listen import intervals
-from voiceconv.listen.intervals import Cells, Variances, estimate, table, variances
+from voiceconv.listen.analysis import intervals
+from voiceconv.listen.analysis.intervals import Cells, Variances, estimate, table, variances
 
 RNG = np.random.default_rng(7)
 

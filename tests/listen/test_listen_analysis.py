@@ -10,9 +10,9 @@ from statsmodels.stats.multitest import multipletests
 from tiny_test import answers_of, tiny_test
 
 from voiceconv.errors import InputError
-from voiceconv.listen.analysis import WANTED, analyse, compared
+from voiceconv.listen.analysis.analyse import WANTED, analyse, compared
+from voiceconv.listen.analysis.comparisons import BINOMIAL, ITEMS, SHARE, SIGNED_RANK
 from voiceconv.listen.answers import Answer, Listener
-from voiceconv.listen.comparisons import BINOMIAL, ITEMS, SHARE, SIGNED_RANK
 from voiceconv.listen.manifest import ATTENTION, TRIAL
 from voiceconv.listen.methods import METHODS
 
@@ -202,7 +202,7 @@ def test_nobody_to_analyse_is_said_with_a_remedy():
 
 def test_the_analysis_does_without_torch():
     script = (
-        "import sys, voiceconv.listen.analysis\n"
+        "import sys, voiceconv.listen.analysis.analyse\n"
         "print(sorted({'torch', 'matplotlib', 'fastapi'} & set(sys.modules)))"
     )
     done = subprocess.run(

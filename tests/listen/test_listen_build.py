@@ -10,7 +10,7 @@ from tiny import vowel
 
 from voiceconv import audio
 from voiceconv.errors import InputError
-from voiceconv.listen.build import build_test
+from voiceconv.listen.building.build import build_test
 from voiceconv.listen.manifest import (
     ANCHOR,
     ATTENTION,

@@ -6,9 +6,9 @@ import pytest
 from made import contrast, estimate, hand_made, kept
 from tiny_test import tiny_test
 
-from voiceconv.listen.analysis import Screened
-from voiceconv.listen.comparisons import ALIGNED_RANK
-from voiceconv.listen.paragraph import paragraph, results
+from voiceconv.listen.analysis.analyse import Screened
+from voiceconv.listen.analysis.comparisons import ALIGNED_RANK
+from voiceconv.listen.reporting.paragraph import paragraph, results
 
 MEANS = {
     "alpha": estimate(2.5, 2.31, 2.69),

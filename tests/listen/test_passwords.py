@@ -7,8 +7,8 @@ import pytest
 from fastapi.testclient import TestClient
 from serving import basic, served_folder, serving
 
-from voiceconv.listen.guards import Attempts
-from voiceconv.listen.server import make_app
+from voiceconv.listen.serving.guards import Attempts
+from voiceconv.listen.serving.server import make_app
 
 PASSWORD = "correct horse"
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from voiceconv.listen.comparisons import clustered_p, signed_ranks
-from voiceconv.listen.intervals import Cells, Variances, variances
-from voiceconv.listen.planning import needed, power_of, scaled
+from voiceconv.listen.analysis.comparisons import clustered_p, signed_ranks
+from voiceconv.listen.analysis.intervals import Cells, Variances, variances
+from voiceconv.listen.analysis.planning import needed, power_of, scaled
 
 
 def crossed(rng, n_listeners, n_items, spreads, mean=0.0):

@@ -4,9 +4,9 @@ import pytest
 from tiny_test import answers_of, stimulus_of, tiny_test
 
 from voiceconv.errors import InputError
+from voiceconv.listen.analysis.ratings import join
 from voiceconv.listen.answers import Answer
 from voiceconv.listen.manifest import ATTENTION, TRIAL
-from voiceconv.listen.ratings import join
 
 VALUES = {"alpha": 2.0, "beta": 4.0, "reference": 5.0, "check": 2.0, "anchor35": 1.0, "anchor70": 3}
 

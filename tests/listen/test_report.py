@@ -16,12 +16,12 @@ pytest.importorskip("matplotlib", reason="the extra `listen` is not installed")
 pytest.importorskip("jinja2", reason="the extra `listen` is not installed")
 
 from voiceconv.errors import InputError
-from voiceconv.listen.analysis import Analysis
+from voiceconv.listen.analysis.analyse import Analysis
 from voiceconv.listen.manifest import write_test
 from voiceconv.listen.methods import METHODS
-from voiceconv.listen.paragraph import paragraph
-from voiceconv.listen.report import COLUMNS, write_report
-from voiceconv.listen.report_page import short_names
+from voiceconv.listen.reporting.page import short_names
+from voiceconv.listen.reporting.paragraph import paragraph
+from voiceconv.listen.reporting.report import COLUMNS, write_report
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&"
 
@@ -240,8 +240,8 @@ def test_short_names_tell_listeners_apart():
 
 
 def test_without_the_extra_the_remedy_is_named(made, monkeypatch, tmp_path):
-    for name in ("report_page", "figures", "marks"):
-        monkeypatch.delitem(sys.modules, f"voiceconv.listen.{name}", raising=False)
+    for name in ("page", "figures", "marks"):
+        monkeypatch.delitem(sys.modules, f"voiceconv.listen.reporting.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(InputError, match=r"needs matplotlib, .*pip install 'voiceconv\[listen\]'"):
         write_report(made["mos"][0], [tmp_path / "x.html"])
@@ -252,7 +252,7 @@ def test_torch_is_not_imported(made, tmp_path):
     code = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from voiceconv.listen.report import write_report\n"
+        "from voiceconv.listen.reporting.report import write_report\n"
         f"write_report(Path({str(made['mos'][0])!r}), [Path({str(tmp_path / 'x.html')!r})])\n"
         "heavy = {'torch', 'tensorboard', 'voiceconv.audio', 'matplotlib.pyplot'}\n"
         "print(sorted(heavy & sys.modules.keys()))"

@@ -11,7 +11,7 @@ from test_page_views import AXE, axe
 pytest.importorskip("matplotlib", reason="the extra `listen` is not installed")
 
 from voiceconv.listen.methods import METHODS
-from voiceconv.listen.report import write_report
+from voiceconv.listen.reporting.report import write_report
 
 LONG = "a-name-that-is-much-longer-than-anybody-should-ever-give-to-a-system-" + "x" * 40
 

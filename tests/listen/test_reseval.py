@@ -7,7 +7,7 @@ import pytest
 import yaml
 from tiny_test import stimulus_of, tiny_folder, tiny_test
 
-from voiceconv.listen.reseval import write_reseval
+from voiceconv.listen.exchange.reseval import write_reseval
 
 # examples/audio/mos.yaml of ReSEval; its own listening test may be left out
 # (reseval/assets/client/src/pages/QualificationPage.js).

@@ -3,9 +3,9 @@
 import pytest
 from tiny_test import answers_of, tiny_test
 
+from voiceconv.listen.analysis.screening import screen
 from voiceconv.listen.answers import Answer, Listener
 from voiceconv.listen.manifest import ATTENTION, TRIAL, Test, Trial
-from voiceconv.listen.screening import screen
 
 ITEMS = [f"F-M/{number}" for number in range(20)]
 

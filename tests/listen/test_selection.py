@@ -8,8 +8,8 @@ import torch
 
 from voiceconv import audio
 from voiceconv.errors import InputError
+from voiceconv.listen.building.selection import TARGET, Key, Numbers, candidates, find, pick
 from voiceconv.listen.manifest import REFERENCE
-from voiceconv.listen.selection import TARGET, Key, Numbers, candidates, find, pick
 
 RATE = 8000
 

@@ -16,10 +16,10 @@ from serving import COMMAND, basic, given, served_folder, serving
 from tiny_test import answers_of, stimulus_of
 
 from voiceconv.listen.answers import FILE, Answer, Listener, Store, read_store
+from voiceconv.listen.exchange.webmushra import read_webmushra
 from voiceconv.listen.manifest import PAGE
 from voiceconv.listen.methods import METHODS
-from voiceconv.listen.server import make_app
-from voiceconv.listen.webmushra import read_webmushra
+from voiceconv.listen.serving.server import make_app
 
 PASSWORD = "correct horse"
 
@@ -332,7 +332,7 @@ def test_it_answers_on_loopback_alone(place):
 
 def test_other_machines_are_served_with_a_warning(place):
     code = (
-        "import sys; from voiceconv.listen import server; server._run = lambda *_: None; "
+        "import sys; from voiceconv.listen.serving import server; server._run = lambda *_: None; "
         "server.serve(__import__('pathlib').Path(sys.argv[1]), '0.0.0.0', 0); "
         "assert 'torch' not in sys.modules and 'numpy' not in sys.modules"
     )

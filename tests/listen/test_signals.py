@@ -8,7 +8,7 @@ import torch
 from scipy.signal import freqz
 
 from voiceconv import audio
-from voiceconv.listen.signals import (
+from voiceconv.listen.building.signals import (
     ANCHORS,
     anchor,
     dithered,

@@ -12,8 +12,8 @@ from tiny import vowel
 from voiceconv import audio
 from voiceconv.data.manifest import Utterance
 from voiceconv.errors import InputError
-from voiceconv.listen.signals import anchor
-from voiceconv.listen.stimuli import Sound, Wave, levels, render, write
+from voiceconv.listen.building.signals import anchor
+from voiceconv.listen.building.stimuli import Sound, Wave, levels, render, write
 
 RATE = 16000
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from voiceconv.listen.intervals import estimate, table
-from voiceconv.listen.ratings import Ratings
-from voiceconv.listen.strengths import fit, strengths
+from voiceconv.listen.analysis.intervals import estimate, table
+from voiceconv.listen.analysis.ratings import Ratings
+from voiceconv.listen.analysis.strengths import fit, strengths
 
 TRUE = np.array([-0.8, 0.1, 0.7])
 

@@ -7,8 +7,8 @@ from tiny_test import answers_of, stimulus_of, tiny_test
 
 from voiceconv.errors import InputError
 from voiceconv.listen.answers import Answer, Listener
+from voiceconv.listen.exchange.webmushra import is_results, read_webmushra, webmushra_csv
 from voiceconv.listen.manifest import Test
-from voiceconv.listen.webmushra import is_results, read_webmushra, webmushra_csv
 
 METHODS = ["mos", "similarity", "ab", "abx", "mushra"]
 

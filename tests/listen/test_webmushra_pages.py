@@ -7,8 +7,8 @@ import pytest
 import yaml
 from tiny_test import tiny_folder, tiny_test
 
+from voiceconv.listen.exchange.webmushra import write_webmushra
 from voiceconv.listen.manifest import Test
-from voiceconv.listen.webmushra import write_webmushra
 
 METHODS = ["mos", "similarity", "ab", "abx", "mushra"]
 

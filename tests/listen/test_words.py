@@ -3,7 +3,7 @@
 import pytest
 from made import NAN, estimate
 
-from voiceconv.listen import words
+from voiceconv.listen.reporting import words
 
 
 @pytest.mark.parametrize(

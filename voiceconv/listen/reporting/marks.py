@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.cbook import boxplot_stats
 from matplotlib.patheffects import withStroke
 
-from voiceconv.listen.analysis import Estimate
+from voiceconv.listen.analysis.analyse import Estimate
 from voiceconv.listen.methods import METHODS
-from voiceconv.listen.words import MINUS, Format, percent
+from voiceconv.listen.reporting.words import MINUS, Format, percent
 from voiceconv.report.svg import PAGE, Colours
 
 BODY = 0.14  # of a row, below its middle: the name stands above

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Callable, Sequence
 
-from voiceconv.listen.analysis import Analysis, Contrast, Estimate
-from voiceconv.listen.comparisons import BINOMIAL
+from voiceconv.listen.analysis.analyse import Analysis, Contrast, Estimate
+from voiceconv.listen.analysis.comparisons import BINOMIAL
 from voiceconv.listen.manifest import SYSTEM
 
 Format = Callable[[float], str]

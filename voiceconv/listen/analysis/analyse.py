@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from voiceconv.errors import InputError
-from voiceconv.listen import comparisons, screening
+from voiceconv.listen.analysis import comparisons, screening
+from voiceconv.listen.analysis.comparisons import Contrast
+from voiceconv.listen.analysis.intervals import FEWEST, Estimate, estimate, table
+from voiceconv.listen.analysis.planning import Needed, needed
+from voiceconv.listen.analysis.ratings import Ratings, join
+from voiceconv.listen.analysis.screening import Screened
+from voiceconv.listen.analysis.strengths import strengths
 from voiceconv.listen.answers import Answer, Listener
-from voiceconv.listen.comparisons import Contrast
-from voiceconv.listen.intervals import FEWEST, Estimate, estimate, table
 from voiceconv.listen.manifest import REFERENCE, SYSTEM, Test
-from voiceconv.listen.planning import Needed, needed
-from voiceconv.listen.ratings import Ratings, join
-from voiceconv.listen.screening import Screened
-from voiceconv.listen.strengths import strengths
 
 __all__ = ["Analysis", "Contrast", "Estimate", "Needed", "Screened", "analyse"]
 

@@ -18,8 +18,8 @@ from voiceconv.audio import HIGHEST_RATE, LOWEST_RATE
 from voiceconv.errors import InputError
 from voiceconv.evaluation.inputs import contents, digest
 from voiceconv.files import appearing, replace_text
-from voiceconv.listen import reseval, stimuli, webmushra
-from voiceconv.listen.given import (
+from voiceconv.listen.building import stimuli
+from voiceconv.listen.building.given import (
     RESERVED,
     Asked,
     Location,
@@ -29,6 +29,16 @@ from voiceconv.listen.given import (
     numbers_of,
     places_of,
 )
+from voiceconv.listen.building.selection import (
+    Found,
+    Picked,
+    candidates,
+    find,
+    pick,
+)
+from voiceconv.listen.building.signals import ANCHORS, stop_edge
+from voiceconv.listen.building.trials import Plan, conditions
+from voiceconv.listen.exchange import reseval, webmushra
 from voiceconv.listen.manifest import (
     ANCHOR,
     CHECK,
@@ -43,15 +53,6 @@ from voiceconv.listen.manifest import (
     write_test,
 )
 from voiceconv.listen.methods import Method
-from voiceconv.listen.selection import (
-    Found,
-    Picked,
-    candidates,
-    find,
-    pick,
-)
-from voiceconv.listen.signals import ANCHORS, stop_edge
-from voiceconv.listen.trials import Plan, conditions
 from voiceconv.provenance import provenance, read_conversions
 
 Progress = Callable[[int, int], None]  # steps done, and in all

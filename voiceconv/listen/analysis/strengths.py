@@ -17,8 +17,8 @@ from scipy.sparse.csgraph import connected_components
 from statsmodels.genmod import families
 from statsmodels.genmod.generalized_linear_model import GLM
 
-from voiceconv.listen.intervals import Estimate, estimate, table
-from voiceconv.listen.ratings import Floats, Ratings
+from voiceconv.listen.analysis.intervals import Estimate, estimate, table
+from voiceconv.listen.analysis.ratings import Floats, Ratings
 
 HALF = 0.5  # of a choice, either way, is added to each pair where there is no maximum
 _CLOSE = 1e-12  # change of the deviance at which the fit ends

@@ -14,9 +14,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from voiceconv.listen.analysis.ratings import trial_of
 from voiceconv.listen.answers import Answer, Listener
 from voiceconv.listen.manifest import ATTENTION, REFERENCE, TRIAL, Test, Trial
-from voiceconv.listen.ratings import trial_of
 
 PASSED = 0.8  # of the checks
 HIGH = 90  # of the MUSHRA scale: a reference is not below it, an anchor not above

@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from voiceconv.listen.analysis import Analysis, Contrast
-from voiceconv.listen.comparisons import ALIGNED_RANK, BINOMIAL, SHARE, SIGNED_RANK
-from voiceconv.listen.intervals import FEWEST, N_DRAWS
+from voiceconv.listen.analysis.analyse import Analysis, Contrast
+from voiceconv.listen.analysis.comparisons import ALIGNED_RANK, BINOMIAL, SHARE, SIGNED_RANK
+from voiceconv.listen.analysis.intervals import FEWEST, N_DRAWS
 from voiceconv.listen.manifest import ATTENTION, REFERENCE, SYSTEM, TRAINING, TRIAL, Test
-from voiceconv.listen.words import (
+from voiceconv.listen.reporting.words import (
     count,
     difference_format,
     in_words,

@@ -13,10 +13,10 @@ from fastapi.responses import FileResponse, HTMLResponse, Response
 
 from voiceconv import __version__
 from voiceconv.listen.answers import read_progress, read_store
-from voiceconv.listen.guards import Attempts, basic_password, same
+from voiceconv.listen.exchange.webmushra import webmushra_csv
 from voiceconv.listen.manifest import ATTENTION, TRAINING, TRIAL, Test
-from voiceconv.listen.tables import answers_csv
-from voiceconv.listen.webmushra import webmushra_csv
+from voiceconv.listen.serving.guards import Attempts, basic_password, same
+from voiceconv.listen.serving.tables import answers_csv
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_ROWS = 200  # listeners that are shown

@@ -22,8 +22,8 @@ from typing import Any
 import yaml
 
 from voiceconv.files import appearing
+from voiceconv.listen.exchange.pcm import place
 from voiceconv.listen.manifest import PAGE, SYSTEM, TRIAL, Test, Trial
-from voiceconv.listen.pcm import place
 
 FOLDER = "reseval"
 COLUMNS = ("evaluation", "condition", "system", "file", "stimulus", "item", "direction", "sha256")

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from voiceconv.errors import InputError
+from voiceconv.listen.building.selection import TARGET, Numbers
+from voiceconv.listen.building.signals import ANCHORS, stop_edge
 from voiceconv.listen.manifest import CHECK, REFERENCE
 from voiceconv.listen.methods import METHODS, Method
-from voiceconv.listen.selection import TARGET, Numbers
-from voiceconv.listen.signals import ANCHORS, stop_edge
 
 Location = Path | str
 Asked = tuple[int | None, int | None, int | None]  # Numbers, as far as somebody has said them

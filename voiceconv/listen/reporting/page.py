@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from voiceconv import __version__
-from voiceconv.listen.analysis import Analysis, Contrast, Estimate, Needed
-from voiceconv.listen.figures import page_picture, panels
+from voiceconv.listen.analysis.analyse import Analysis, Contrast, Estimate, Needed
 from voiceconv.listen.manifest import SYSTEM, TRIAL
-from voiceconv.listen.paragraph import paragraph
-from voiceconv.listen.words import (
+from voiceconv.listen.reporting.figures import page_picture, panels
+from voiceconv.listen.reporting.paragraph import paragraph
+from voiceconv.listen.reporting.words import (
     Format,
     difference_format,
     interval_of,
@@ -39,7 +39,7 @@ def render(analysis: Analysis, made: Mapping[str, str]) -> str:
     test = analysis.test
     names = short_names([one.listener for one in analysis.screened])
     measure, difference = HEADINGS.get(analysis.method, (test.method.measure, "difference"))
-    return template("listen.html", "voiceconv.listen").render(
+    return template("listen.html", "voiceconv.listen.reporting").render(
         kind="listening test",
         title=test.title,
         method=test.method,

@@ -15,8 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from voiceconv.listen.analysis import Analysis, Estimate
-from voiceconv.listen.marks import (
+from voiceconv.listen.analysis.analyse import Analysis, Estimate
+from voiceconv.listen.reporting.marks import (
     BODY,
     box,
     dots,
@@ -27,7 +27,7 @@ from voiceconv.listen.marks import (
     set_scale,
     tick,
 )
-from voiceconv.listen.words import (
+from voiceconv.listen.reporting.words import (
     MINUS,
     Format,
     difference_format,

@@ -19,9 +19,8 @@ import yaml
 from voiceconv.errors import InputError
 from voiceconv.files import appearing
 from voiceconv.listen.answers import Answer, Listener
-from voiceconv.listen.manifest import PAGE, Test, Trial
-from voiceconv.listen.pcm import join, n_samples, place
-from voiceconv.listen.webmushra_pages import (
+from voiceconv.listen.exchange.pcm import join, n_samples, place
+from voiceconv.listen.exchange.webmushra_pages import (
     HIDDEN,
     PAUSE,
     SESSION,
@@ -33,6 +32,7 @@ from voiceconv.listen.webmushra_pages import (
     test_name,
     trial_key,
 )
+from voiceconv.listen.manifest import PAGE, Test, Trial
 
 FOLDER = "webmushra"
 _HEADER = """\

@@ -21,9 +21,9 @@ from voiceconv import audio
 from voiceconv.data.manifest import Utterance
 from voiceconv.errors import InputError, RunError
 from voiceconv.evaluation.inputs import file_digest
+from voiceconv.listen.building.selection import SHORTEST
+from voiceconv.listen.building.signals import dithered, faded, padded, spans, true_peak
 from voiceconv.listen.manifest import Stimulus
-from voiceconv.listen.selection import SHORTEST
-from voiceconv.listen.signals import dithered, faded, padded, spans, true_peak
 
 HIGHEST_PEAK = -1.0  # dBFS between samples
 TOLERANCE = 0.2  # LU between a file and the test

@@ -28,8 +28,15 @@ import numpy as np
 from scipy import sparse, stats
 from statsmodels.stats.multitest import multipletests
 
-from voiceconv.listen.intervals import Cells, Estimate, Variances, estimate, table, variances
-from voiceconv.listen.ratings import Floats, Integers, Ratings
+from voiceconv.listen.analysis.intervals import (
+    Cells,
+    Estimate,
+    Variances,
+    estimate,
+    table,
+    variances,
+)
+from voiceconv.listen.analysis.ratings import Floats, Integers, Ratings
 
 SIGNED_RANK = "Wilcoxon signed-rank, clustered by listeners and items"
 ALIGNED_RANK = "Wilcoxon of aligned ratings, clustered by listeners and items"

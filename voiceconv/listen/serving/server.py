@@ -21,11 +21,11 @@ from fastapi.staticfiles import StaticFiles
 
 from voiceconv.errors import InputError
 from voiceconv.files import locked
-from voiceconv.listen.admin import Admin
 from voiceconv.listen.answers import FILE, Store, read_progress
-from voiceconv.listen.api import Api
-from voiceconv.listen.guards import BodyLimit, SafeHeaders
 from voiceconv.listen.manifest import PAGE, read_test
+from voiceconv.listen.serving.admin import Admin
+from voiceconv.listen.serving.api import Api
+from voiceconv.listen.serving.guards import BodyLimit, SafeHeaders
 
 PASSWORD = "VOICECONV_ADMIN_PASSWORD"
 SHORTEST = 8  # characters of a password that somebody has thought of

@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import combinations
 
-from voiceconv.listen.design import display_order, make_lists, spread
+from voiceconv.listen.building.design import display_order, make_lists, spread
+from voiceconv.listen.building.selection import TARGET, Item, Picked
+from voiceconv.listen.building.signals import ANCHORS, anchor, interrupted
+from voiceconv.listen.building.stimuli import Sound
 from voiceconv.listen.manifest import (
     ATTENTION,
     CHECK,
@@ -22,9 +25,6 @@ from voiceconv.listen.manifest import (
     blind_id,
 )
 from voiceconv.listen.methods import Method
-from voiceconv.listen.selection import TARGET, Item, Picked
-from voiceconv.listen.signals import ANCHORS, anchor, interrupted
-from voiceconv.listen.stimuli import Sound
 
 Condition = tuple[str, ...]  # what one trial compares
 

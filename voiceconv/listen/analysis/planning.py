@@ -17,7 +17,7 @@ import numpy as np
 from scipy.stats import nct
 from scipy.stats import t as student
 
-from voiceconv.listen.intervals import Cells, Variances, variances
+from voiceconv.listen.analysis.intervals import Cells, Variances, variances
 
 POWER = 0.8
 ALPHA = 0.05

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from voiceconv.errors import InputError
 from voiceconv.files import replace_text, replacing
-from voiceconv.listen.analysis import Analysis, Estimate, analyse
+from voiceconv.listen.analysis.analyse import Analysis, Estimate, analyse
 from voiceconv.listen.answers import Answer, read_store
 from voiceconv.listen.manifest import FILE, read_test
-from voiceconv.listen.words import is_tested, listed
+from voiceconv.listen.reporting.words import is_tested, listed
 from voiceconv.optional import load
 
 COLUMNS = {  # of the table -> what they hold; one row for each system and each comparison
@@ -102,7 +102,7 @@ def _writer(output: Path) -> Callable[[Path, Analysis, dict[str, str]], None]:
 
 
 def _write_page(output: Path, analysis: Analysis, made: dict[str, str]) -> None:
-    page = load("voiceconv.listen.report_page", "a report", extra="listen")
+    page = load("voiceconv.listen.reporting.page", "a report", extra="listen")
     replace_text(output, page.render(analysis, made))
 
 
@@ -115,7 +115,7 @@ def _write_table(output: Path, analysis: Analysis, made: dict[str, str]) -> None
 
 
 def _write_figure(output: Path, analysis: Analysis, made: dict[str, str]) -> None:
-    figures = load("voiceconv.listen.figures", "a figure", extra="listen")
+    figures = load("voiceconv.listen.reporting.figures", "a figure", extra="listen")
     with replacing(output) as temporary:
         figures.save(analysis, temporary)
 

@@ -1,0 +1,1 @@
+"""Answers analysed: who counts, means and intervals, comparisons, planning."""

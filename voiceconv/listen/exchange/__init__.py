@@ -1,0 +1,1 @@
+"""Listening tests for other people's tools, and answers from them."""

@@ -1,0 +1,1 @@
+"""An analysis as a page, a table, a figure and a paragraph."""

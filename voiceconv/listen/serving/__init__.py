@@ -1,0 +1,1 @@
+"""The page served, answers kept, and the experimenter's view."""
