@@ -55,6 +55,12 @@ def build(
     sample_rate: Annotated[
         int | None, typer.Option(help="Rate of every stimulus in Hz. [the lowest of the inputs']")
     ] = None,
+    trim: Annotated[
+        float, typer.Option(help="Cut silence this many dB below the loudest at both ends; 0: no.")
+    ] = 40.0,
+    longest: Annotated[
+        float, typer.Option(min=1, help="Seconds; longer recordings are left out.")
+    ] = 12.0,
     title: Annotated[str | None, typer.Option(help="What the page is headed.")] = None,
     question: Annotated[
         str | None, typer.Option(help="Asked of each trial. [the method's own]")
@@ -84,6 +90,8 @@ def build(
             title=title,
             question=question,
             strings=strings,
+            trim=trim or None,
+            longest=longest,
             seed=seed,
             on_progress=progress,
         )
