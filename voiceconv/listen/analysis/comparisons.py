@@ -17,7 +17,8 @@ and finds differences that a few items make. So there are several p:
   items; "these listeners": the same of the items' mean differences; of preferences the exact
   binomial test, as if all choices were independent.
 
-benchmarks/listen_simulation.py has the false-alarm rates of all of them.
+benchmarks/listen_simulation.py has the false-alarm rates of all of them. That of `p` at 5% is 2% to
+4% where neither listeners nor items have opinions of their own on systems.
 """
 
 from collections.abc import Sequence

@@ -9,7 +9,7 @@ and the interval is a *symmetric bootstrap-t over listeners and items*:
 
 - Listeners and items are drawn with replacement, independently (the pigeonhole bootstrap: McCullagh
   2000, Bernoulli 6; Owen 2007, Annals of Applied Statistics 1). As it counts the residual about
-  three times (Owen, theorem 3), its own spread is too wide where people agree, and its percentiles
+  three times, its own spread is too wide where people agree, and its percentiles
   are too narrow for ten listeners; neither is used.
 - Each draw's mean is divided by its own standard error instead, and so is the data's (bootstrap-t,
   symmetric: Hall 1988, JRSS B 50). The 95th percentile of |draw's mean - mean| / (draw's error) is
@@ -21,11 +21,11 @@ and the interval is a *symmetric bootstrap-t over listeners and items*:
   complete tables the mean squares of the two-way analysis of variance. Listeners and items together
   never take from the residual's part.
 
-Where it is off (benchmarks/listen_simulation.py has the table): up to 99% where neither listeners
-nor items differ at all, for their variances may come out above 0, but not below;
-down to 93% with ten of either, whose own spread is what matters. Below `FEWEST` of either there is
-no bootstrap, only Student's t: 90% with two or three. Of a single item the interval is for other
-listeners on that item. Of a single listener there is none.
+Where it is off (benchmarks/listen_simulation.py has the table): 96% to 99% where neither listeners
+nor items differ in what is averaged, for their variances may come out above 0, but together not
+below; up to 98% of ten listeners and ten items who share few cells. Below `FEWEST` of either there
+is no bootstrap, only Student's t, which is 90% of two or three. Of a single item the interval is
+for other listeners on that item. Of a single listener there is none.
 """
 
 from functools import lru_cache
