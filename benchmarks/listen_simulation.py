@@ -11,6 +11,9 @@ each listener gets each item in one condition (a Latin square); `full`: in all o
 - p: % of tests at 5% that find a difference where there is none for all listeners and items
 - these items, these listeners: the same of the Wilcoxon tests over listeners, and over items
   (preferences: of the exact binomial test): right for what they say, which is less
+
+Of 1,000 simulations a percentage has a standard deviation of 0.7 (at 95 and at 5). Rows of one size
+are of the same random numbers, so that they are off together.
 """
 
 import argparse

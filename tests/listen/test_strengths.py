@@ -50,6 +50,7 @@ def test_strengths_are_statsmodels_logistic_regression(kept):
     assert [one.n for one in found.values()] == n
 
 
+@pytest.mark.filterwarnings("error")
 def test_two_systems_by_hand():
     """30 of 40 prefer the second: log 3 between them."""
     assert fit(np.array([[0.0, 30.0], [10.0, 0.0]])) == pytest.approx(

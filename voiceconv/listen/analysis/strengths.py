@@ -8,6 +8,7 @@ The intervals are those of intervals.py over listeners and items, of each choice
 strength: the inverse of the information times the choice's score (Hampel 1974, JASA 69).
 """
 
+import warnings
 from collections.abc import Sequence
 from itertools import combinations
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 from statsmodels.genmod import families
 from statsmodels.genmod.generalized_linear_model import GLM
+from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
 
 from voiceconv.listen.analysis.intervals import Estimate, estimate, table
 from voiceconv.listen.analysis.ratings import Floats, Ratings
@@ -68,7 +70,9 @@ def fit(wins: Floats) -> Floats:
     counts = np.stack([wins[first, second], wins[second, first]], 1)
     # Without the first column, for which 0 stands: only differences of strengths can be known.
     model = GLM(counts, design[:, 1:], family=families.Binomial())
-    with np.errstate(divide="ignore", invalid="ignore"):  # of as many pairs as strengths
+    # As many pairs as strengths, as of two systems, are fitted exactly: no fault, but warned of.
+    with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", PerfectSeparationWarning)
         found = np.array([0.0, *model.fit(tol=_CLOSE).params])
     centred: Floats = found - found.mean()
     return centred
