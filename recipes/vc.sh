@@ -37,7 +37,7 @@ Trains a voice converter and scores it. Everything is written beside run.sh, unl
               baseline, the unconverted source and the target's own recordings; EXP/RESULTS.md has the tables, and
               EXP/report.html shows the run, where voiceconv's extra 'report' is installed
   7 listen    voiceconv listen build writes EXP/listen/METHOD: a listening test of the network, its baselines and the targets'
-              own recordings, for voiceconv listen serve; one that listeners have answered stays as it is
+              own recordings, for voiceconv listen serve; one that is there stays as it is
 
   --stage N              first stage to run ($stage)
   --stop-stage N         last stage to run ($stop_stage)
@@ -198,8 +198,8 @@ if wanted 7 "listen"; then
   list_systems "$data"
   for method in $listen; do
     test=$exp/listen/$method
-    if [ -e "$test/answers.sqlite" ]; then
-      echo "$test stays: listeners have answered it"
+    if [ -e "$test/manifest.json" ]; then # the key to answers, wherever these are by now
+      echo "$test stays as it is; remove it to have a new one"
       continue
     fi
     options=(--test "$method")
@@ -209,7 +209,6 @@ if wanted 7 "listen"; then
     elif [ "$method" != ab ] && [ "$method" != abx ]; then
       options+=(--reference "$data/test")
     fi
-    rm -rf "${test:?}"
     run "listen.$method" voiceconv listen build "${options[@]}" -o "$test"
   done
 fi

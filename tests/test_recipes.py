@@ -412,9 +412,9 @@ def test_toy_recipe_from_nothing_to_scores(tmp_path):
     assert result.returncode == 0, result.stdout + result.stderr
     assert (exp / "model/translator.safetensors").read_bytes() == before
 
-    (exp / "listen/mos/answers.sqlite").touch()
     listen = ["--stage", "7", "--ladder", "statistics", "--listen", "mos similarity"]
     result = run(script, *options, *listen, cwd=tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "mos stays: listeners have answered it" in result.stdout
+    assert "mos stays as it is; remove it to have a new one" in result.stdout
+    assert json.loads((exp / "listen/mos/manifest.json").read_text()) == manifest
     assert (exp / "listen/similarity/page/test.json").is_file()

@@ -68,7 +68,7 @@ def build(
     strings: Annotated[
         Path | None, typer.Option(help="The page's words in another language, as JSON.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Decides which sentences, and all orders.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Decides which sentences, all orders.")] = 0,
 ) -> None:
     """Make stimuli, the page, webMUSHRA's and ReSEval's folders of converted recordings."""
     from voiceconv.data.extract import progress_bar
@@ -148,7 +148,7 @@ def report(
     keep_all: Annotated[
         bool, typer.Option("--keep-all", help="Leave no listener out, however inattentive.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
 ) -> None:
     """Analyse the answers: means and intervals, tests, figures, a paragraph for a paper."""
     from voiceconv.optional import load

@@ -23,6 +23,7 @@ from voiceconv.listen.manifest import (
 )
 from voiceconv.listen.methods import METHODS
 
+STRINGS = Path(__file__).parents[2] / "voiceconv/listen/page/strings.json"
 RATE = 16000
 SYSTEMS = ["zebra", "quokka", "wombat"]
 DIRECTIONS = ["anna-benno", "benno-anna"]
@@ -330,9 +331,42 @@ def test_the_page_in_another_language(tmp_path, corpus):
     (tmp_path / "words.json").write_text(json.dumps(words | {first: "Žluťoučký"}))
     built(tmp_path / "other", corpus, "mos", n_items=1, strings=tmp_path / "words.json")
     assert json.loads((tmp_path / "other/page/strings.json").read_text())[first] == "Žluťoučký"
-    (tmp_path / "words.json").write_text(json.dumps({k: v for k, v in words.items() if k != first}))
-    with pytest.raises(InputError, match=f"words.json has no {first!r}"):
-        built(tmp_path / "third", corpus, "mos", n_items=1, strings=tmp_path / "words.json")
+
+
+@pytest.mark.parametrize(
+    ("damage", "place"),
+    [
+        (lambda words: words.pop("next"), "next"),
+        (lambda words: words["consent"].pop("button"), "consent.button"),
+        (lambda words: words["methods"].update(mos={}), "methods.mos.question"),
+        (lambda words: words.update(lang=1), "lang"),
+        (lambda words: words["methods"]["mushra"]["bands"].pop(), "methods.mushra.bands"),
+        (lambda words: words["consent"]["points"].__setitem__(1, None), "consent.points.1"),
+    ],
+)
+def test_a_translation_that_lacks_something_is_refused_by_its_place(
+    tmp_path, corpus, damage, place
+):
+    words = json.loads(STRINGS.read_text())
+    damage(words)
+    (tmp_path / "words.json").write_text(json.dumps(words))
+    with pytest.raises(InputError, match=f"words.json lacks {place}, or has something else there"):
+        built(tmp_path / "test", corpus, "mos", n_items=1, strings=tmp_path / "words.json")
+
+
+def test_recordings_of_a_low_rate_have_no_mid_anchor_at_a_high_one(tmp_path, corpus):
+    """Upsampled, they have nothing that the 7 kHz filter takes away."""
+    for name in ("zebra", "takes"):
+        (tmp_path / name).mkdir()
+        audio.write(tmp_path / name / "one.wav", speech(150, 1.0, 12000), 12000)
+    where = {"reference": tmp_path / "takes", "n_training": 0, "n_items": 1}
+    systems = [("zebra", tmp_path / "zebra")]
+    test = build_test(tmp_path / "test", systems, "mushra", sample_rate=48000, **where)
+    assert test.names(ANCHOR) == ["anchor35"]
+    assert "there is no mid anchor: 12000 Hz hold little more than its 7 kHz" in test.notes
+    assert (
+        "recordings have 12000 Hz, and stimuli 48000: there is nothing above 6000 Hz in them"
+    ) in test.notes
 
 
 @pytest.mark.parametrize(
@@ -355,6 +389,8 @@ def test_the_page_in_another_language(tmp_path, corpus):
         ("mos", SYSTEMS, {"loudness": 3.0}, "stimuli of 3 LUFS .* choose from -50 to -10"),
         ("mos", SYSTEMS, {"sample_rate": 100}, "no stimuli at 100 Hz; choose a rate from 4000"),
         ("mushra", SYSTEMS, {"sample_rate": 6000}, "low anchor ends at 3.5 kHz, and 6000 Hz"),
+        ("mos", SYSTEMS, {"trim": float("nan")}, "silence can't be cut at nan dB"),
+        ("mos", SYSTEMS, {"trim": -5.0}, "silence can't be cut at -5 dB; give a number above 0"),
         ("mos", SYSTEMS, {"reference": "nowhere"}, "there is no folder .*nowhere"),
         ("mos", SYSTEMS, {"strings": "natural_takes/utt2spk"}, "utt2spk is not readable as JSON"),
     ],
@@ -368,9 +404,11 @@ def test_what_cannot_be_built_is_refused_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["reference", "anchor35", "check", "a/b", ".hidden", " ", "a\nb"])
+@pytest.mark.parametrize(
+    "name", ["reference", "anchor35", "check", "a/b", ".hidden", " ", "a\nb", 51 * "ü"]
+)
 def test_names_that_would_be_mistaken_are_refused(tmp_path, corpus, name):
-    with pytest.raises(InputError, match="a system"):
+    with pytest.raises(InputError, match="a system|more than 100 bytes"):
         build_test(tmp_path / "test", [(name, corpus / "converted_by_zebra")], "mos")
 
 

@@ -62,7 +62,7 @@ def _without(content, *keys):
     ("damage", "said"),
     [
         (lambda content: _without(content, "lists"), "'lists'"),
-        (lambda content: content.update(format=2), "format 2, not 1"),
+        (lambda content: content.update(format=2), "is of format 2, this version reads 1; use the"),
         (lambda content: content.update(method="moss"), "'moss'"),
         (lambda content: content.update(level="nothing"), "'nothing'"),
         (lambda content: content.update(more=1), "more"),

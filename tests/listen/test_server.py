@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 from serving import COMMAND, basic, given, served_folder, serving
 from tiny_test import answers_of, stimulus_of
 
+from voiceconv.errors import InputError
 from voiceconv.listen.answers import FILE, Answer, Listener, Store, read_store
 from voiceconv.listen.exchange.webmushra import read_webmushra
 from voiceconv.listen.manifest import PAGE
@@ -341,3 +342,26 @@ def test_other_machines_are_served_with_a_warning(place):
     )
     assert "cross the network unencrypted; put a server with TLS in front" in done.stderr
     assert f"listeners: http://{socket.gethostname()}:" in done.stdout
+
+
+def test_without_the_page_nothing_is_served(place):
+    (place[0] / "page/index.html").unlink()
+    with pytest.raises(InputError, match="page is not there; build the test anew, or restore it"):
+        make_app(place[0], PASSWORD)
+
+
+def test_a_test_that_is_moved_away_takes_no_answers_until_it_is_back(place, client, tmp_path):
+    folder, test = place
+    headers, number = start(client)
+    body = given(test, test.lists[number][0])
+    folder.rename(tmp_path / "elsewhere")
+    assert client.post("/api/answers", json=body, headers=headers).status_code == 503
+    assert client.post("/api/session", json={"consent": True}).status_code == 503
+    assert client.get("/admin", headers=basic(PASSWORD)).status_code == 503
+    (tmp_path / "elsewhere").rename(folder)
+    assert client.post("/api/answers", json=body, headers=headers).status_code == 201
+
+
+def test_monitors_may_ask_for_the_head(client):
+    reply = client.head("/")
+    assert (reply.status_code, reply.content) == (200, b"")

@@ -98,6 +98,7 @@ class Store:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._lock = threading.Lock()
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -125,6 +126,8 @@ class Store:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
+            if not self._path.exists():  # what is written to a file that was deleted is lost
+                raise sqlite3.OperationalError(f"{self._path} was moved away")
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db

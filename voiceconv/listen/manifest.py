@@ -128,8 +128,7 @@ class Test:
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """From what `to_json` gave. Raises KeyError, TypeError or ValueError for anything else."""
         known = dict(content)
-        if known.pop("format") != FORMAT:
-            raise ValueError(f"format {content['format']!r}, not {FORMAT}")
+        del known["format"]
         known["method_name"] = METHODS[known.pop("method")].name
         known["systems"] = {name: System(**one) for name, one in known["systems"].items()}
         known["stimuli"] = {name: Stimulus(**one) for name, one in known["stimuli"].items()}
@@ -197,6 +196,11 @@ def read_test(folder: Path) -> Test:
         ) from None
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is not readable as JSON; {remedy}") from error
+    if isinstance(content, dict) and content.get("format", FORMAT) != FORMAT:
+        raise InputError(
+            f"{path} is of format {content['format']!r}, this version reads {FORMAT}; use the "
+            "version of voiceconv that wrote it"
+        )
     try:
         return Test.from_json(content)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -5,6 +5,7 @@ TEST/webmushra and TEST/reseval are the same test for other people's tools.
 """
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import resources
@@ -105,6 +106,8 @@ def build_test(
     places = places_of(systems, reference, target_reference)
     names = [name for name in places if name not in RESERVED]
     check(kind, names, places, n_checks, loudness)
+    if trim is not None and not 0 < trim < math.inf:
+        raise InputError(f"silence can't be cut at {trim:g} dB; give a number above 0, or 0: not")
     words = None if strings is None else _read_strings(Path(strings))
     with _appearing(Path(output)) as folder:
         found = {name: find(folders) for name, folders in places.items()}
@@ -166,8 +169,8 @@ def _plan(
     n_conditions = len(conditions(method, names, (), REFERENCE in found))
     numbers = numbers_of(method, n_conditions, len(items), full, asked)
     picked, of_pick = pick(items, numbers, seed)
-    rate, of_rate = _rate(picked, sample_rate)
-    anchors, of_anchors = anchors_at(method, rate, len(names))
+    rate, lowest, of_rate = _rate(picked, sample_rate)
+    anchors, of_anchors = anchors_at(method, min(rate, lowest), len(names))
     compared = conditions(method, names, anchors, REFERENCE in found)
     inputs = digest(contents(picked.recordings))
     key = digest([inputs, repr((method.name, compared, numbers, full, seed, rate))])
@@ -176,23 +179,27 @@ def _plan(
     return plan, [*notes, *of_pick, *of_rate, *of_anchors]
 
 
-def _rate(picked: Picked, wanted: int | None) -> tuple[int, list[str]]:
-    """The rate of all stimuli in Hz, and a note where recordings have several."""
+def _rate(picked: Picked, wanted: int | None) -> tuple[int, int, list[str]]:
+    """The rate of all stimuli and the lowest of the recordings' in Hz; a note if they differ."""
     paths = {utterance.path for utterance in picked.recordings}
     rates = {audio.probe(path).sample_rate for path in paths}
     if wanted is not None and not LOWEST_RATE <= wanted <= HIGHEST_RATE:
         raise InputError(
             f"no stimuli at {wanted} Hz; choose a rate from {LOWEST_RATE} to {HIGHEST_RATE} Hz"
         )
-    rate = wanted or min(rates)
-    if len(rates) == 1:
-        return rate, []
-    span = f"recordings have {min(rates)} to {max(rates)} Hz, and stimuli {rate}"
-    if rate > min(rates):
-        return rate, [
-            f"{span}: some have nothing above {min(rates) // 2} Hz, and may be known by it"
-        ]
-    return rate, [f"{span}: what lies above {rate // 2} Hz is not judged; see --sample-rate"]
+    lowest, highest = min(rates), max(rates)
+    rate = wanted or lowest
+    if rate == lowest == highest:
+        return rate, lowest, []
+    have = f"{lowest} to {highest}" if lowest < highest else f"{lowest}"
+    span = f"recordings have {have} Hz, and stimuli {rate}"
+    if rate <= lowest:
+        note = f"{span}: what lies above {rate // 2} Hz is not judged; see --sample-rate"
+    elif lowest < highest:
+        note = f"{span}: some have nothing above {lowest // 2} Hz, and may be known by it"
+    else:
+        note = f"{span}: there is nothing above {lowest // 2} Hz in them"
+    return rate, lowest, [note]
 
 
 def _make(
@@ -252,12 +259,30 @@ def _read_strings(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is not readable as JSON; copy the page's strings.json") from error
     known = json.loads((_page() / "strings.json").read_text(encoding="utf-8"))
-    missing = sorted(known.keys() - words.keys()) if isinstance(words, dict) else sorted(known)
-    if missing:
+    if (place := _unlike(words, known)) is not None:
         raise InputError(
-            f"{path} has no {missing[0]!r}; copy the page's strings.json and translate"
+            f"{path} lacks {place or 'everything'}, or has something else there; copy the page's "
+            "strings.json and translate its words"
         )
     return dict(words)
+
+
+def _unlike(words: Any, known: Any, place: str = "") -> str | None:
+    """Where a translation is not made as the original is; None: nowhere."""
+    if type(words) is not type(known) or (isinstance(known, list) and len(words) != len(known)):
+        return place
+    if isinstance(known, str):
+        return None
+    for key in known if isinstance(known, dict) else range(len(known)):
+        inner = f"{place}.{key}".lstrip(".")
+        found = _unlike(words[key], known[key], inner) if _has(words, key) else inner
+        if found is not None:
+            return found
+    return None
+
+
+def _has(words: dict[str, Any] | list[Any], key: Any) -> bool:
+    return key in words if isinstance(words, dict) else key < len(words)
 
 
 def _write(folder: Path, test: Test, words: Mapping[str, Any] | None) -> None:

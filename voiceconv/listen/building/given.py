@@ -1,6 +1,7 @@
 """What a listening test was asked to be: is it one, and what is it where nothing was said?"""
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ Asked = tuple[int | None, int | None, int | None]  # Numbers, as far as somebody
 LOUDNESS = (-50.0, -10.0)  # LUFS that can be asked for
 N_ITEMS, N_ITEMS_TOGETHER = 20, 10
 MOST_TOGETHER = 12  # stimuli of a MUSHRA trial, BS.1534-3
+LONGEST_NAME = 100  # bytes: some file systems take 255 of a folder's name
 RESERVED = {REFERENCE, TARGET, CHECK, *ANCHORS}  # names that no system may have
 
 
@@ -39,6 +41,10 @@ def places_of(
         if not name.isprintable() or not name.strip() or set(name) & set("/\\") or name[0] == ".":
             raise InputError(
                 f"{name!r} can't be a system's name, which is to be a folder's, too; choose another"
+            )
+        if len(os.fsencode(name)) > LONGEST_NAME:  # ReSEval's folders are named after two of them
+            raise InputError(
+                f"the name {name[:20]!r}... has more than {LONGEST_NAME} bytes; shorten it"
             )
         places.setdefault(name, []).append(Path(folder))
     others = {REFERENCE: reference, TARGET: target_reference}

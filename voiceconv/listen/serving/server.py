@@ -40,6 +40,8 @@ def make_app(folder: Path, password: str, clock: Callable[[], float] = time.mono
     Raises InputError where there is no test, no database can be written, or it is another test's.
     """
     test = read_test(folder)
+    if not (folder / PAGE / "index.html").is_file():
+        raise InputError(f"{folder / PAGE} is not there; build the test anew, or restore it")
     store = Store(folder / FILE)
     if read_progress(folder).by_trial.keys() - test.trials.keys():
         raise InputError(f"{folder / FILE} holds answers to another test; move it away")
@@ -52,12 +54,13 @@ def make_app(folder: Path, password: str, clock: Callable[[], float] = time.mono
     app = FastAPI(openapi_url=None, redirect_slashes=False, lifespan=lifespan)
     app.include_router(Api(test, store).router)
     app.include_router(Admin(folder, test, password, clock).router)
-    app.get("/")(lambda: FileResponse(folder / PAGE / "index.html"))
+    app.api_route("/", methods=["GET", "HEAD"])(lambda: FileResponse(folder / PAGE / "index.html"))
     app.mount("/", StaticFiles(directory=folder / PAGE))
     app.add_middleware(BodyLimit)
     app.add_middleware(SafeHeaders)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(sqlite3.Error)(_not_kept)
+    app.exception_handler(InputError)(_not_kept)  # the folder was moved away
     return app
 
 
@@ -68,7 +71,7 @@ async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
     return JSONResponse({"detail": f"{place[:100]}: {first['msg']}"}, 422)
 
 
-async def _not_kept(_: Request, error: sqlite3.Error) -> JSONResponse:
+async def _not_kept(_: Request, error: Exception) -> JSONResponse:
     """503: the page tries again until somebody has made room."""
     _log.error("an answer could not be kept: %s", error)
     return JSONResponse({"detail": "the server cannot keep answers at the moment"}, 503)
@@ -130,11 +133,14 @@ def _run(app: FastAPI, listening: socket.socket) -> None:
 
 
 def _listening(host: str, port: int) -> socket.socket:
+    if not host:
+        raise InputError("--host is empty; leave it out for this machine alone")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
     except (OSError, UnicodeError) as error:
-        said = getattr(error, "strerror", None) or "no such host"
+        number = getattr(error, "errno", None) or -1  # negative: of the search for the host
+        said = os.strerror(number) if number > 0 else "no such host"
         raise InputError(
             f"cannot listen at port {port} of {host}: {said}; choose another --port or --host"
         ) from None
