@@ -5,10 +5,12 @@ import re
 import struct
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from listened import listened
 from made import contrast, estimate, hand_made
+from tiny_test import tiny_test
 
 pytest.importorskip("matplotlib", reason="the extra `listen` is not installed")
 
@@ -133,6 +135,23 @@ def test_shares_part_where_they_meet():
     assert np.allclose(widths, [(0, 0.3), (0.3, 0.7)])
     (line,) = [line for line in axes.lines if line.get_linewidth() == 2]
     assert np.allclose(line.get_xdata(), [0.2, 0.4])
+
+
+def test_strengths_without_intervals_are_marks_without_lines():
+    means = {"alpha": estimate(-2.5), "beta": estimate(0), "gamma": estimate(2.5)}
+    prefers = contrast("ab", "alpha", "beta", estimate(0.7, 0.6, 0.8), 0.01)
+    made = hand_made("ab", means, [prefers], test=tiny_test("ab", systems=list(means)))
+    strengths = panels(made)[1]
+    assert "Bradley-Terry strengths without intervals" in strengths.caption
+    said = ["gamma", "2.50", "beta", "0.00", "alpha", "−2.50"]
+    assert texts(page_picture(strengths))[-6:] == said
+    assert "nan" not in str(page_picture(strengths))
+    figure = paper_figure(made)
+    assert [x for x, _ in marks(figure, 1)] == [2.5, 0, -2.5]
+    assert [line for line in figure.axes[1].lines if line.get_linewidth() == 2] == []
+    with_intervals = {name: estimate(0, -1, 1) for name in means}
+    (_, shown) = panels(replace(made, systems=with_intervals))
+    assert "Bradley-Terry strengths with 95% intervals" in shown.caption
 
 
 def test_shares_of_a_pair_make_a_whole():

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.special import expit
 from statsmodels.stats.multitest import multipletests
 from tiny_test import answers_of, tiny_test
 
@@ -119,6 +120,21 @@ def test_preferences():
     apart = found.systems["gamma"].mean - found.systems["alpha"].mean
     assert apart == pytest.approx(np.log(share / (1 - share)), abs=0.5)
     assert found.needed[0].wanted == 0.1 and found.listener_means == {}
+
+
+def test_of_listeners_who_always_prefer_the_same_no_strength_has_an_interval():
+    test, listeners, answers = answered("ab", spread=0.0)
+    found = analyse(test, listeners, answers)
+    both = [found.systems, *found.directions.values()]
+    assert len(both) == 3
+    assert all(np.isnan([one.low, one.high]).all() for own in both for one in own.values())
+    # The best wins 2 x 120.5 of 2 x 121: chances at one step of strength, and at two, come to that
+    step = found.systems["gamma"].mean
+    assert [one.mean for one in found.systems.values()] == pytest.approx([-step, 0, step])
+    assert expit(step) + expit(2 * step) == pytest.approx(241 / 121, abs=1e-9)
+    said = "A system, or a group of them, won or lost all comparisons"
+    assert [note.partition(said)[0] for note in found.notes] == ["", "F-M: ", "M-F: "]
+    assert all("They have no intervals" in note for note in found.notes)
 
 
 def test_abx():

@@ -101,6 +101,16 @@ def test_preferences():
     )
 
 
+def test_strengths_without_intervals_say_why():
+    means = {"alpha": estimate(-2.5), "beta": estimate(0), "gamma": estimate(2.5)}
+    said = results(hand_made("ab", means, [], test=tiny_test("ab", systems=list(means))))
+    assert said == [
+        "The Bradley-Terry strengths were 2.50 for gamma, 0.00 for beta and −2.50 for alpha; they "
+        "have no intervals, for half a choice either way was added to every pair, as a system, or "
+        "a group of them, won or lost all comparisons with the others."
+    ]
+
+
 def test_abx():
     told = contrast("abx", "alpha", "beta", estimate(0.75, 0.62, 0.88), 0.004)
     guessed = contrast("abx", "alpha", "gamma", estimate(0.5, 0.4, 0.6), 0.55)

@@ -90,6 +90,15 @@ def test_who_always_wins_gets_half_a_choice_less():
     assert found["b"].mean == pytest.approx(np.log(25) / 2, abs=1e-8)
 
 
+def test_whose_strength_has_no_maximum_has_no_interval():
+    """9 listeners who always prefer the second: any strength, the larger the likelier."""
+    found, is_separated = strengths(choices(9, 10, np.array([0.0, 50.0])), ["a", "b"])
+    assert is_separated
+    assert found["b"][:3] == pytest.approx((np.log(90.5 / 0.5) / 2, np.nan, np.nan), nan_ok=True)
+    assert found["a"][:3] == pytest.approx((-np.log(181) / 2, np.nan, np.nan), nan_ok=True)
+    assert found["b"][3:] == (90, 9, 10)
+
+
 def test_systems_that_were_never_compared_are_told_apart_by_half_choices_only():
     """a-b and c-d, 3 to 1 each: nothing says that d is better than b."""
     own = choices(4, 1, np.zeros(4))

@@ -90,17 +90,18 @@ def analyse(
         raise InputError(f"a wanted difference of {wanted:g} is none; give one above 0")
     systems, notes = _systems(test, ratings, seed)
     contrasts = _contrasts(test, ratings, seed)
+    directions, of_directions = _directions(test, ratings, seed)
     return Analysis(
         test=test,
         screened=screened,
         systems=systems,
-        directions=_directions(test, ratings, seed),
+        directions=directions,
         contrasts=contrasts,
         needed=list(_needed(test, ratings, contrasts, wanted)),
         values=_values(test, ratings),
         listener_means={} if test.method.is_choice else _listener_means(ratings),
         comments=list(_comments(listeners, answers)),
-        notes=notes + list(_notes(ratings)),
+        notes=[*notes, *of_directions, *_notes(ratings)],
     )
 
 
@@ -130,16 +131,21 @@ def _systems(test: Test, ratings: Ratings, seed: int) -> tuple[dict[str, Estimat
     return result, []
 
 
-def _directions(test: Test, ratings: Ratings, seed: int) -> dict[str, dict[str, Estimate]]:
+def _directions(
+    test: Test, ratings: Ratings, seed: int
+) -> tuple[dict[str, dict[str, Estimate]], list[str]]:
     """The same of each direction's items, where there are several."""
     if len(ratings.directions) < 2:
-        return {}
-    result = {}
+        return {}, []
+    result: dict[str, dict[str, Estimate]] = {}
+    notes: list[str] = []
     for number, name in enumerate(ratings.directions):
         own = ratings.where(ratings.direction == number)
-        if len(own) and (systems := _systems(test, own, seed)[0]):
+        systems, said = _systems(test, own, seed) if len(own) else ({}, [])
+        if systems:
             result[name] = systems
-    return result
+            notes += [f"{name}: {one}" for one in said]
+    return result, notes
 
 
 def _contrasts(test: Test, ratings: Ratings, seed: int) -> list[Contrast]:
@@ -223,5 +229,6 @@ def _nobody(screened: Sequence[Screened]) -> str:
 
 _SEPARATED = (
     "A system, or a group of them, won or lost all comparisons with the others: half a choice "
-    "either way was added to every pair, without which there are no strengths."
+    "either way was added to every pair, without which there are no strengths. They have no "
+    "intervals, as they could be ever larger."
 )

@@ -5,7 +5,8 @@ Biometrika 39): a logistic regression without intercept, by statsmodels. Strengt
 logarithms of odds, and their mean is 0.
 
 The intervals are those of intervals.py over listeners and items, of each choice's influence on a
-strength: the inverse of the information times the choice's score (Hampel 1974, JASA 69).
+strength: the inverse of the information times the choice's score (Hampel 1974, JASA 69). Where the
+likelihood has no maximum, for strengths could be ever larger, there are no intervals.
 """
 
 import warnings
@@ -33,7 +34,7 @@ def strengths(
 
     There is a maximum only where every system, however systems are split in two groups, was
     preferred to one of the other group at least once (Ford 1957). Where that isn't so, half a
-    choice each way is added to every pair of systems.
+    choice each way is added to every pair of systems, and the ends of all intervals are NaN.
     """
     numbers = [choices.systems.index(name) for name in systems]
     first, second = (np.searchsorted(numbers, column) for column in (choices.system, choices.other))
@@ -57,6 +58,8 @@ def strengths(
         values = found[number] + len(choices) * influence[:, number]
         cells = table(choices.listener, choices.item, values)
         result[name] = estimate(cells, seed, n=int(own.sum()))
+        if n_groups > 1:
+            result[name] = result[name]._replace(low=np.nan, high=np.nan)
     return result, n_groups > 1
 
 

@@ -32,6 +32,7 @@ from voiceconv.listen.reporting.words import (
     Format,
     difference_format,
     is_clear,
+    is_separated,
     mean_format,
     ordered,
     paired,
@@ -211,9 +212,10 @@ def _correct(analysis: Analysis) -> Panel:
 def _strengths(analysis: Analysis) -> Panel:
     own, others = ordered(analysis)
     rows = [Row(name, analysis.systems[name]) for name in [*own, *others]]
+    ends = "without intervals, see the notes" if is_separated(analysis) else "with 95% intervals"
     caption = (
-        "Bradley-Terry strengths with 95% intervals: the difference of two is the logarithm of the "
-        "odds at which one is preferred to the other; 0 is the mean of all."
+        f"Bradley-Terry strengths {ends}: the difference of two is the logarithm of the odds at "
+        "which one is preferred to the other; 0 is the mean of all."
     )
     return _forest("Strength of preference", rows, two_decimals, caption, middle=0.0)
 

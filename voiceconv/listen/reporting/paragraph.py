@@ -12,6 +12,7 @@ from voiceconv.listen.reporting.words import (
     difference_format,
     in_words,
     is_clear,
+    is_separated,
     is_tested,
     listed,
     mean_format,
@@ -210,7 +211,7 @@ def _means(analysis: Analysis) -> list[str]:
     what = "Bradley-Terry strength" if analysis.method == "ab" else "mean rating"
     said = f"The {what}s were" if len(own) > 1 else f"The {what} was"
     more = f", and {listed(others)}" if others else ""
-    return [f"{said} {listed(own)}{more}."]
+    return [f"{said} {listed(own)}{more}{_SEPARATED if is_separated(analysis) else ''}."]
 
 
 def _higher(one: Contrast, method: str) -> str:
@@ -258,6 +259,10 @@ def _untested(rest: Sequence[Contrast], method: str) -> str:
     return f"Without a test, {what} was {listed(pairs)}"
 
 
+_SEPARATED = (
+    "; they have no intervals, for half a choice either way was added to every pair, as a system, "
+    "or a group of them, won or lost all comparisons with the others"
+)
 _CLEAR = {"ab": _preferred, "abx": _told_apart}  # else ratings
 _UNCLEAR = {
     "ab": ("No significant preference was found", "between", "{second} in {share} of the choices"),

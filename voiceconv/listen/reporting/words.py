@@ -35,6 +35,12 @@ def is_clear(one: Contrast) -> bool:
     return is_tested(one) and one.p_holm < ALPHA
 
 
+def is_separated(analysis: Analysis) -> bool:
+    """Whether preferences' strengths have no intervals, half choices having been added."""
+    found = analysis.systems.values() if analysis.method == "ab" else ()
+    return any(math.isnan(one.low) and one.n_listeners > 1 for one in found)
+
+
 def mean_format(method: str) -> Format:
     """How a system's figure is written: a mean rating, or a Bradley-Terry strength."""
     return one_decimal if method == "mushra" else two_decimals
