@@ -132,12 +132,32 @@ def test_an_invitation_is_for_one_session_and_gives_it_back(store, tmp_path):
 def test_what_comes_from_a_file_counts_once(store, tmp_path):
     listener = Listener("abc", 1, "2026-01-01T10:00:00+00:00", origin="a.json")
     answers = [answer("abc", "t1"), answer("abc", "t2")]
-    assert store.add(listener, answers[:1]) == 1
+    assert store.add(listener, answers[:1]) == (1, 0, 0)
     end = listener._replace(finished="2026-01-01T11:00:00+00:00", comment="done")
-    assert store.add(end, answers) == 1
-    assert store.add(end._replace(comment="other"), answers) == 0
+    assert store.add(end, answers) == (1, 1, 0)
+    assert store.add(end._replace(comment="other"), answers) == (0, 2, 0)
     assert read_store(tmp_path)[0] == [end]
     assert [a.trial for a in read_store(tmp_path)[1]] == ["t1", "t2"]
+
+
+def test_other_values_are_counted_and_the_first_stay(store, tmp_path):
+    listener = Listener("abc", 1, "", origin="a.json")
+    store.add(listener, [answer("abc", "t1", 3.0), answer("abc", "t2", 4.0)])
+    later = [answer("abc", "t1", 3), answer("abc", "t2", 5.0), answer("abc", "t3", 1.0)]
+    assert store.add(listener, later) == (1, 1, 1)
+    assert [a.values for a in read_store(tmp_path)[1]] == [{"s": 3.0}, {"s": 4.0}, {"s": 1.0}]
+
+
+def test_all_files_are_kept_or_none(store, tmp_path):
+    known = Listener("abc", 1, "", origin="a.json")
+    store.add(known, [answer("abc", "t1")])
+    good = ([Listener("def", 0, "", origin="b.json")], [answer("def", "t1")])
+    bad = ([known._replace(list=0, origin="c.json")], [answer("abc", "t2")])
+    with pytest.raises(InputError, match="c.json: listener abc has list 1 in it, and list 2 in a"):
+        store.add_all([good, bad])
+    assert [one.id for one in read_store(tmp_path)[0]] == ["abc"]
+    assert [a.trial for a in read_store(tmp_path)[1]] == ["t1"]
+    assert store.add_all([good, ([known], [answer("abc", "t2")])]) == [(1, 0, 0), (1, 0, 0)]
 
 
 def test_no_file_speaks_for_a_listener_of_the_server(store, tmp_path):

@@ -1,5 +1,6 @@
 import json
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -89,7 +90,7 @@ def test_a_longer_file_of_the_same_listener_adds_what_is_new(folder, tmp_path):
 
     summary = import_answers(folder, [write(tmp_path / "b.json", whole)])
 
-    assert summary.files[0][2:] == (5, 3)
+    assert summary.files[0][2:] == (5, 3, 0)
     assert read_store(folder)[0][0].finished == "2026-11-21T10:00:07.000+00:00"
 
 
@@ -166,7 +167,8 @@ STIMULUS = next(iter(FIRST["values"]))
         (with_first(RECORD, seconds=-1), "(answers.0.seconds: "),
         (with_first(RECORD, answered="yesterday"), "(answers.0.answered: "),
         (with_first(RECORD, answered="2026-11-21T10:00:00"), "(answers.0.answered: "),
-        (with_first(RECORD, answered="0001-01-01T00:00:00+23:00"), "(answers.0.answered: "),
+        (RECORD | {"participant": "x" * 65}, "(participant: String should have at most 64"),
+        (RECORD | {"participant": 7}, "(participant: Input should be a valid string"),
         (with_first(RECORD, comment="\ud800"), "(JSON: Invalid JSON"),
     ],
 )
@@ -182,6 +184,64 @@ def test_any_other_file_is_refused_in_one_sentence_and_nothing_kept(
     assert complaint in str(refusal.value) and str(bad) in str(refusal.value)
     assert "\n" not in str(refusal.value) and len(str(refusal.value)) < 1000
     assert not (folder / "answers.sqlite").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [({"participant": "P-7"}, "P-7"), ({"participant": None}, None), ({}, None)]
+)
+def test_a_participant_is_kept(folder, tmp_path, given, kept):
+    import_answers(folder, [write(tmp_path / "a.json", RECORD | given)])
+    assert read_store(folder)[0][0].participant == kept
+
+
+def test_who_says_to_have_finished_and_has_not_is_unfinished(folder, tmp_path):
+    part = RECORD | {"answers": RECORD["answers"][:-1]}
+    import_answers(folder, [write(tmp_path / "a.json", part)])
+    assert read_store(folder)[0][0].finished is None
+    import_answers(folder, [write(tmp_path / "b.json", RECORD)])
+    assert read_store(folder)[0][0].finished == "2026-11-21T10:00:07.000+00:00"
+
+
+def test_a_listener_has_one_list_and_a_refused_file_leaves_nothing_of_the_others(folder, tmp_path):
+    import_answers(folder, [write(tmp_path / "a.json", RECORD)])
+    other = write(tmp_path / "b.json", RECORD | {"listener": "aabbccdd"})
+    test = tiny_test("mos")
+    values = {one["trial"]: one for one in RECORD["answers"]}
+    moved = [values[turn.trial] for turn in test.lists[0]]
+    bad = write(tmp_path / "c.json", RECORD | {"list": 0, "answers": moved})
+    with pytest.raises(InputError) as refusal:
+        import_answers(folder, [other, bad])
+    assert str(refusal.value) == (
+        f"c.json: listener {LISTENER} has list 1 in it, and list 2 in a.json, which was imported "
+        "before; leave one of the files out"
+    )
+    listeners, answers = read_store(folder)
+    assert [one.id for one in listeners] == [LISTENER] and len(answers) == 8
+
+
+def test_other_values_are_said_to_differ_and_the_first_stay(folder, tmp_path):
+    import_answers(folder, [write(tmp_path / "a.json", RECORD)])
+    file = write(tmp_path / "b.json", with_first(RECORD, values={STIMULUS: 5}))
+    summary = import_answers(folder, [file])
+    assert summary.files[0][2:] == (0, 7, 1)
+    assert str(summary) == (
+        f"{file}: 0 new answers of 1 listener, 7 had been imported before, "
+        "1 differs from what was imported before, which stays"
+    )
+    assert read_store(folder)[1][0].values == {STIMULUS: 3}
+
+
+@pytest.mark.parametrize("wrong", ["1970-01-01T00:02:00Z", "0001-01-01T00:00:00+23:00"])
+def test_for_a_clock_that_is_wrong_the_files_time_stands(folder, tmp_path, wrong):
+    file = write(tmp_path / "a.json", with_first(RECORD, answered=wrong))
+    os.utime(file, (0, 1_780_000_000.5))  # 28 May 2026, 20:26:40.5 UTC
+    import_answers(folder, [file])
+    (listener,), answers = read_store(folder)
+    assert [a.answered for a in answers[:2]] == [
+        "2026-05-28T20:26:40.500+00:00", "2026-11-21T10:00:01.000+00:00"
+    ]  # fmt: skip
+    assert listener.started == "2026-05-28T20:26:40.500+00:00"
+    assert listener.finished == "2026-11-21T10:00:07.000+00:00"
 
 
 def test_a_file_cannot_speak_for_a_listener_of_the_server(folder, tmp_path):

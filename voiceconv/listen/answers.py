@@ -70,6 +70,14 @@ class Answer(NamedTuple):
     answered: str = ""
 
 
+class Added(NamedTuple):
+    """Of answers from elsewhere: how many are new, were here, were here with other values."""
+
+    n_new: int
+    n_known: int
+    n_differ: int
+
+
 class Progress(NamedTuple):
     """What there is by now: answers by listener and by trial, and the newest comments."""
 
@@ -210,23 +218,27 @@ class Store:
             select = "SELECT code FROM listeners WHERE id = ?"
             return str(db.execute(select, (listener,)).fetchone()[0])
 
-    def add(self, listener: Listener, answers: Iterable[Answer]) -> int:
-        """Keep what was collected elsewhere: the number of answers that were not here before.
+    def add(self, listener: Listener, answers: Iterable[Answer]) -> Added:
+        """Keep what was collected elsewhere of one listener, as `add_all` does."""
+        one = [answer._replace(listener=listener.id) for answer in answers]
+        return self.add_all([([listener], one)])[0]
 
-        Raises InputError where the server has such a listener: no file speaks for that one.
+    def add_all(self, files: Iterable[tuple[Iterable[Listener], Iterable[Answer]]]) -> list[Added]:
+        """Keep what was collected elsewhere, all of it or nothing: what each file has added.
+
+        Answers that are here stay as they are. Raises InputError where the server has such a
+        listener, for whom no file speaks, and where a listener is known by another list.
         """
-        select = "SELECT origin FROM listeners WHERE id = ?"
+        added = []
         with self._transaction() as db:
-            before = db.execute(select, (listener.id,)).fetchone()
-            if before == (SERVER,):
-                raise InputError(
-                    f"{listener.origin}: listener {listener.id} has answered on the server; "
-                    "leave this file out"
-                )
-            if before is None:
-                _insert(db, listener, None)
-            _end(db, listener.id, listener.finished, listener.comment)
-            return sum(_insert_answer(db, one._replace(listener=listener.id)) for one in answers)
+            for listeners, answers in files:
+                for one in listeners:
+                    _insert_collected(db, one)
+                counts = [0, 0, 0]
+                for answer in answers:
+                    counts[_insert_or_compare(db, answer)] += 1
+                added.append(Added(*counts))
+        return added
 
 
 def read_store(folder: Path) -> tuple[list[Listener], list[Answer]]:
@@ -306,6 +318,33 @@ def _insert(db: sqlite3.Connection, one: Listener, token: str | None) -> None:
     row = (*one._replace(setup=json.dumps(dict(one.setup))), token)  # type: ignore[arg-type]
     marks = ", ".join("?" * len(row))
     db.execute(f"INSERT INTO listeners ({_LISTENER}, token) VALUES ({marks})", row)
+
+
+def _insert_collected(db: sqlite3.Connection, one: Listener) -> None:
+    """A listener from elsewhere, or the end of one who is here; raises InputError as `add_all`."""
+    select = "SELECT list, origin FROM listeners WHERE id = ?"
+    number, origin = db.execute(select, (one.id,)).fetchone() or (one.list, None)
+    if origin == SERVER:
+        raise InputError(
+            f"{one.origin}: listener {one.id} has answered on the server; leave this file out"
+        )
+    if number != one.list:
+        raise InputError(
+            f"{one.origin}: listener {one.id} has list {one.list + 1} in it, and list "
+            f"{number + 1} in {origin}, which was imported before; leave one of the files out"
+        )
+    if origin is None:
+        _insert(db, one, None)
+    _end(db, one.id, one.finished, one.comment)
+
+
+def _insert_or_compare(db: sqlite3.Connection, one: Answer) -> int:
+    """0: it is new; 1: there is one of the same values; 2: of other values. The first stays."""
+    if _insert_answer(db, one):
+        return 0
+    select = "SELECT given FROM answers WHERE listener = ? AND trial = ?"
+    (given,) = db.execute(select, (one.listener, one.trial)).fetchone()
+    return 1 if json.loads(given) == dict(one.values) else 2
 
 
 def _end(db: sqlite3.Connection, listener: str, finished: str | None, comment: str) -> None:

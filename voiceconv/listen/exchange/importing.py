@@ -19,23 +19,32 @@ from voiceconv.listen.serving.api import Comment, Given, Name, Setup
 
 MOST_BYTES = 64 << 20
 _BOM = b"\xef\xbb\xbf"
+# A clock that says anything else is wrong.
 _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
 
 
 class Imported(NamedTuple):
-    """What one file brought: its listeners, answers that are new, and those that were known."""
+    """What one file brought: its listeners, answers that are new, and those that were known.
+
+    n_differ: answers to trials that had been imported with other values, which stay.
+    """
 
     path: Path
     n_listeners: int
     n_added: int
     n_known: int
+    n_differ: int
 
     def __str__(self) -> str:
         """One line for the terminal."""
         known = f", {self.n_known} had been imported before" if self.n_known else ""
+        differ = (
+            f", {self.n_differ} differ{'s' if self.n_differ == 1 else ''} "
+            "from what was imported before, which stays"
+        )
         return (
             f"{self.path}: {self.n_added} new answers of {self.n_listeners} listener"
-            f"{'s' if self.n_listeners != 1 else ''}{known}"
+            f"{'s' if self.n_listeners != 1 else ''}{known}{differ if self.n_differ else ''}"
         )
 
 
@@ -52,7 +61,7 @@ class Summary(NamedTuple):
 class _Then(Given):
     """An answer, and when it was given."""
 
-    answered: Annotated[AwareDatetime, Field(ge=_EARLIEST, le=_LATEST)]
+    answered: AwareDatetime
 
 
 class _Nothing(BaseModel):
@@ -69,6 +78,7 @@ class _Saved(BaseModel):
     format: Literal[1]
     test: Name
     listener: Annotated[str, Field(pattern="^[0-9a-f]{8,64}$")]
+    participant: Name | None = None
     list: Annotated[int, Field(ge=0, le=1_000_000)]
     setup: Setup | _Nothing
     answers: Annotated[Sequence[_Then], Field(min_length=1)]
@@ -79,20 +89,20 @@ class _Saved(BaseModel):
 def import_answers(folder: Path, files: Sequence[Path]) -> Summary:
     """Keep the answers in `files` with those of TEST/; those that are there stay as they are.
 
-    All files are read before any answer is kept. Raises InputError for a file that is neither
-    webMUSHRA's nor our page's, of another test, or with an answer that the test cannot have had.
+    All files are kept, or none. Raises InputError for a file that is neither webMUSHRA's nor our
+    page's, of another test, with an answer that the test cannot have had, or of a listener who is
+    known by another list.
     """
     test = read_test(folder)
     read = [(path, *_answers_in(test, path)) for path in files]
-    imported = []
     with closing(Store(folder / FILE)) as store:
-        for path, listeners, answers in read:
-            given: dict[str, list[Answer]] = {one.id: [] for one in listeners}
-            for answer in answers:
-                given[answer.listener].append(answer)
-            n_added = sum(store.add(one, given[one.id]) for one in listeners)
-            imported.append(Imported(path, len(listeners), n_added, len(answers) - n_added))
-    return Summary(tuple(imported))
+        added = store.add_all([(listeners, answers) for _, listeners, answers in read])
+    return Summary(
+        tuple(
+            Imported(path, len(listeners), *counts)
+            for (path, listeners, _), counts in zip(read, added, strict=True)
+        )
+    )
 
 
 def _answers_in(test: Test, path: Path) -> tuple[list[Listener], list[Answer]]:
@@ -143,14 +153,17 @@ def _saved_by_page(test: Test, path: Path, content: bytes) -> tuple[list[Listene
             f"{path}: there is no list {saved.list}, this test has {len(test.lists)}, from 0 on"
         )
     answers = [_answer(test, path, saved, one) for one in saved.answers]
-    if len({answer.trial for answer in answers}) < len(answers):
+    answered = {answer.trial for answer in answers}
+    course = {turn.trial for turn in test.lists[saved.list]}
+    if len(answered) < len(answers):
         raise InputError(f"{path} answers a trial twice; ask the listener for it as it was")
     times = [answer.answered for answer in answers]
     listener = Listener(
         saved.listener,
         saved.list,
         min(times),
-        max(times) if saved.finished else None,
+        max(times) if saved.finished and answered == course else None,
+        participant=saved.participant or None,
         setup=saved.setup.model_dump(),
         comment=saved.comment,
         origin=path.name,
@@ -170,5 +183,13 @@ def _answer(test: Test, path: Path, saved: _Saved, given: _Then) -> Answer:
         raise InputError(f"{path}, trial {trial.id}: {error}") from None
     if not given.heard.keys() <= {*turn.order, trial.reference, trial.x}:
         raise InputError(f"{path}, trial {trial.id}: heard names a stimulus that is not in it")
-    at = given.answered.astimezone(UTC).isoformat(timespec="milliseconds")
-    return Answer(saved.listener, **given.model_dump(exclude={"answered"}), answered=at)
+    at = given.answered if _EARLIEST <= given.answered <= _LATEST else _modified(path)
+    answered = at.astimezone(UTC).isoformat(timespec="milliseconds")
+    return Answer(saved.listener, **given.model_dump(exclude={"answered"}), answered=answered)
+
+
+def _modified(path: Path) -> datetime:
+    """When the file was written: it stands for a time that the listener's clock had wrong."""
+    seconds = path.stat().st_mtime
+    earliest, latest = _EARLIEST.timestamp(), _LATEST.timestamp()
+    return datetime.fromtimestamp(min(max(seconds, earliest), latest), UTC)
