@@ -16,7 +16,8 @@ import { forget, recall, remember } from './memory.js';
 export class Stranger extends Error {}
 
 const address = new URLSearchParams(location.search);
-const participant = (address.get('id') ?? address.get('PROLIFIC_PID'))?.slice(0, 64) ?? null;
+const named = address.get('id') || address.get('PROLIFIC_PID');
+const participant = named ? [...named].slice(0, 64).join('') : null; // no character in halves
 
 /** The keeper of answers of this test, with all that was answered before a reload. */
 export async function openAnswers(test) {
@@ -100,6 +101,7 @@ export class ServerAnswers extends Keeper {
   }
 
   async begin(invitation = this.invitation) {
+    if (this.list != null) return;
     const response = await this.#call('POST', 'api/session', {
       consent: true,
       invitation,
@@ -159,6 +161,7 @@ export class LocalAnswers extends Keeper {
     super(place, {
       format: 1,
       test: test.id,
+      participant,
       setup: {},
       answers: [],
       comment: '',
@@ -172,6 +175,7 @@ export class LocalAnswers extends Keeper {
   }
 
   begin() {
+    if (this.list != null) return;
     const asked = Number(address.get('list')) - 1; // ?list=1 is the first
     const drawn = Math.floor(Math.random() * this.nLists);
     const list = Number.isInteger(asked) && asked >= 0 && asked < this.nLists ? asked : drawn;
@@ -183,7 +187,9 @@ export class LocalAnswers extends Keeper {
     this.keep({ setup, ready: true });
   }
 
+  /** The first answer to a trial stays. */
   answer(answer) {
+    if (this.answered.has(answer.trial)) return;
     const answered = new Date().toISOString();
     this.keep({ answers: [...this.state.answers, { ...answer, answered }] });
   }

@@ -105,11 +105,10 @@ export function ask(name, parts, button, send, below = []) {
       try {
         resolve(await send(form));
       } catch (error) {
+        form.ariaBusy = 'false';
         if (error instanceof Refused) tell(error.message, 'refusal');
         else reject(error);
-      } finally {
-        form.ariaBusy = 'false';
-      }
+      } // what was taken isn't sent again, however long the next page takes
     }
   });
 }
