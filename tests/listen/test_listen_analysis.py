@@ -196,8 +196,43 @@ def test_a_wanted_difference_of_half_the_size_needs_more_listeners():
     found = [analyse(test, listeners, answers, wanted=wanted).needed for wanted in (0.8, 0.4)]
     assert [one.wanted for one in found[1]] == [0.4] * 3
     assert all(a.n_listeners < (b.n_listeners or 1e9) for a, b in zip(*found, strict=True))
-    with pytest.raises(InputError, match="a wanted difference of 0 is none"):
-        analyse(test, listeners, answers, wanted=0.0)
+
+
+@pytest.mark.parametrize(
+    ("method", "most"), [("mos", 4), ("similarity", 3), ("mushra", 100), ("ab", 0.5), ("abx", 0.5)]
+)
+def test_a_wanted_difference_is_one_that_there_can_be(method, most):
+    test, listeners, answers = answered(method, n_systems=2)
+    for wanted in (0.0, -0.1, most, 2.0 * most, np.inf, np.nan):
+        said = f"a wanted difference of {wanted:g} is none .*above 0 and below {most:g}$"
+        with pytest.raises(InputError, match=said):
+            analyse(test, listeners, answers, wanted=wanted)
+    (found,) = analyse(test, listeners, answers, wanted=0.98 * most).needed
+    assert found.wanted == 0.98 * most and found.n_listeners >= 2
+
+
+def test_one_sided_tests_are_planned_one_sided():
+    """120 of 120 choices: 0.24 is what one varies by at a share of 60%."""
+    numbers = {}
+    for method in ("ab", "abx"):
+        test, listeners, answers = answered(method, n_systems=2, spread=0.0)
+        answers = [
+            one._replace(values=dict.fromkeys(one.values, 0.0) | {right(test, one.trial): 1.0})
+            for one in answers
+        ]
+        (found,) = analyse(test, listeners, answers).needed
+        numbers[method] = found.n_listeners
+    # 12 items: (1.96 + 0.84)^2 24 = 188 choices, and (1.64 + 0.84)^2 24 = 148
+    assert numbers == {"ab": 16, "abx": 13}
+
+
+def right(test, name):
+    """What to choose: in a check what it expects, in ABX the system of X, else the better one."""
+    trial = test.trials[name]
+    systems = {test.stimuli[one].system: one for one in trial.shown}
+    if trial.expected:
+        return next(iter(trial.expected))
+    return systems[test.stimuli[trial.x].system] if trial.x else systems["beta"]
 
 
 def test_a_single_listeners_answers_have_no_interval_and_say_so():

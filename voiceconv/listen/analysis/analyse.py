@@ -12,8 +12,8 @@ import numpy as np
 from voiceconv.errors import InputError
 from voiceconv.listen.analysis import comparisons, screening
 from voiceconv.listen.analysis.comparisons import Contrast
-from voiceconv.listen.analysis.intervals import FEWEST, Estimate, estimate, table
-from voiceconv.listen.analysis.planning import Needed, needed
+from voiceconv.listen.analysis.intervals import FEWEST, Estimate, estimate, table, variances
+from voiceconv.listen.analysis.planning import Needed, at_share, needed
 from voiceconv.listen.analysis.ratings import Ratings, join
 from voiceconv.listen.analysis.screening import Screened
 from voiceconv.listen.analysis.strengths import strengths
@@ -78,7 +78,8 @@ def analyse(
             of `WANTED`.
         screen: leave out who fails screening; False: only say so.
 
-    Raises InputError where nobody's answers count, or answers are not those of the test.
+    Raises InputError where nobody's answers count, or answers are not those of the test, and for a
+    difference that there can't be.
     """
     screened = screening.screen(test, listeners, answers, screen)
     kept = {one.listener for one in screened if one.kept}
@@ -86,8 +87,12 @@ def analyse(
     if not len(ratings):
         raise InputError(_nobody(screened))
     wanted = WANTED[test.method_name] if wanted is None else wanted
-    if not wanted > 0:
-        raise InputError(f"a wanted difference of {wanted:g} is none; give one above 0")
+    low, high = test.method.scale or (0.5, 1)
+    if not 0 < wanted < high - low:
+        raise InputError(
+            f"a wanted difference of {wanted:g} {_IMPOSSIBLE[test.method.is_choice]}; give one "
+            f"above 0 and below {high - low:g}"
+        )
     systems, notes = _systems(test, ratings, seed)
     contrasts = _contrasts(test, ratings, seed)
     directions, of_directions = _directions(test, ratings, seed)
@@ -163,11 +168,13 @@ def _needed(
     for one in contrasts:
         if adjusted is None:
             own = ratings.of(one.first, one.second)
-            cells = table(own.listener, own.item, own.value)
+            parts = variances(table(own.listener, own.item, own.value))
+            parts = at_share(parts, one.difference.mean, wanted)
         else:
             pair = [ratings.systems.index(name) for name in (one.first, one.second)]
-            cells = comparisons.difference(ratings, adjusted, *pair)
-        found = needed(one.first, one.second, cells, wanted)
+            parts = variances(comparisons.difference(ratings, adjusted, *pair))
+        one_sided = test.method_name == "abx"
+        found = needed(one.first, one.second, parts, wanted, one_sided=one_sided)
         if found is not None:
             yield found
 
@@ -227,6 +234,7 @@ def _nobody(screened: Sequence[Screened]) -> str:
     )
 
 
+_IMPOSSIBLE = {False: "is none on the scale", True: "is none of a share from 50%"}
 _SEPARATED = (
     "A system, or a group of them, won or lost all comparisons with the others: half a choice "
     "either way was added to every pair, without which there are no strengths. They have no "

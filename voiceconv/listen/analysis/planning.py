@@ -7,7 +7,9 @@ where that alone is too much, the answer is a number of items.
 The power is that of the two-sided t test of the mean (non-central t; of one item the one-sample t
 test, of which statsmodels' TTestPower has the same power), with the degrees of freedom of
 `Variances.df`. Rank tests of normal differences need 5% more (Hodges and Lehmann 1956, Annals of
-Mathematical Statistics 27). Variances from few listeners or items are uncertain, and so is this.
+Mathematical Statistics 27). ABX, whose test is one-sided, is planned by the one-sided t test of the
+same 5%. Choices vary with their share, so that their variances are taken to the wanted one first
+(`at_share`). Variances from few listeners or items are uncertain, and so is this.
 """
 
 from collections.abc import Callable
@@ -17,7 +19,7 @@ import numpy as np
 from scipy.stats import nct
 from scipy.stats import t as student
 
-from voiceconv.listen.analysis.intervals import Cells, Variances, variances
+from voiceconv.listen.analysis.intervals import Variances
 
 POWER = 0.8
 ALPHA = 0.05
@@ -42,18 +44,40 @@ class Needed(NamedTuple):
 
 
 def needed(
-    first: str, second: str, cells: Cells, wanted: float, power: float = POWER
+    first: str,
+    second: str,
+    found: Variances,
+    wanted: float,
+    power: float = POWER,
+    one_sided: bool = False,
 ) -> Needed | None:
-    """Of a table of differences, to find a mean of `wanted`; None without variances."""
-    found = variances(cells)
+    """Of the variances of differences, to find a mean of `wanted`; None without variances."""
     if found.n_listeners < 2 or found.of_mean < _TINY:
         return None
     now, items = found.n_listeners, found.n_items
-    listeners = _fewest(lambda n: power_of(scaled(found, n, items), wanted) >= power)
-    more_items = None
-    if listeners is None:
-        more_items = _fewest(lambda n: power_of(scaled(found, now, n), wanted) >= power)
+
+    def enough(n_listeners: int, n_items: int) -> bool:
+        return power_of(scaled(found, n_listeners, n_items), wanted, one_sided) >= power
+
+    listeners = _fewest(lambda n: enough(n, items))
+    more_items = _fewest(lambda n: enough(now, n)) if listeners is None else None
     return Needed(first, second, wanted, listeners, more_items, now, power)
+
+
+def at_share(found: Variances, share: float, wanted: float) -> Variances:
+    """Variances of choices between two, at the `share` observed -> at 1/2 + `wanted`.
+
+    A choice of share s varies by s (1 - s), of which listeners, items and residuals are taken to
+    keep their parts. Where all chose the same, nothing is known of these: choices are taken to be
+    independent.
+    """
+    there, here = (0.5 + wanted) * (0.5 - wanted), share * (1 - share)
+    if here < _TINY:
+        return found._replace(listener=0.0, item=0.0, residual=there)
+    ratio = there / here
+    return found._replace(
+        listener=ratio * found.listener, item=ratio * found.item, residual=ratio * found.residual
+    )
 
 
 def scaled(found: Variances, n_listeners: int, n_items: int) -> Variances:
@@ -71,11 +95,16 @@ def scaled(found: Variances, n_listeners: int, n_items: int) -> Variances:
     )
 
 
-def power_of(found: Variances, wanted: float) -> float:
-    """The probability that |t| exceeds its two-sided critical value where the mean is `wanted`."""
-    critical = student.ppf(1 - ALPHA / 2, found.df)
+def power_of(found: Variances, wanted: float, one_sided: bool = False) -> float:
+    """The probability that |t| exceeds its critical value where the mean is `wanted`.
+
+    one_sided: that t does, of a mean above 0.
+    """
+    critical = student.ppf(1 - ALPHA / (1 if one_sided else 2), found.df)
     centre = abs(wanted) / np.sqrt(found.of_mean)
-    power = nct.sf(critical, found.df, centre) + nct.cdf(-critical, found.df, centre)
+    power = nct.sf(critical, found.df, centre)
+    if not one_sided:
+        power += nct.cdf(-critical, found.df, centre)
     return float(power) if np.isfinite(power) else float(centre > critical)
 
 
