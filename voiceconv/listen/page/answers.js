@@ -1,7 +1,7 @@
 /** Where answers go: to the server, or, where there is none, into this browser for a download. */
 
 import { Denied, persist, request } from './requests.js';
-import { forget, recall, remember } from './memory.js';
+import { forget, lasts, recall, remember } from './memory.js';
 
 /**
  * @typedef {object} Answer
@@ -41,7 +41,8 @@ async function findService() {
 
 /**
  * What outlasts a reload, in this browser. Keepers also have `answered`, a Set of trials, `farewell`,
- * and, in the order of the test, begin, prepare, answer and finish.
+ * and, in the order of the test, begin, prepare, answer and finish. One that `forgets` loses all at a
+ * reload.
  */
 class Keeper {
   constructor(place, state) {
@@ -168,6 +169,7 @@ export class LocalAnswers extends Keeper {
       finished: false,
     });
     this.nLists = test.lists.length;
+    this.forgets = !lasts();
   }
 
   get answered() {

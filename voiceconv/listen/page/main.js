@@ -27,7 +27,7 @@ async function run() {
   if (answers.stranger) throw new Stranger();
   if (answers.list == null) {
     const begin = (invitation) => answers.begin(invitation);
-    await pages.consent(test, test.lists[0].length, answers.asksInvitation, begin);
+    await pages.consent(test, test.lists[0].length, answers, begin);
   }
   const recordings = new Recordings(new AudioContext()); // after a gesture, for who just began
   const turns = test.lists[answers.list].map(([id, shown]) => {

@@ -2,6 +2,17 @@
 
 const fallback = new Map();
 
+/** Whether what is remembered outlasts a reload. */
+export function lasts() {
+  try {
+    localStorage.setItem('voiceconv/probe', '');
+    localStorage.removeItem('voiceconv/probe');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 export function recall(place) {
   try {
     return JSON.parse(localStorage.getItem(place));

@@ -9,7 +9,7 @@ import { lookUp, text, texts } from './strings.js';
 const ROUNDS = 3; // of the headphone check
 
 /** Agree to take part; `begin` gets the invitation, where one is asked for. */
-export function consent(test, nTrials, asksInvitation, begin) {
+export function consent(test, nTrials, { asksInvitation, forgets }, begin) {
   const code = make('input', { name: 'invitation', autocomplete: 'off', maxlength: 64 });
   const parts = [
     heading(text('consent.title')),
@@ -19,6 +19,7 @@ export function consent(test, nTrials, asksInvitation, begin) {
       {},
       texts('consent.points').map((point) => make('li', {}, point)),
     ),
+    forgets && make('p.warning', {}, text('consent.forgets')),
     asksInvitation && make('label.field', {}, text('consent.invitation'), code),
     make('p', {}, text('consent.agree')),
   ];
@@ -106,19 +107,26 @@ export function comment(finish) {
   return ask('comment', parts, text('comment.button'), () => finish(box.value.trim()));
 }
 
-/** Thank you: a code to be handed in, or a file to be sent. */
+/**
+ * Thank you: a code to be handed in, or a file to be sent. Another person, for whom answers are
+ * forgotten, comes only once the file was saved.
+ */
 export function thank({ code, file }, restart) {
+  const again = make('button.plain', { type: 'button', onclick: restart }, text('thanks.again'));
+  const another = make('p.again', { hidden: Boolean(file) }, again);
   const parts = [heading(text('thanks.title')), ...paragraphs(texts('thanks.text'))];
   if (code) {
     const shown = make('output.code', { id: 'code' }, code);
     parts.push(make('p', {}, text('thanks.code')), shown);
   }
   if (file) {
-    const link = { href: URL.createObjectURL(file), download: file.name };
+    const onclick = () => {
+      another.hidden = false;
+    };
+    const link = { href: URL.createObjectURL(file), download: file.name, onclick };
     parts.push(make('p', {}, text('thanks.file')), make('a.next', link, text('thanks.download')));
   }
-  const again = make('button.plain', { type: 'button', onclick: restart }, text('thanks.again'));
-  show('thanks', [...parts, make('p.again', {}, again)]);
+  show('thanks', [...parts, another]);
 }
 
 /** The server doesn't know this listener any more. */

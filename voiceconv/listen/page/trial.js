@@ -6,6 +6,8 @@ import { bind, keyList } from './keys.js';
 import { METHODS } from './methods.js';
 import { text } from './strings.js';
 
+const LONGEST = 7 * 86400; // seconds on a trial: more is taken nowhere
+
 /**
  * Show a trial until its answer is kept.
  * @param {import('./methods.js').Trial} trial
@@ -42,7 +44,7 @@ export async function runTrial(trial, test, recordings, lead, keep) {
     if (unheard) throw new Refused(text('trial.unheard', { sounds: unheard }));
     const values = sheet.values();
     if (!values) throw new Refused(text(`methods.${trial.method}.missing`));
-    const seconds = Math.round(performance.now() - began) / 1000;
+    const seconds = Math.min(Math.round(performance.now() - began) / 1000, LONGEST);
     const comment = form.querySelector('textarea').value.trim();
     await keep({ trial: trial.id, values, heard: desk.heard, seconds, comment });
   }
