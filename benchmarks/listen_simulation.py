@@ -193,8 +193,8 @@ def alarms(scenario: Scenario, rng: np.random.Generator) -> dict[str, bool]:
         n, k = len(own), round(own.value.sum())
         if scenario.method == "abx":
             return {"p": binomtest(k, n, alternative="greater").pvalue < LEVEL}
-        clustered = comparisons.clustered_p(table(own.listener, own.item, own.value - 0.5))
-        return {"p": clustered < LEVEL, ITEMS: binomtest(k, n).pvalue < LEVEL}
+        p = comparisons.preference_p(table(own.listener, own.item, own.value))
+        return {"p": p < LEVEL, ITEMS: binomtest(k, n).pvalue < LEVEL}
     ratings = rated(scenario, rng)
     adjusted = comparisons.adjust(ratings)
     _, _, ranks = comparisons.ranked(ratings, adjusted, 0, 1)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from tiny_test import tiny_test
 
 from voiceconv.listen.analysis.analyse import Analysis, Contrast, Estimate, Screened
-from voiceconv.listen.analysis.comparisons import BINOMIAL, SHARE, SIGNED_RANK
+from voiceconv.listen.analysis.comparisons import BINOMIAL, PREFERENCE, SIGNED_RANK
 from voiceconv.listen.manifest import Test
 
 NAN = math.nan
-TESTS = {"ab": SHARE, "abx": BINOMIAL}
+TESTS = {"ab": PREFERENCE, "abx": BINOMIAL}
 
 
 def estimate(

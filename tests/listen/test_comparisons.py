@@ -11,12 +11,14 @@ from voiceconv.listen.analysis.comparisons import (
     ITEMS,
     LISTENERS,
     POOLED,
+    PREFERENCE,
     SHARE,
     SIGNED_RANK,
     adjust,
     clustered_p,
     contrasts,
     difference,
+    preference_p,
     preferences,
     ranked,
     signed_ranks,
@@ -174,10 +176,25 @@ def test_choices_are_scipys_binomial(k):
     assert found.beside[POOLED] == pytest.approx(stats.binomtest(k, 100).pvalue)
     wilson = stats.binomtest(k, 100).proportion_ci(method="wilson")
     assert found.difference.low <= wilson.low and wilson.high <= found.difference.high
-    assert found.test == SHARE and (found.p < 0.05) == (k in (0, 100))
+    assert found.test == PREFERENCE and (found.p < 0.05) == (k in (0, 100))
     (heard,) = preferences(choices, ["s0", "s1"], right=True)
     assert heard.test == BINOMIAL and list(heard.beside) == [SHARE]
     assert heard.p == pytest.approx(stats.binomtest(k, 100, alternative="greater").pvalue)
+
+
+@pytest.mark.parametrize(("k", "n"), [(7, 8), (8, 8), (1, 8), (4, 8), (12, 15)])
+def test_of_few_choices_p_is_no_lower_than_the_binomials(k, n):
+    """One choice a listener, on one item: t alone would say 0.020 of 7 in 8, which is 18 / 256."""
+    values = (np.arange(n) < k)[:, None]
+    (found,) = preferences(choices_of(values), ["s0", "s1"], right=False)
+    t = stats.ttest_1samp(values[:, 0].astype(float), 0.5).pvalue if k < n else 0.5 ** (n - 1)
+    exact = stats.binomtest(k, n).pvalue
+    assert found.beside[POOLED] == pytest.approx(exact)
+    assert found.p == pytest.approx(max(exact, t), rel=1e-6)
+    if (k, n) == (7, 8):
+        assert t == pytest.approx(0.020, abs=5e-4) and found.p == pytest.approx(18 / 256)
+    (heard,) = preferences(choices_of(values), ["s0", "s1"], right=True)
+    assert heard.beside[SHARE] == pytest.approx(t, rel=1e-6)
 
 
 def test_listeners_who_disagree_are_no_hundred_choices():
@@ -215,7 +232,7 @@ def test_a_preference_without_preferences_alarms_in_5_percent():
         sway = rng.normal(0, 0.5, (20, 1)) + rng.normal(0, 0.5, (1, 20))
         values = (sway + rng.normal(0, 1, (20, 20)) > 0).astype(float)
         listener, item = np.indices(values.shape).reshape(2, -1)
-        found += clustered_p(table(listener, item, values.ravel() - 0.5)) < 0.05
+        found += preference_p(table(listener, item, values.ravel())) < 0.05
         pooled += stats.binomtest(int(values.sum()), 400).pvalue < 0.05
     low, high = stats.binom.ppf([0.001, 0.999], 300, 0.05)
     assert low <= found <= high, found

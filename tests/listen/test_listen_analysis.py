@@ -12,7 +12,7 @@ from tiny_test import answers_of, tiny_test
 
 from voiceconv.errors import InputError
 from voiceconv.listen.analysis.analyse import WANTED, analyse, compared
-from voiceconv.listen.analysis.comparisons import BINOMIAL, ITEMS, SHARE, SIGNED_RANK
+from voiceconv.listen.analysis.comparisons import BINOMIAL, ITEMS, PREFERENCE, SIGNED_RANK
 from voiceconv.listen.answers import Answer, Listener
 from voiceconv.listen.manifest import ATTENTION, TRIAL
 from voiceconv.listen.methods import METHODS
@@ -107,7 +107,7 @@ def test_preferences():
     found = analyse(test, listeners, answers)
     assert list(found.systems) == ["alpha", "beta", "gamma"]
     assert sum(one.mean for one in found.systems.values()) == pytest.approx(0, abs=1e-9)
-    assert [one.test for one in found.contrasts] == [SHARE] * 3
+    assert [one.test for one in found.contrasts] == [PREFERENCE] * 3
     assert [one.p_holm for one in found.contrasts] == pytest.approx(
         multipletests([one.p for one in found.contrasts], method="holm")[1]
     )

@@ -91,7 +91,8 @@ def test_preferences():
     )
     assert paragraph(made).endswith(
         "Systems were compared by a two-sided t-test of the share of choices, clustered by "
-        "listeners and items, with Holm's correction for three comparisons. "
+        "listeners and items, whose p is at least that of the exact binomial test of as many "
+        "independent choices, with Holm's correction for three comparisons. "
         "The Bradley-Terry strengths were 0.75 [0.55, 0.95] for gamma, 0.25 [0.05, 0.45] for beta "
         "and −1.00 [−1.20, −0.80] for alpha. "
         "Compared with each other, beta was preferred to alpha in 75% [70%, 80%] of the choices "

@@ -10,8 +10,9 @@ and finds differences that a few items make. So there are several p:
   Mathematical Statistics 33). Student's t of the mean rank (Conover and Iman 1981, American
   Statistician 35: with independent pairs the same test as Wilcoxon's), its standard error and
   degrees of freedom from the variances over listeners, items and residuals. Preferences: the same t
-  of the share less 1/2. ABX: the exact binomial test, one-sided, for who cannot hear a difference
-  guesses, whoever it is and whatever the item.
+  of the share less 1/2, but p is no lower than that of the exact binomial test of as many
+  independent choices, for of few of them the variances say too little. ABX: the exact binomial
+  test, one-sided, for who cannot hear a difference guesses, whoever it is and whatever the item.
 - `beside`: "these items": `scipy.stats.wilcoxon` of the listeners' mean differences (zeros dropped;
   exact for up to 50 without ties, else by the normal approximation), which says nothing of other
   items; "these listeners": the same of the items' mean differences; of preferences the exact
@@ -41,7 +42,8 @@ from voiceconv.listen.analysis.ratings import Floats, Integers, Ratings
 
 SIGNED_RANK = "Wilcoxon signed-rank, clustered by listeners and items"
 ALIGNED_RANK = "Wilcoxon of aligned ratings, clustered by listeners and items"
-SHARE = "t of the share preferred, clustered by listeners and items"
+SHARE = "t of the share, clustered by listeners and items"
+PREFERENCE = f"{SHARE}, p at least the exact binomial"
 BINOMIAL = "exact binomial, one-sided"
 ITEMS, LISTENERS = "Wilcoxon over listeners, these items", "Wilcoxon over items, these listeners"
 POOLED = "exact binomial, independent choices"
@@ -132,9 +134,9 @@ def preferences(
             p = float(stats.binomtest(k, n, alternative="greater").pvalue)
             beside = {SHARE: clustered_p(_less(cells, 0.5))}
         else:
-            p = clustered_p(_less(cells, 0.5))
+            p = preference_p(cells)
             beside = {POOLED: float(stats.binomtest(k, n).pvalue)}
-        found.append(Contrast(*pair, share, BINOMIAL if right else SHARE, p, p, n, beside))
+        found.append(Contrast(*pair, share, BINOMIAL if right else PREFERENCE, p, p, n, beside))
     return corrected(found)
 
 
@@ -160,6 +162,12 @@ def difference(ratings: Ratings, adjusted: Adjusted, first: int, second: int) ->
 def clustered_p(cells: Cells) -> float:
     """Two-sided p of the mean being 0, by Student's t with `Variances.df`; 1 for one listener."""
     return _p(cells.mean, variances(cells))
+
+
+def preference_p(cells: Cells) -> float:
+    """Two-sided p of choices, 1 or 0, being as often either: `clustered_p`, or the binomial's."""
+    alone = stats.binomtest(round(cells.sums.sum()), cells.n).pvalue
+    return max(clustered_p(_less(cells, 0.5)), float(alone))
 
 
 def _p(mean: float, found: Variances) -> float:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from voiceconv.listen.analysis.analyse import Analysis, Contrast
-from voiceconv.listen.analysis.comparisons import ALIGNED_RANK, BINOMIAL, SHARE, SIGNED_RANK
+from voiceconv.listen.analysis.comparisons import ALIGNED_RANK, BINOMIAL, PREFERENCE, SIGNED_RANK
 from voiceconv.listen.analysis.intervals import FEWEST, N_DRAWS
 from voiceconv.listen.manifest import ATTENTION, REFERENCE, SYSTEM, TRAINING, TRIAL, Test
 from voiceconv.listen.reporting.words import (
@@ -54,7 +54,8 @@ TESTS = {
     "clustered by listeners and items",
     ALIGNED_RANK: "a Wilcoxon test of ratings less the effects of listener and item, clustered by "
     "listeners and items",
-    SHARE: "a two-sided t-test of the share of choices, clustered by listeners and items",
+    PREFERENCE: "a two-sided t-test of the share of choices, clustered by listeners and items, "
+    "whose p is at least that of the exact binomial test of as many independent choices",
     BINOMIAL: "a one-sided exact binomial test against guessing",
 }
 
