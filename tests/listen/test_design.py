@@ -6,6 +6,10 @@ from itertools import pairwise
 import pytest
 
 from voiceconv.listen.building.design import display_order, make_lists, spread, williams
+from voiceconv.listen.building.selection import Item, Key, Picked
+from voiceconv.listen.building.trials import Plan, conditions
+from voiceconv.listen.manifest import REFERENCE
+from voiceconv.listen.methods import METHODS
 
 
 def test_the_square_of_four_is_williams_own():
@@ -78,11 +82,53 @@ def test_the_seed_decides_the_variants_and_nothing_else():
     ]
 
 
-def test_stimuli_of_a_trial_stand_at_each_place_equally_often_over_listeners():
-    shown = ["a", "b", "c"]
-    orders = [display_order(shown, number, item=4) for number in range(6)]
-    places = Counter(pair for order in orders for pair in enumerate(order))
-    assert len(places) == 9 and set(places.values()) == {2}
+@pytest.mark.parametrize(
+    ("n_items", "n_shown", "n_lists"), [(10, 7, 70), (12, 5, 60), (20, 8, 40), (25, 9, 54)]
+)
+def test_stimuli_shown_together_are_balanced_over_lists(n_items, n_shown, n_lists):
+    """Of each item, too: each stimulus at each place, and after each other, equally often."""
+    orders = williams(n_shown)
+    lists = make_lists(n_items, 1, len(orders))
+    assert len(lists) == n_lists
+    of_items, of_pairs, heads = Counter(), Counter(), Counter()
+    for slots in lists:
+        heads.update((place, slot.item) for place, slot in enumerate(slots))
+        for item, _, variant in slots:
+            order = display_order(range(n_shown), variant)
+            of_items.update((item, place, name) for place, name in enumerate(order))
+            of_pairs.update((item, *pair) for pair in pairwise(order))
+    assert len(of_items) == n_items * n_shown**2
+    assert set(of_items.values()) == {n_lists // n_shown}
+    assert len(of_pairs) == n_items * n_shown * (n_shown - 1)
+    assert len(set(of_pairs.values())) == 1
+    # Places of items: a whole number of squares, or of 25 items 54 lists for a square of 50 rows
+    assert len(heads) == n_items**2
+    assert max(heads.values()) - min(heads.values()) == (1 if n_items == 25 else 0)
+
+
+def test_a_planned_mushra_test_is_balanced():
+    """10 items of 4 systems, the reference and two anchors: 70 lists, all counts alike."""
+    systems, anchors = ["a", "b", "c", "d"], ["anchor35", "anchor70"]
+    recordings = dict.fromkeys([*systems, REFERENCE])
+    items = [Item(Key("", f"s{number}"), recordings) for number in range(12)]
+    together = conditions(METHODS["mushra"], systems, anchors, has_reference=True)
+    plan = Plan(METHODS["mushra"], together, "key", 0, 16000, "")
+    plan.fill(Picked(items[:10], items[10:11], [], items[11]), full=False)
+    assert len(plan.lists) == 70
+    places, followers, heads = Counter(), Counter(), Counter()
+    for _, *turns in plan.lists:  # after training
+        heads.update((place, turn.trial) for place, turn in enumerate(turns))
+        for turn in turns:
+            places.update((turn.trial, *one) for one in enumerate(turn.order))
+            followers.update((turn.trial, *pair) for pair in pairwise(turn.order))
+    assert len(places) == 10 * 7 * 7 and set(places.values()) == {10}
+    assert len(followers) == 10 * 7 * 6 and set(followers.values()) == {10}
+    assert len(heads) == 10 * 10 and set(heads.values()) == {7}
+
+
+def test_a_list_shows_stimuli_in_each_order_as_often():
+    for slots in make_lists(28, 1, 14):
+        assert set(Counter(slot.variant for slot in slots).values()) == {2}
 
 
 def test_checks_lie_apart_and_not_at_the_ends():

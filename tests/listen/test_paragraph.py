@@ -155,6 +155,16 @@ def test_mushra_names_what_stands_beside_the_systems():
     )
 
 
+def test_what_is_balanced_in_mushra_is_counted():
+    """Two items in two rotated lists each stand at either place once; in three lists they don't."""
+    for n_lists, what in (
+        (2, "the places of items and the orders of the stimuli in a trial"),
+        (3, "the orders of the stimuli in a trial"),
+    ):
+        said = paragraph(hand_made("mushra", {}, [], test=tiny_test("mushra", n_lists=n_lists)))
+        assert f"; {what} are balanced, by Williams squares, over" in said
+
+
 def test_who_is_kept_and_who_is_not_is_counted():
     def said(*screened: Screened) -> str:
         return paragraph(hand_made("mos", MEANS, [], list(screened))).split(". ")[0]

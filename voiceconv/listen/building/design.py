@@ -10,6 +10,7 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
+MOST_LISTS = 150  # at which the order of blocks is exactly a square's
 T = TypeVar("T")
 
 
@@ -37,13 +38,17 @@ def make_lists(
     through before one comes again. In a list the conditions are as often as each other, in a block
     of `n_conditions` items all of them, and so are the variants of each. Over all lists, each item
     has each condition, and each variant of it, equally often; the order of conditions in a block,
-    and that of blocks, is a Williams square.
+    and that of blocks, is a Williams square. Blocks have a whole one unless that takes more than
+    MOST_LISTS: then some of its rows come once more than others.
     """
     orders = williams(n_conditions)
     blocks = [range(i, min(i + n_conditions, n_items)) for i in range(0, n_items, n_conditions)]
     block_orders = williams(len(blocks))
     variants = _variants(n_items, n_conditions, n_variants, random.Random(seed))
-    n_lists = math.lcm(len(orders) * n_variants, len(block_orders))
+    least = len(orders) * n_variants
+    n_lists = math.lcm(least, len(block_orders))
+    if n_lists > MOST_LISTS:
+        n_lists = least * math.ceil(len(block_orders) / least)
     rounds = n_conditions if full else 1
 
     def one_list(number: int) -> Iterator[Slot]:
@@ -59,10 +64,10 @@ def make_lists(
     return [list(one_list(number)) for number in range(n_lists)]
 
 
-def display_order(shown: Sequence[T], list_number: int, item: int) -> list[T]:
+def display_order(shown: Sequence[T], variant: int) -> list[T]:
     """The order in which one trial shows its stimuli: a row of a Williams square."""
     rows = williams(len(shown))
-    return [shown[place] for place in rows[(list_number + item) % len(rows)]]
+    return [shown[place] for place in rows[variant % len(rows)]]
 
 
 def spread(turns: Sequence[T], checks: Iterable[T]) -> list[T]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import combinations
 
-from voiceconv.listen.building.design import display_order, make_lists, spread
+from voiceconv.listen.building.design import display_order, make_lists, spread, williams
 from voiceconv.listen.building.selection import TARGET, Item, Picked
 from voiceconv.listen.building.signals import ANCHORS, anchor, interrupted
 from voiceconv.listen.building.stimuli import Sound
@@ -64,25 +64,22 @@ class Plan:
         rng = random.Random(self.seed)
         shuffled = rng.sample(sorted(self.conditions), len(self.conditions))
         checks = [self._check(number, item, rng) for number, item in enumerate(picked.checks)]
-        # who comes first in a pair and, where there is an X, which of the two it is
-        n_variants = 2 * self._n_x if self.method.is_choice else 1
+        # the orders that stimuli are shown in and, where there is an X, which of two it is
+        n_variants = len(williams(len(self.conditions[0]))) * self._n_x
         rows = make_lists(len(picked.items), len(self.conditions), n_variants, full, self.seed)
         for number, slots in enumerate(rows):
             training = [
-                self._turn(
-                    TRAINING, place, item, shuffled[place % len(shuffled)], number + place, number
-                )
+                self._turn(TRAINING, place, item, shuffled[place % len(shuffled)], number + place)
                 for place, item in enumerate(picked.training)
             ]
             turns = [
                 self._turn(
-                    TRIAL, s.item, picked.items[s.item], self.conditions[s.condition],
-                    s.variant, number,
+                    TRIAL, s.item, picked.items[s.item], self.conditions[s.condition], s.variant
                 )
                 for s in slots
-            ]  # fmt: skip
+            ]
             between = [
-                Turn(check.id, tuple(display_order(check.shown, number, place)))
+                Turn(check.id, tuple(display_order(check.shown, number + place)))
                 for place, check in enumerate(checks)
             ]
             self.lists.append((*training, *spread(turns, between)))
@@ -92,12 +89,10 @@ class Plan:
     def _n_x(self) -> int:
         return 2 if self.method.name == "abx" else 1
 
-    def _turn(
-        self, kind: str, number: int, item: Item, condition: Condition, variant: int, row: int
-    ) -> Turn:
+    def _turn(self, kind: str, number: int, item: Item, condition: Condition, variant: int) -> Turn:
         """A trial, noted if it is new, with its stimuli in one of their orders.
 
-        number: of the item in its kind. row: of the list.
+        number: of the item in its kind.
         """
         scene = f"{kind} {number}"
         x = condition[variant % 2] if self._n_x == 2 else ""
@@ -112,8 +107,8 @@ class Plan:
                 self._open_reference(scene, item),
                 self._sound(scene, item, x, "x") if x else None,
             )
-        order = variant // self._n_x if self.method.is_choice else row + number
-        return Turn(name, tuple(display_order(self.trials[name].shown, order, 0)))
+        order = display_order(self.trials[name].shown, variant // self._n_x)
+        return Turn(name, tuple(order))
 
     def _check(self, number: int, item: Item, rng: random.Random) -> Trial:
         """A trial, noted, that says by beeps what to answer."""

@@ -40,7 +40,7 @@ BALANCED = {  # over the lists
     "similarity": "systems and the order that they come in",
     "ab": "pairs of systems, their order, and which of two comes first",
     "abx": "pairs of systems, their order, which of two comes first and which of them is X",
-    "mushra": "the order of items and that of the stimuli in a trial",
+    "mushra": "the orders of the stimuli in a trial",
 }
 GROUNDS = {  # what a reason to leave a listener out says -> what a paper says
     "attention checks": "for failed attention checks",
@@ -158,10 +158,22 @@ def _design(test: Test) -> str:
         said += f", with {listed(more)}"
     if len(test.lists) > 1:
         said += (
-            f"; {BALANCED[test.method_name]} are balanced, by Williams squares, over "
+            f"; {_balanced(test)} are balanced, by Williams squares, over "
             f"{count(len(test.lists), 'list')}, of which each listener got one"
         )
     return f"{said}."
+
+
+def _balanced(test: Test) -> str:
+    """What is, over the lists; where all systems share a trial, items' places if they are."""
+    said = BALANCED[test.method_name]
+    if not test.method.together:
+        return said
+    asked = [[t.trial for t in turns if test.trials[t.trial].kind == TRIAL] for turns in test.lists]
+    places = Counter(place for trials in asked for place in enumerate(trials))
+    whole = len({trial for trials in asked for trial in trials}) ** 2
+    is_balanced = len(places) == whole and len(set(places.values())) == 1
+    return f"the places of items and {said}" if is_balanced else said
 
 
 def _intervals(analysis: Analysis) -> str:
