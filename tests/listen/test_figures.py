@@ -17,11 +17,20 @@ pytest.importorskip("matplotlib", reason="the extra `listen` is not installed")
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
 
 from voiceconv.listen.analysis.analyse import Analysis, analyse
 from voiceconv.listen.answers import read_store
 from voiceconv.listen.methods import METHODS
-from voiceconv.listen.reporting.figures import PAPER, page_picture, panels, paper_figure, save
+from voiceconv.listen.reporting.figures import (
+    FONTS,
+    PAPER,
+    page_picture,
+    panels,
+    paper_figure,
+    paper_style,
+    save,
+)
 
 HOSTILE = '<script>alert("$x$")</script>'
 LONG = "a name that is much longer than anybody should ever give to a system"
@@ -185,6 +194,22 @@ def test_files_for_a_paper(tmp_path):
         assert first.read_bytes() == second.read_bytes()
     width, _ = struct.unpack(">II", (tmp_path / "a.png").read_bytes()[16:24])
     assert width == 3.5 * 200
+
+
+@pytest.mark.filterwarnings("error")
+def test_names_in_any_script_warn_of_nothing(tmp_path, capfd):
+    """Where no font is installed for them, too."""
+    names = ["日本語モデル", "한국어", "हिन्दी", "नमूना العربية", "emoji 🎧"]
+    means = {name: estimate(2.5 + n / 2, 2, 4.75) for n, name in enumerate(names)}
+    pairs = [contrast("mos", *pair, estimate(1, 0, 2), 0.5) for pair in itertools.pairwise(names)]
+    made = hand_made("mos", means, pairs, test=tiny_test("mos", systems=names))
+    for ending in ("png", "pdf", "svg"):
+        save(made, tmp_path / f"figure.{ending}")
+    assert texts(page_picture(panels(made)[0]))[-10::2] == names[::-1]
+    assert capfd.readouterr().err == ""
+    installed = {font.name for font in fontManager.ttflist}
+    family = paper_style()["font.family"]
+    assert family == ["sans-serif", *(name for name in FONTS if name in installed)]
 
 
 def test_no_state_of_matplotlib_is_touched():

@@ -4,7 +4,9 @@ One row a system or a comparison, its name above it: names may be long, and colu
 """
 
 import math
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +15,7 @@ import matplotlib
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from voiceconv.listen.analysis.analyse import Analysis, Estimate
@@ -46,6 +49,22 @@ from voiceconv.report.svg import DPI, PAGE, Colours, style, svg
 PAPER = Colours("#1d2024", "#53595f", "#cfd3d7", "#ffffff", "#1f66b1", "#bf5b12", "#2d7d4f")
 PAPER_DPI = 200
 FILLED = "Filled marks: p < 0.05 after Holm's correction."
+FONTS = (  # for names in any script: those of them that are installed come after the usual one
+    "Noto Sans",
+    "Noto Sans CJK JP",
+    "Noto Sans CJK SC",
+    "Source Han Sans",
+    "Hiragino Sans",
+    "PingFang SC",
+    "Yu Gothic",
+    "Microsoft YaHei",
+    "Malgun Gothic",
+    "WenQuanYi Zen Hei",
+    "Noto Sans Devanagari",
+    "Noto Sans Thai",
+    "Arial Unicode MS",
+    "Unifont",
+)
 _WIDTH = 385 / DPI  # inches of a panel, which a phone shows whole
 _PAPER_WIDTH, _MARGIN, _TITLE = 3.5, 0.06, 0.25  # inches of a paper's column
 _TEXT, _ROW = 0.72, 0.62  # of a paper's sizes to the page's
@@ -99,7 +118,7 @@ def panels(analysis: Analysis) -> list[Panel]:
 
 def page_picture(panel: Panel) -> Markup:
     """A panel in the page's colours."""
-    with matplotlib.rc_context(style(PAGE)):
+    with matplotlib.rc_context(style(PAGE)), _quiet():
         height, below = panel.height
         figure = Figure((_WIDTH, height + below))
         _place(figure, panel, PAGE, (0, below, _WIDTH, height))
@@ -107,10 +126,13 @@ def page_picture(panel: Panel) -> Markup:
 
 
 def save(analysis: Analysis, path: Path) -> None:
-    """Write the figure for a paper, in the format of the path's ending."""
+    """Write the figure for a paper, in the format of the path's ending.
+
+    Names in a script for which no font is installed come out as boxes, unlike those on the page.
+    """
     stamp = {".pdf": "CreationDate", ".svg": "Date"}.get(path.suffix.lower())
     figure = paper_figure(analysis)
-    with matplotlib.rc_context(paper_style()):
+    with matplotlib.rc_context(paper_style()), _quiet():
         figure.savefig(path, dpi=PAPER_DPI, metadata={stamp: None} if stamp else None)
 
 
@@ -147,7 +169,20 @@ def _place(
 
 def paper_style() -> dict[Any, Any]:
     """Settings under which a paper's figure is drawn, and saved."""
-    return style(PAPER, _TEXT) | {"figure.facecolor": "white", "savefig.facecolor": "white"}
+    installed = {font.name for font in fontManager.ttflist}
+    return style(PAPER, _TEXT) | {
+        "figure.facecolor": "white",
+        "savefig.facecolor": "white",
+        "font.family": ["sans-serif", *(name for name in FONTS if name in installed)],
+    }
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without matplotlib's warnings of characters that no font has."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+|Matplotlib currently does not support")
+        yield
 
 
 def _boxes(analysis: Analysis) -> Panel:
