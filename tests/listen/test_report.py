@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from listened import listened
+from made import contrast, estimate, hand_made
 from page_reader import Read
+from tiny_test import tiny_test
 
 pytest.importorskip("matplotlib", reason="the extra `listen` is not installed")
 pytest.importorskip("jinja2", reason="the extra `listen` is not installed")
@@ -19,9 +21,10 @@ from voiceconv.errors import InputError
 from voiceconv.listen.analysis.analyse import Analysis
 from voiceconv.listen.manifest import write_test
 from voiceconv.listen.methods import METHODS
-from voiceconv.listen.reporting.page import short_names
+from voiceconv.listen.reporting.page import render, short_names
 from voiceconv.listen.reporting.paragraph import paragraph
 from voiceconv.listen.reporting.report import COLUMNS, write_report
+from voiceconv.listen.reporting.report import rows as table_rows
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&"
 
@@ -96,12 +99,12 @@ def test_page_and_table_have_the_figures_of_the_analysis(made, method):
     assert list(rows[0]) == list(COLUMNS)
     for direction, systems in [("", analysis.systems), *analysis.directions.items()]:
         found = {one["system"]: one for one in rows if one["direction"] == direction}
-        for name, estimate in systems.items():
-            for column, value in zip(("estimate", "low", "high"), estimate, strict=False):
+        for name, figure in systems.items():
+            for column, value in zip(("estimate", "low", "high"), figure, strict=False):
                 said = float(found[name][column] or "nan")
                 assert said == pytest.approx(value, rel=1e-5, nan_ok=True)
             counts = [int(found[name][key]) for key in ("n", "n_listeners", "n_items")]
-            assert counts == list(estimate[3:])
+            assert counts == list(figure[3:])
     contrasts = [one for one in rows if one["first"]]
     assert len(contrasts) == len(analysis.contrasts) == 3
     for row, one in zip(contrasts, analysis.contrasts, strict=True):
@@ -172,6 +175,25 @@ def test_a_single_listener_gets_a_report_without_intervals(tmp_path):
         assert len(tested) == (method == "abx")
         assert "Of a single listener there are no intervals." in page({method: (folder,)}, method)
         assert "nan" not in (folder / "report.html").read_text().lower()
+
+
+def test_strengths_without_intervals_are_told_without_them():
+    means = {"alpha": estimate(-2.5), "beta": estimate(0.0), "gamma": estimate(2.5)}
+    prefers = contrast("ab", "alpha", "beta", estimate(1.0, 0.9, 1.0), 0.01)
+    analysis = hand_made("ab", means, [prefers], test=tiny_test("ab", systems=list(means)))
+    cells = [[one[key] for key in ("estimate", "low", "high", "n")] for one in table_rows(analysis)]
+    assert cells == [
+        ["-2.5", "", "", "240"], ["0", "", "", "240"], ["2.5", "", "", "240"],
+        ["1", "0.9", "1", "240"],
+    ]  # fmt: skip
+    text = render(analysis, {})
+    assert "nan" not in text.lower()
+    strengths = text[text.index("Table of systems") : text.index("Table of comparisons")]
+    assert re.findall('<span class="mean">(.*?)</span>(<span class="interval">)?', strengths) == [
+        ("2.50", ""), ("0.00", ""), ("−2.50", "")
+    ]  # fmt: skip
+    assert re.findall("<b style=.left:(.*?)%", strengths) == ["100.0", "50.0", "0.0"]
+    assert "they have no intervals, for half a choice" in text
 
 
 def test_the_same_answers_give_the_same_files(made, tmp_path):
