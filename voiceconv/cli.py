@@ -2,8 +2,10 @@
 
 import json
 import logging
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -28,6 +30,7 @@ app.add_typer(cli_listen.app, name="listen")
 def main() -> None:
     """Run; an InputError becomes one sentence and exit code 2, a RunError one and exit code 1."""
     logging.basicConfig(format="voiceconv: %(message)s", stream=sys.stderr)
+    before = signal.signal(signal.SIGTERM, _terminate)
     try:
         app(prog_name="voiceconv")
     except (InputError, RunError) as error:
@@ -42,6 +45,13 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """SIGTERM ends a command as Ctrl-C does: what is half written goes."""
+    sys.exit(128 + number)
 
 
 @app.command()

@@ -1,6 +1,10 @@
 """Whole listening tests of three systems in two directions, as recipes leave their folders."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -436,3 +440,20 @@ def test_progress_counts_each_stimulus_twice(tmp_path, corpus):
     )
     total = 2 * len(test.stimuli)
     assert seen == [(number, total) for number in range(1, total + 1)]
+
+
+def test_a_build_that_is_terminated_leaves_nothing(tmp_path, corpus):
+    options = [f"--system={name}={folder}" for name, folder in systems_of(corpus)]
+    command = "from voiceconv.cli import main; main()"
+    arguments = ["listen", "build", *options, "--test", "ab", "-o", str(tmp_path / "test")]
+    process = subprocess.Popen([sys.executable, "-c", command, *arguments])
+    try:
+        deadline = time.monotonic() + 60
+        while not any(tmp_path.glob(".test.*")):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.005)
+        process.terminate()
+        assert process.wait(30) == 128 + signal.SIGTERM
+    finally:
+        process.kill()
+    assert list(tmp_path.iterdir()) == []
