@@ -157,6 +157,9 @@ class Listener:
             self.press("ArrowUp")
             self.press("ArrowDown")
 
+    def _broken(self) -> None:
+        raise AssertionError(self.page.text_content("main"))
+
     def _loading(self) -> None:
         self._wait("document.querySelector('main').dataset.page !== 'loading'")
 

@@ -17,12 +17,19 @@ export class Denied extends Refused {
   }
 }
 
-/** fetch, relative to the page; throws Away or Denied unless it succeeds. */
+/** fetch, relative to the page, to its last byte; throws Away or Denied unless it succeeds. */
 export async function request(path, options = {}) {
-  const response = await fetch(path, options).catch(() => null);
+  const response = await whole(path, options).catch(() => null);
   if (!response || response.status >= 500 || response.status === 429) throw new Away(path);
   if (!response.ok) throw new Denied(response.status, await reason(response));
   return response;
+}
+
+/** A response that is here: a server may go away in the middle of one. */
+async function whole(path, options) {
+  const response = await fetch(path, options);
+  const body = await response.arrayBuffer();
+  return new Response(body.byteLength > 0 ? body : null, response); // 204 may have none
 }
 
 /** Attempt until the server is there; the listener is told, once, that it is not. */
