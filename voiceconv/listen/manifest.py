@@ -76,6 +76,11 @@ class Trial:
     x: str | None = None
     expected: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
+    @property
+    def sounds(self) -> set[str]:
+        """All stimuli that can be heard in it."""
+        return {*self.shown, *filter(None, [self.reference, self.x])}
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -224,9 +229,8 @@ def _check(test: Test) -> None:
     for stimulus in test.stimuli.values():
         test.systems[stimulus.system]
     for trial in test.trials.values():
-        named = [*trial.shown, trial.reference, trial.x]
-        for stimulus_id in filter(None, named):
-            test.stimuli[stimulus_id]
+        for name in trial.sounds:
+            test.stimuli[name]
     for turns in test.lists:
         for turn in turns:
             if sorted(turn.order) != sorted(test.trials[turn.trial].shown):

@@ -181,7 +181,7 @@ def _answer(test: Test, path: Path, saved: _Saved, given: _Then) -> Answer:
         test.method.check(turn.order, given.values)
     except ValueError as error:
         raise InputError(f"{path}, trial {trial.id}: {error}") from None
-    if not given.heard.keys() <= {*turn.order, trial.reference, trial.x}:
+    if not given.heard.keys() <= trial.sounds:
         raise InputError(f"{path}, trial {trial.id}: heard names a stimulus that is not in it")
     at = given.answered if _EARLIEST <= given.answered <= _LATEST else _modified(path)
     answered = at.astimezone(UTC).isoformat(timespec="milliseconds")

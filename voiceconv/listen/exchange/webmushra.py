@@ -33,6 +33,7 @@ from voiceconv.listen.exchange.webmushra_pages import (
     trial_key,
 )
 from voiceconv.listen.manifest import PAGE, Test, Trial
+from voiceconv.listen.serving.tables import FORMULA, harmless
 
 FOLDER = "webmushra"
 _HEADER = """\
@@ -41,8 +42,7 @@ _HEADER = """\
 """
 _SESSION = re.compile(r"[\w-]{1,64}", re.ASCII)
 _CORRECT, _INCORRECT = "correct", "incorrect"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run; gets a quote in front
-_QUOTED = tuple(f"'{sign}" for sign in _FORMULA)
+_QUOTED = tuple(f"'{sign}" for sign in FORMULA)
 _NO_ANSWER = {"", "NA", "unknown"}  # a page that was passed by
 # Our name for a column: webMUSHRA's, pymushra's.
 _COLUMNS = {
@@ -175,7 +175,7 @@ def _rows(test: Test, answer: Answer) -> Iterator[list[object]]:
     """What follows the trial's id."""
     trial = test.trials[answer.trial]
     milliseconds = round(answer.seconds * 1000)
-    comment = f"'{answer.comment}" if answer.comment.startswith(_FORMULA) else answer.comment
+    comment = harmless(answer.comment)
     if test.method.together:
         hidden = hidden_reference(test, trial)
         for stimulus, value in answer.values.items():

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-import jinja2
 from fastapi import APIRouter, Depends, Header, HTTPException, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
@@ -17,6 +16,7 @@ from voiceconv.listen.exchange.webmushra import webmushra_csv
 from voiceconv.listen.manifest import ATTENTION, TRAINING, TRIAL, Test
 from voiceconv.listen.serving.guards import Attempts, basic_password, same
 from voiceconv.listen.serving.tables import answers_csv
+from voiceconv.report.templating import template
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_ROWS = 200  # listeners that are shown
@@ -37,15 +37,7 @@ class Admin:
         self.test = test
         self._password = password
         self._attempts = Attempts(clock)
-        environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(TEMPLATES),
-            autoescape=True,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            undefined=jinja2.StrictUndefined,
-        )
-        environment.filters["minute"] = _minute
-        self._template = environment.get_template("admin.html")
+        self._template = template("admin.html", __package__)
         self.router = APIRouter(prefix="/admin", dependencies=[Depends(self._let_in)])
         self.router.get("")(self.overview)
         self.router.get("/answers.csv")(self.answers)
@@ -116,6 +108,7 @@ def overview(folder: Path, test: Test) -> dict[str, Any]:
             for one in progress.listeners[: -MOST_ROWS - 1 : -1]
         ],
         "comments": [{"one": one, "trial": test.trials[one.trial]} for one in progress.comments],
+        "minute": _minute,
         "version": __version__,
     }
 

@@ -123,8 +123,7 @@ class Api:
             self.test.method.check(turn.order, given.values)
         except ValueError as error:
             raise HTTPException(422, str(error)) from None
-        trial = self.test.trials[turn.trial]
-        if not given.heard.keys() <= {*turn.order, trial.reference, trial.x}:
+        if not given.heard.keys() <= self.test.trials[turn.trial].sounds:
             raise HTTPException(422, "heard names a stimulus that is not in this trial")
         try:
             n_answered = self.store.answer(Answer(listener.id, **given.model_dump()))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from voiceconv.listen.answers import Answer, Listener
 from voiceconv.listen.manifest import Test
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run begins with one of them
 COLUMNS = (
     "test",
     "method",
@@ -81,9 +82,12 @@ def _csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def _cell(cell: object) -> object:
-    """Numbers without a needless .0; text that a spreadsheet would run as a formula, quoted."""
+    """Numbers without a needless .0, harmless text."""
     if isinstance(cell, float) and cell.is_integer():
         return int(cell)
-    if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return f"'{cell}"
-    return cell
+    return harmless(cell) if isinstance(cell, str) else cell
+
+
+def harmless(text: str) -> str:
+    """With a quote in front where a spreadsheet would run it as a formula."""
+    return f"'{text}" if text.startswith(FORMULA) else text
