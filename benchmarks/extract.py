@@ -18,9 +18,9 @@ import torch
 from common import report
 
 from voiceconv import audio
-from voiceconv.choices import features_node
+from voiceconv.commands.choices import features_node
 from voiceconv.data.extract import extract
-from voiceconv.data.manifest import Utterance, read_data_dir, write_data_dir
+from voiceconv.data.kaldi import Utterance, read_data_dir, write_data_dir
 
 RATE = 24000
 

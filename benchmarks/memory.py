@@ -18,7 +18,7 @@ import soundfile
 import yaml
 from common import report
 
-from voiceconv.model_directory import CONFIG, find_model
+from voiceconv.converter.directory import CONFIG, find_model
 
 MIB = 1 << 20
 UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss: bytes there, KiB elsewhere

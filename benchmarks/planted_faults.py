@@ -24,7 +24,7 @@ from common import report
 
 from voiceconv import audio
 from voiceconv.check.doctor import Report, examine
-from voiceconv.check.mend import mend
+from voiceconv.check.fix import mend
 
 with warnings.catch_warnings():  # pyworld 0.3.5 asks pkg_resources for its own version, which warns
     warnings.simplefilter("ignore")

@@ -14,7 +14,7 @@ import torch
 
 from voiceconv import Converter, audio
 from voiceconv.metrics.speaker_similarity import SpeakerEncoder, mean_embedding, similarity
-from voiceconv.metrics.waves import SAMPLE_RATE
+from voiceconv.metrics.wave_input import SAMPLE_RATE
 
 STRANGERS = ("kathleen", "kerstin")
 

@@ -53,8 +53,8 @@ def noise_dump(folder: Path, node: dict[str, object]) -> Path:
 def measure(experiment: str, phase: str, threads: int, more: list[str], result: str) -> None:
     """In a process: seconds a step, and the peak of memory, to a file."""
     from voiceconv.build import compose_config
-    from voiceconv.train import prepare_trainer
-    from voiceconv.train_vocoder import prepare_vocoder_trainer
+    from voiceconv.commands.train import prepare_trainer
+    from voiceconv.commands.vocoder_train import prepare_vocoder_trainer
 
     torch.set_num_threads(threads)
     is_vocoder = experiment.startswith(("vocos", "hifigan"))

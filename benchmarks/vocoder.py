@@ -22,8 +22,8 @@ from common import machine, parser
 from convert import STAGES, convert_file, lengthened
 
 from voiceconv import audio
+from voiceconv.commands.export import export
 from voiceconv.converter import Converter
-from voiceconv.export import export
 from voiceconv.vocoders.neural import NeuralVocoder
 
 THREADS = (1, 2)

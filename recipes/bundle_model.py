@@ -12,8 +12,8 @@ from pathlib import Path
 from safetensors.torch import load_file, save_file
 
 from voiceconv import Converter
+from voiceconv.converter.directory import BUNDLED, WEIGHTS
 from voiceconv.files import replacing
-from voiceconv.model_directory import BUNDLED, WEIGHTS
 from voiceconv.vocoders import directory
 
 

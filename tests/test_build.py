@@ -81,7 +81,7 @@ FOREIGN = [
     "torch.nn.Linear",
     "hydra.utils.instantiate",
     "voiceconv.build.build",
-    "voiceconv.train.train_command",
+    "voiceconv.commands.train.train_command",
     "voiceconv.data.archive.ArchiveWriter",
     "voiceconvolution.features.Evil",
     "torch.optimism.Evil",

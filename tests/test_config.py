@@ -10,6 +10,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from voiceconv.build import build, compose_config
+from voiceconv.commands.train import prepare_trainer
 from voiceconv.data.archive import ArchiveWriter
 from voiceconv.errors import InputError
 from voiceconv.features import DomainStats, FeatureExtractor, Features, MelSpectrogram, save_stats
@@ -18,7 +19,6 @@ from voiceconv.models.base import WaveGenerator
 from voiceconv.objectives import PLAYERS
 from voiceconv.objectives.cyclegan import KINDS, FillingInFrames, WholeFrames
 from voiceconv.objectives.vocoder import Vocoding
-from voiceconv.train import prepare_trainer
 
 CONF = Path(str(files("voiceconv.conf")))
 ALL = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))

@@ -1,6 +1,6 @@
 """What files say of how they were made."""
 
-from voiceconv.model_directory import digest
+from voiceconv.converter.directory import digest
 from voiceconv.provenance import CONVERSION, read_conversions, write_conversion
 
 MADE = {"model": "ours", "sha256": "a" * 64, "source": None, "target": "B"}

@@ -12,8 +12,8 @@ import pytest
 import soundfile
 
 from voiceconv.build import build, compose_config
+from voiceconv.converter.directory import digest
 from voiceconv.features import FeatureExtractor
-from voiceconv.model_directory import digest
 
 ROOT = Path(__file__).parents[1]
 EGS = sorted(path.parent for path in ROOT.glob("egs/*/*/run.sh"))

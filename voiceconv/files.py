@@ -83,3 +83,8 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
                 f"another process is {doing} {folder}; wait for it, or choose another folder"
             ) from None
         yield
+
+
+def printable(path: Path | str) -> str:
+    """A path as messages show it: on one line, whatever it holds."""
+    return str(path) if str(path).isprintable() else repr(str(path))

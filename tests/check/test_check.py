@@ -15,11 +15,11 @@ from tiny_model import make_cli, record
 from voices import RATE, as_wave, corpus, in_this_process, sentence
 
 from voiceconv import audio
-from voiceconv.check import doctor, mend
+from voiceconv.check import doctor, fix
 from voiceconv.check.corpus import read_corpus
 from voiceconv.check.doctor import examine, experiment_needs
 from voiceconv.check.measure import clipped_share
-from voiceconv.data.manifest import read_data_dir
+from voiceconv.data.kaldi import read_data_dir
 from voiceconv.data.prepare import prepare
 from voiceconv.errors import InputError
 
@@ -27,7 +27,7 @@ from voiceconv.errors import InputError
 @pytest.fixture
 def voiceconv(monkeypatch, capsys):
     """The command line, in this process; synthetic voices say nothing to a speaker encoder."""
-    for module in (doctor, mend):
+    for module in (doctor, fix):
         monkeypatch.setattr(module, "run_tasks", in_this_process)
     monkeypatch.setattr(doctor, "_why_no_voices", lambda items: "not in tests")
     return make_cli(monkeypatch, capsys)

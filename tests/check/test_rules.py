@@ -11,7 +11,7 @@ from voiceconv.check.evidence import Evidence, Needs, usual_rate
 from voiceconv.check.fingerprint import Fingerprint
 from voiceconv.check.measure import Measurements
 from voiceconv.check.rules import apply_rules, octave_share, same_recording
-from voiceconv.data.manifest import Utterance
+from voiceconv.data.kaldi import Utterance
 
 FINE = Measurements(
     seconds=4.0, sample_rate=24000, peak=0.5, clipped=0.0, dc=0.0, dc_ratio=0.0, loudness=-23.0,

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 from tiny_model import record
 
-from voiceconv.data.workers import Outcome
 from voiceconv.errors import InputError
+from voiceconv.workers import Outcome
 
 RATE = 16000
 Wave = NDArray[np.float64]

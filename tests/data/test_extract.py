@@ -17,7 +17,7 @@ import yaml
 from voiceconv import audio
 from voiceconv.data.archive import Archive
 from voiceconv.data.extract import extract
-from voiceconv.data.manifest import Utterance, read_data_dir, read_table, write_data_dir
+from voiceconv.data.kaldi import Utterance, read_data_dir, read_table, write_data_dir
 from voiceconv.errors import InputError, RunError
 from voiceconv.features.mel import MelSpectrogram
 from voiceconv.features.world import World

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from voiceconv.data.manifest import Utterance, read_data_dir, write_data_dir
+from voiceconv.data.kaldi import Utterance, read_data_dir, write_data_dir
 from voiceconv.data.prepare import SplitSummary, prepare
 from voiceconv.data.splits import split_by_seed
 from voiceconv.errors import InputError

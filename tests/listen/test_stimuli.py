@@ -10,7 +10,7 @@ import torch
 from tiny import vowel
 
 from voiceconv import audio
-from voiceconv.data.manifest import Utterance
+from voiceconv.data.kaldi import Utterance
 from voiceconv.errors import InputError
 from voiceconv.listen.building.signals import anchor
 from voiceconv.listen.building.stimuli import Sound, Wave, levels, render, write

@@ -13,7 +13,7 @@ from voiceconv.metrics.analysis import (
     pair,
     pyworld,
 )
-from voiceconv.metrics.waves import scale_to_peak
+from voiceconv.metrics.wave_input import scale_to_peak
 
 
 def analysis(power, f0, c1, **protocol) -> Analysis:

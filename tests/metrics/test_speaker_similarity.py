@@ -8,7 +8,7 @@ from test_copy_synthesis import speech
 
 from voiceconv.errors import InputError
 from voiceconv.metrics import speaker_similarity as similarity
-from voiceconv.metrics import waves
+from voiceconv.metrics import wave_input
 
 
 def test_similarity_by_hand():
@@ -63,8 +63,8 @@ def test_a_missing_package_is_named_with_its_remedy(monkeypatch):
 
 
 def test_scale_to_peak():
-    np.testing.assert_allclose(waves.scale_to_peak(np.array([0.1, -0.2])), [0.4, -0.8])
-    assert not waves.scale_to_peak(np.zeros(3)).any()
+    np.testing.assert_allclose(wave_input.scale_to_peak(np.array([0.1, -0.2])), [0.4, -0.8])
+    assert not wave_input.scale_to_peak(np.zeros(3)).any()
 
 
 def test_encoder_hears_no_level_and_refuses_silence():

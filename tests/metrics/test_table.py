@@ -18,7 +18,7 @@ from voiceconv.metrics import (
     naturalness,
     prosody,
     speaker_similarity,
-    waves,
+    wave_input,
 )
 
 NEEDS = {"reference", "target_train", "source_train", "text", "copy_of"}
@@ -94,4 +94,4 @@ def test_a_stamp_is_plain_and_tells_versions():
     assert level.protocol()["loudness"] == "ITU-R BS.1770-4"
     assert modulation_spectrum.protocol()["segment"] == 256
     assert copy_synthesis.protocol("stft_distance")["resolutions"][0] == (1024, 600, 120)
-    assert waves.PEAK == 0.8
+    assert wave_input.PEAK == 0.8

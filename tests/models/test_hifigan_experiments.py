@@ -10,13 +10,13 @@ from networks import waves
 from omegaconf import DictConfig, OmegaConf
 
 from voiceconv.build import build, compose_config
+from voiceconv.commands.vocoder_train import prepare_vocoder_trainer
 from voiceconv.data.archive import ArchiveWriter
 from voiceconv.features import MelSpectrogram
 from voiceconv.models.hifigan import HifiGan
 from voiceconv.models.layers import fold_weight_norm
 from voiceconv.objectives import PLAYERS
 from voiceconv.objectives.vocoder import Vocoding
-from voiceconv.train_vocoder import prepare_vocoder_trainer
 from voiceconv.vocoders import NeuralVocoder
 from voiceconv.vocoders.directory import read_vocoder
 

@@ -31,8 +31,8 @@ LOG = (
     "[2026-11-21 13:50:02,261][voiceconv.training.tracker][INFO] - step 100: cycle 1.015\n"
     "[2026-11-21 13:50:22,539][voiceconv.training.tracker][INFO] - step 200: doctor: the "
     "generator hands its input on\n"
-    "[2026-11-21 13:50:43,409][voiceconv.validation][WARNING] - no validation audio of u9\n"
-    "[2026-11-21 13:51:43,409][voiceconv.validation][WARNING] - no validation audio of u9\n"
+    "[2026-11-21 13:50:43,409][voiceconv.runs.validation][WARNING] - no validation audio of u9\n"
+    "[2026-11-21 13:51:43,409][voiceconv.runs.validation][WARNING] - no validation audio of u9\n"
 )
 
 

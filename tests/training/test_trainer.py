@@ -289,7 +289,7 @@ def test_without_an_average_the_translator_ships(tmp_path):
 
 
 def test_everything_is_logged(tmp_path, monkeypatch):
-    monkeypatch.setattr("voiceconv.training.doctor.CHECK_EVERY", 2)
+    monkeypatch.setattr("voiceconv.training.health.CHECK_EVERY", 2)
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     trainer(tmp_path, 4, log_every=2).run()

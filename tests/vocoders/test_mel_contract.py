@@ -7,10 +7,10 @@ import torch
 import yaml
 from tiny_model import MEL_CONFIG, make_cli, make_converter, record, speech
 
+from voiceconv.commands.train import require_same_frames
 from voiceconv.errors import InputError
 from voiceconv.features import Features, MelSpectrogram
 from voiceconv.models.vocos import Vocos
-from voiceconv.train import require_same_frames
 from voiceconv.vocoders import GriffinLim
 from voiceconv.vocoders.directory import write_vocoder
 from voiceconv.vocoders.neural import NeuralVocoder

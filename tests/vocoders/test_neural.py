@@ -9,8 +9,8 @@ import yaml
 from tiny_model import MEL, MEL_CONFIG, make_cli, make_converter, record, speech
 from torch import Tensor
 
-from voiceconv import model_directory
 from voiceconv.converter import Converter
+from voiceconv.converter import directory as model_directory
 from voiceconv.errors import InputError
 from voiceconv.features import Features, MelSpectrogram
 from voiceconv.models.base import WaveGenerator

@@ -1,5 +1,5 @@
 """What a trained model has to beat: conversions that need no GAN, through the same converter."""
 
-from voiceconv.baselines.ladder import BASELINES, identify, open_converter
+from voiceconv.baselines.registry import BASELINES, open_baseline
 
-__all__ = ["BASELINES", "identify", "open_converter"]
+__all__ = ["BASELINES", "open_baseline"]

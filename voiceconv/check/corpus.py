@@ -8,7 +8,7 @@ lists `SPEAKER.train`, `.val`, `.test` and maybe `.paired`, says which utterance
 from dataclasses import dataclass
 from pathlib import Path
 
-from voiceconv.data.manifest import Utterance, is_data_dir, read_data_dir, read_table
+from voiceconv.data.kaldi import Utterance, is_data_dir, read_data_dir, read_table
 from voiceconv.data.prepare import sound_files, word
 from voiceconv.data.splits import SPLITS, split_by_lists
 from voiceconv.errors import InputError

@@ -16,12 +16,11 @@ from voiceconv.check.evidence import Evidence, Finding, Needs
 from voiceconv.check.fingerprint import find_matches
 from voiceconv.check.measure import F0_FLOOR, Embed, Measurements, measure
 from voiceconv.check.rules import apply_rules
-from voiceconv.data.workers import run_tasks
 from voiceconv.errors import InputError
 from voiceconv.features import FeatureExtractor
 from voiceconv.metrics.speaker_similarity import SpeakerEncoder
-
-ProgressCallback = Callable[[int, int], None]  # utterances done, and in all
+from voiceconv.progress import Progress
+from voiceconv.workers import run_tasks
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ def examine(
     data: Path | str,
     experiment: str | None = None,
     jobs: int | None = None,
-    progress: ProgressCallback | None = None,
+    progress: Progress | None = None,
 ) -> Report:
     """Examine DATA (see `corpus.py`) in `jobs` processes (all cores). Raises InputError.
 
@@ -128,7 +127,7 @@ def _why_no_voices(items: Sequence[Item]) -> str | None:
 
 
 def _measure_all(
-    items: Sequence[Item], jobs: int | None, voices: bool, progress: ProgressCallback | None
+    items: Sequence[Item], jobs: int | None, voices: bool, progress: Progress | None
 ) -> tuple[dict[Item, Measurements], dict[Item, str]]:
     """Measurements of what can be read, and why the rest cannot, each in the order of `items`."""
     measured: dict[Item, Measurements] = {}

@@ -16,8 +16,6 @@ from typing import Any, NamedTuple
 
 import torch
 import yaml
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from voiceconv import audio
@@ -29,17 +27,16 @@ from voiceconv.data.archive import (
     read_scp,
     write_scp,
 )
-from voiceconv.data.manifest import Utterance, is_data_dir, read_data_dir, write_data_dir
+from voiceconv.data.kaldi import Utterance, is_data_dir, read_data_dir, write_data_dir
 from voiceconv.data.splits import SPLITS
-from voiceconv.data.workers import GiveUp, Outcome, run_tasks
 from voiceconv.errors import InputError, RunError
 from voiceconv.features.base import FeatureExtractor, Features, differences
 from voiceconv.files import locked, replace_text
+from voiceconv.progress import Progress
+from voiceconv.workers import GiveUp, Outcome, run_tasks
 
 # The order of writing: an utterance that is in feats is in the others.
 _KINDS = ("waves", "ap", "f0", "feats")
-
-ProgressCallback = Callable[[int, int], None]  # utterances done, and in all
 
 
 @dataclass
@@ -74,7 +71,7 @@ def extract(
     waves: bool = False,
     retries: int = 2,
     strict: bool = False,
-    progress: ProgressCallback | None = None,
+    progress: Progress | None = None,
 ) -> list[SplitResult]:
     """Extract the features of DATA, a split or a folder of splits, in `jobs` processes (all cores).
 
@@ -125,7 +122,7 @@ def _collect(
     done: _Done,
     results: Mapping[Path, SplitResult],
     strict: bool,
-    progress: ProgressCallback,
+    progress: Progress,
 ) -> None:
     """Note what is done and what failed, as it comes."""
     total = sum(result.n_utterances for result in results.values())
@@ -139,18 +136,6 @@ def _collect(
         else:
             results[task.folder].failed[task.utterance.id] = error
         progress(number, total)
-
-
-@contextmanager
-def progress_bar(description: str = "extract") -> Iterator[ProgressCallback]:
-    """Give a callback for `extract` that draws a bar with the time left on stderr."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    console = Console(stderr=True)
-    # without a terminal it would leave a line, finished or not, before what has gone wrong
-    quiet = not console.is_terminal
-    with Progress(*columns, TimeRemainingColumn(), console=console, disable=quiet) as bar:
-        task = bar.add_task(description, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _read_splits(data_dir: Path, dump_dir: Path) -> dict[Path, list[Utterance]]:

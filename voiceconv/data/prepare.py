@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from voiceconv import audio
-from voiceconv.data.manifest import (
+from voiceconv.data.kaldi import (
     Utterance,
     is_data_dir,
     read_data_dir,

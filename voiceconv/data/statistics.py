@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from voiceconv.data.archive import Archive, FloatArray
-from voiceconv.data.manifest import read_table
+from voiceconv.data.kaldi import read_table
 from voiceconv.errors import InputError
 from voiceconv.features.base import Features
 from voiceconv.features.stats import DomainStats, load_stats, save_stats

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from voiceconv import __version__
-from voiceconv.data.manifest import Utterance
+from voiceconv.data.kaldi import Utterance
 from voiceconv.errors import InputError
 from voiceconv.evaluation import inputs
 from voiceconv.evaluation.bootstrap import summary

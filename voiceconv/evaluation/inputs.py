@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from voiceconv.data.manifest import Utterance, is_data_dir, read_data_dir, read_table
+from voiceconv.data.kaldi import Utterance, is_data_dir, read_data_dir, read_table
 from voiceconv.data.prepare import sound_files
 from voiceconv.errors import InputError
 

@@ -15,8 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from voiceconv import audio
-from voiceconv.data.manifest import Utterance
-from voiceconv.data.workers import run_tasks
+from voiceconv.data.kaldi import Utterance
 from voiceconv.errors import InputError, RunError
 from voiceconv.evaluation.inputs import Case
 from voiceconv.evaluation.protocol import Protocol
@@ -33,7 +32,8 @@ from voiceconv.metrics import (
 )
 from voiceconv.metrics.analysis import analyse, pair
 from voiceconv.metrics.intelligibility import CommandRecogniser, PocketSphinx, Recogniser
-from voiceconv.metrics.waves import SAMPLE_RATE
+from voiceconv.metrics.wave_input import SAMPLE_RATE
+from voiceconv.workers import run_tasks
 
 Wave = NDArray[np.float32]
 Progress = Callable[[int, int], None]  # recordings done, and in all

@@ -24,7 +24,7 @@ from voiceconv.metrics import (
     naturalness,
     prosody,
     speaker_similarity,
-    waves,
+    wave_input,
 )
 from voiceconv.metrics.analysis import DEFAULT, MelCepstralProtocol
 from voiceconv.metrics.intelligibility import Recogniser
@@ -91,9 +91,9 @@ def stamp(
             "commit": commit(),
             "python": platform.python_version(),
             **{package: version(package) for package in ("numpy", "torch", "soxr")},
-            "sample_rate": waves.SAMPLE_RATE,
+            "sample_rate": wave_input.SAMPLE_RATE,
             "resampler": protocol.resampler,
-            "peak": waves.PEAK,
+            "peak": wave_input.PEAK,
             "utterances": digest(stems),
             "n_utterances": len(stems),
             "seed": seed,

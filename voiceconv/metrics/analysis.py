@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from voiceconv.data.alignment import align
 from voiceconv.features.mel_cepstrum import MelCepstrum
-from voiceconv.metrics.waves import SAMPLE_RATE, scale_to_peak
+from voiceconv.metrics.wave_input import SAMPLE_RATE, scale_to_peak
 
 with warnings.catch_warnings():  # pyworld 0.3.5 asks pkg_resources for its own version, which warns
     warnings.simplefilter("ignore")

@@ -34,9 +34,9 @@ import librosa
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceconv.metrics import analysis, prosody, waves
+from voiceconv.metrics import analysis, prosody, wave_input
 from voiceconv.metrics.analysis import DEFAULT, Search, find_f0
-from voiceconv.metrics.waves import SAMPLE_RATE, scale_to_peak
+from voiceconv.metrics.wave_input import SAMPLE_RATE, scale_to_peak
 from voiceconv.optional import load
 
 RESOLUTIONS = ((1024, 600, 120), (2048, 1200, 240), (512, 240, 50))  # FFT, window, hop in samples
@@ -50,8 +50,8 @@ Contour = NDArray[np.float64]
 
 def validate(reference: NDArray[np.floating], estimated: NDArray[np.floating]) -> None:
     """Raise ValueError on waves that are no original and copy; warn where one is silent."""
-    waves.validate(reference, "the original")
-    waves.validate(estimated, "the copy")
+    wave_input.validate(reference, "the original")
+    wave_input.validate(estimated, "the copy")
     if abs(len(reference) - len(estimated)) > TOLERANCE:
         raise ValueError(
             f"the copy is {len(estimated) / SAMPLE_RATE:.3f} s long and its original "

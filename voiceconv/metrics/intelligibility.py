@@ -2,8 +2,8 @@
 
 Conventions
 -----------
-Waves are (N,) floating point at 16 kHz, scaled to a peak of 0.8 (see waves.py), and a recogniser is
-given 16 bit samples of the whole utterance. Both texts are normalised: compatibility forms unified
+Waves are (N,) floating point at 16 kHz, scaled to a peak of 0.8 (wave_input.py); a recogniser gets
+16 bit samples of the whole utterance. Both texts are normalised: compatibility forms unified
 (NFKC), lower case, apostrophes dropped ("it's" is "its"), other punctuation and symbols a space,
 white space a single space. Numerals stay numerals: write texts as they are spoken. An error rate is
 in % of the reference's length and passes 100 where much is inserted. Over a corpus, rates are
@@ -38,8 +38,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceconv.errors import InputError, RunError
-from voiceconv.metrics import waves
-from voiceconv.metrics.waves import SAMPLE_RATE, scale_to_peak
+from voiceconv.metrics import wave_input
+from voiceconv.metrics.wave_input import SAMPLE_RATE, scale_to_peak
 from voiceconv.optional import load
 
 APOSTROPHES = "'\u2019\u02bc"
@@ -64,7 +64,7 @@ def validate(reference: str) -> None:
 
 def pcm(wave: NDArray[np.floating]) -> bytes:
     """(N,) at 16 kHz -> 16 bit samples at a peak of 0.8, little endian."""
-    waves.validate(wave)
+    wave_input.validate(wave)
     return np.round(scale_to_peak(wave) * 32767).astype("<i2").tobytes()
 
 

@@ -24,8 +24,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from voiceconv.loudness import loudness
-from voiceconv.metrics import waves
+from voiceconv.audio.bs1770 import loudness
+from voiceconv.metrics import wave_input
 
 FULL_SCALE = 32767 / 32768
 FRAME = 0.02  # seconds
@@ -36,7 +36,7 @@ def validate(wave: NDArray[np.floating], sample_rate: int) -> None:
     """Raise ValueError on a wave that cannot be measured; warn where it is silent."""
     if sample_rate <= 0:
         raise ValueError(f"a sample rate of {sample_rate} Hz; give the file's own")
-    waves.validate(wave)
+    wave_input.validate(wave)
 
 
 def peak(wave: NDArray[np.floating]) -> float:

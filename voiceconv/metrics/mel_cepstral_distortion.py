@@ -2,7 +2,7 @@
 
 Conventions
 -----------
-Waves are (N,) floating point at 16 kHz, scaled to a peak of 0.8 (see waves.py). By default
+Waves are (N,) floating point at 16 kHz, scaled to a peak of 0.8 (see wave_input.py). By default
 mel-cepstra are (T, 24) float64: coefficients 1 to 24 of SPTK's definition, alpha 0.42, of
 CheapTrick's envelope every 5 ms, with F0 by dio and stonemask. c0 is left out, as are frames more
 than 40 dB below the loudest, where the power of a frame is the sum of its envelope. Another
@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceconv.data.alignment import align
-from voiceconv.metrics import waves
+from voiceconv.metrics import wave_input
 from voiceconv.metrics.analysis import (
     DEFAULT,
     Frames,
@@ -44,8 +44,8 @@ DECIBEL = 10 / np.log(10) * np.sqrt(2)
 
 def validate(reference: NDArray[np.floating], estimated: NDArray[np.floating]) -> None:
     """Raise ValueError on waves that cannot be compared; warn where one is silent."""
-    waves.validate(reference, "the reference")
-    waves.validate(estimated, "the estimate")
+    wave_input.validate(reference, "the reference")
+    wave_input.validate(estimated, "the estimate")
 
 
 def distortion(reference: Frames, estimated: Frames) -> float:

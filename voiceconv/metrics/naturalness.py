@@ -2,7 +2,7 @@
 
 Conventions
 -----------
-Waves are (N,) floating point at 16 kHz, scaled to a peak of 0.8 (see waves.py); DNSMOS hears level:
+Waves are (N,) floating point at 16 kHz, at a peak of 0.8 (wave_input.py): DNSMOS hears level,
 the same recordings at a peak of 0.1 score 0.1 higher. Waves shorter than 9.01 s are repeated until
 they are longer, as speechmos does, and windows of 9.01 s are scored every second: 0.4 s of work
 each, so that an utterance of 2 s, repeated to 16, takes seven times as long as one of 9 s.
@@ -25,8 +25,8 @@ from importlib.metadata import version
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceconv.metrics import waves
-from voiceconv.metrics.waves import SAMPLE_RATE, scale_to_peak
+from voiceconv.metrics import wave_input
+from voiceconv.metrics.wave_input import SAMPLE_RATE, scale_to_peak
 from voiceconv.optional import load
 
 THEIRS = {"dnsmos": "ovrl_mos", "dnsmos_signal": "sig_mos", "dnsmos_background": "bak_mos"}
@@ -34,7 +34,7 @@ THEIRS = {"dnsmos": "ovrl_mos", "dnsmos_signal": "sig_mos", "dnsmos_background":
 
 def validate(wave: NDArray[np.floating]) -> None:
     """Raise ValueError on a wave that cannot be scored; warn where it is silent."""
-    waves.validate(wave)
+    wave_input.validate(wave)
 
 
 class Dnsmos:

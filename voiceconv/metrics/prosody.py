@@ -33,7 +33,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceconv.metrics import analysis, waves
+from voiceconv.metrics import analysis, wave_input
 from voiceconv.metrics.analysis import DEFAULT, Pair, Search, find_f0
 
 OCTAVE = 1200.0  # cents
@@ -52,13 +52,13 @@ class F0Statistics:
 
 def validate(wave: NDArray[np.floating], name: str = "wave") -> None:
     """Raise ValueError on a wave that cannot be analysed; warn where it is silent."""
-    waves.validate(wave, name)
+    wave_input.validate(wave, name)
 
 
 def contour(wave: NDArray[np.floating], search: Search = "dio") -> Contour:
     """Wave (N,) at 16 kHz -> F0 (T,) in Hz, 0 where unvoiced."""
     validate(wave)
-    return find_f0(waves.scale_to_peak(wave), search)[0]
+    return find_f0(wave_input.scale_to_peak(wave), search)[0]
 
 
 def cents(f0: Contour) -> Contour:

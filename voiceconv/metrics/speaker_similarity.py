@@ -2,7 +2,7 @@
 
 Conventions
 -----------
-Waves are (N,) floating point at 16 kHz, scaled to a peak of 0.8 (see waves.py): Resemblyzer raises
+Waves are (N,) floating point at 16 kHz, scaled to a peak of 0.8 (wave_input.py): Resemblyzer raises
 quiet waves but doesn't lower loud ones, so that level would otherwise count as voice. Embeddings
 are (256,), of unit length, and made once for all three measures. A speaker, target or source, is
 the mean of its training utterances' embeddings, renormalised.
@@ -27,8 +27,8 @@ from importlib.metadata import version
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceconv.metrics import waves
-from voiceconv.metrics.waves import SAMPLE_RATE, scale_to_peak
+from voiceconv.metrics import wave_input
+from voiceconv.metrics.wave_input import SAMPLE_RATE, scale_to_peak
 from voiceconv.optional import load
 
 Embedding = NDArray[np.float64]
@@ -44,7 +44,7 @@ class SpeakerEncoder:
 
     def embed(self, wave: NDArray[np.floating]) -> Embedding:
         """Wave (N,) at 16 kHz -> (256,) of unit length."""
-        waves.validate(wave)
+        wave_input.validate(wave)
         if not wave.any():
             raise ValueError("digital silence has no voice")
         scaled = scale_to_peak(wave).astype(np.float32)

@@ -17,7 +17,7 @@ from voiceconv import audio
 from voiceconv.errors import InputError
 from voiceconv.features import MelSpectrogram
 from voiceconv.metrics.analysis import find_f0
-from voiceconv.metrics.waves import SAMPLE_RATE, scale_to_peak
+from voiceconv.metrics.wave_input import SAMPLE_RATE, scale_to_peak
 from voiceconv.report.plots import utterance_picture
 from voiceconv.report.run import MODEL, Direction, Run
 from voiceconv.report.tables import as_text, measure

@@ -9,12 +9,12 @@ from voiceconv import __version__
 from voiceconv.errors import InputError
 from voiceconv.files import replace_text
 from voiceconv.metrics import MEASURES
+from voiceconv.pages.templating import template
 from voiceconv.report import tables, utterances
 from voiceconv.report.cards import Card, make_cards
 from voiceconv.report.plots import MOST_LINES, curve_chart
 from voiceconv.report.run import MODEL, Direction, Run, read_run
 from voiceconv.report.scalars import Curve
-from voiceconv.report.templating import template
 
 PLAYERS = ("generator", "discriminator")  # groups of losses, as TensorBoard has them
 GROUPS = ("validation", "losses", "gradient_norm", "rate", "doctor")  # of charts, in their order

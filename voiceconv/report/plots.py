@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, ScalarFormatter
 from numpy.typing import NDArray
 
+from voiceconv.pages.svg import DPI, PAGE, style, svg
 from voiceconv.report.scalars import Curve, thinned
-from voiceconv.report.svg import DPI, PAGE, style, svg
 
 INK, MUTED, RULE, _, FIRST, SECOND, THIRD = PAGE
 _KINDS = {"source": MUTED, "converted": FIRST, "target": SECOND}

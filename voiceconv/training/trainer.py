@@ -17,7 +17,7 @@ from voiceconv.objectives.base import PLAYERS, Losses, Objective
 from voiceconv.training.best import Best
 from voiceconv.training.checkpoint import State, load_checkpoint, save_checkpoint
 from voiceconv.training.distributed import Ranks
-from voiceconv.training.doctor import Doctor
+from voiceconv.training.health import Doctor
 from voiceconv.training.replay import ReplayPool
 from voiceconv.training.signals import StopSignals
 from voiceconv.training.tracker import Tracker

@@ -9,19 +9,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from voiceconv.errors import InputError
-from voiceconv.files import read_mapping, replace_text, replacing
+from voiceconv.files import replace_text, replacing
+from voiceconv.model_folder import (
+    BUNDLED,
+    CARD,
+    CONFIG,
+    as_words,
+    card_text,
+    network_name,
+    read_settings,
+    read_weights,
+    write_settings,
+    write_weights,
+)
 from voiceconv.models.exported import GENERATOR
 
-FORMAT = 1
-BUNDLED = Path(__file__).parents[1] / "pretrained"
 DEFAULT = "vocos-24khz"
-CONFIG, WEIGHTS, CARD = "config.yaml", "generator.safetensors", "README.md"
+WEIGHTS = "generator.safetensors"
 FILES = (CONFIG, WEIGHTS, CARD)
 
 _KINDS = {"features": dict, "generator": dict, "card": dict}
@@ -60,14 +67,7 @@ def read_vocoder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     Raises InputError where they are unreadable, incomplete, or of another format.
     """
     config = read_config(folder)
-    path = folder / WEIGHTS
-    try:
-        loaded = {} if is_graph(folder) else load_file(path)
-        weights = {name: weight.float() for name, weight in loaded.items()}
-    except (OSError, SafetensorError) as error:
-        raise InputError(
-            f"{path} is not readable as safetensors ({error}); fetch the vocoder again"
-        ) from error
+    weights = {} if is_graph(folder) else read_weights(folder / WEIGHTS, "vocoder")
     return config, weights
 
 
@@ -75,12 +75,8 @@ def write_vocoder(folder: Path, config: Mapping[str, Any], weights: Mapping[str,
     """Write each file whole or not at all, the weights, which make it a vocoder, last."""
     folder.mkdir(parents=True, exist_ok=True)
     replace_text(folder / CARD, _card_text(config, sum(w.numel() for w in weights.values())))
-    replace_text(folder / CONFIG, yaml.safe_dump({"format": FORMAT, **config}, sort_keys=False))
-    with replacing(folder / WEIGHTS) as temporary:
-        save_file(
-            {name: weight.detach().cpu().contiguous() for name, weight in weights.items()},
-            temporary,
-        )
+    write_settings(folder / CONFIG, config)
+    write_weights(folder / WEIGHTS, weights)
 
 
 def copy_vocoder(source: Path, target: Path) -> None:
@@ -96,34 +92,22 @@ def copy_vocoder(source: Path, target: Path) -> None:
 
 def read_config(folder: Path) -> dict[str, Any]:
     """config.yaml, checked. Raises InputError where it is unreadable, or of another format."""
-    path = folder / CONFIG
-    config = read_mapping(path, "fetch the vocoder again")
-    if config.get("format") != FORMAT:
-        raise InputError(
-            f"{path} is of format {config.get('format')}, this version reads {FORMAT}; use the "
-            "version of voiceconv that wrote it"
-        )
-    for key, kind in _KINDS.items():
-        if not isinstance(config.get(key), kind):
-            raise InputError(f"{path}: {key} is {config.get(key)!r}; fetch the vocoder again")
-    return config
+    return read_settings(folder / CONFIG, _KINDS, "vocoder")
 
 
 def _card_text(config: Mapping[str, Any], n_parameters: int) -> str:
     card = dict(config["card"])
     scores: Mapping[str, Any] = card.pop("scores", None) or {}
-    features = {key: value for key, value in config["features"].items() if key != "_target_"}
     rows = {
-        "network": config["generator"]["_target_"].rpartition(".")[2],
+        "network": network_name(config),
         "parameters": f"{n_parameters:,}",
-        "mel": ", ".join(f"{key} {value}" for key, value in features.items()),
+        "mel": as_words(config["features"]),
         **card,
     }
-    lines = ["# A vocoder", "", "Turns log-mel spectrograms into waves, for voiceconv.", ""]
-    lines += ["| | |", "| --- | --- |"]
-    lines += [f"| {key} | {'not stated' if v is None else v} |" for key, v in rows.items()]
-    if scores:
-        lines += ["", "## Copies of recordings", ""]
-        lines += [f"- {name}: {value}" for name, value in scores.items()]
-    lines += ["", "```", "voiceconv resynth in.wav --vocoder DIR", "```"]
-    return "\n".join(lines) + "\n"
+    return card_text(
+        "A vocoder",
+        "Turns log-mel spectrograms into waves, for voiceconv.",
+        rows,
+        {"Copies of recordings": scores} if scores else {},
+        "voiceconv resynth in.wav --vocoder DIR",
+    )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from voiceconv import audio
-from voiceconv.data.manifest import Utterance, is_data_dir, read_data_dir
+from voiceconv.data.kaldi import Utterance, is_data_dir, read_data_dir
 from voiceconv.data.prepare import sound_files
 from voiceconv.errors import InputError
 from voiceconv.evaluation.inputs import ends

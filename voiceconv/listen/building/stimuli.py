@@ -18,7 +18,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from voiceconv import audio
-from voiceconv.data.manifest import Utterance
+from voiceconv.data.kaldi import Utterance
 from voiceconv.errors import InputError, RunError
 from voiceconv.evaluation.inputs import file_digest
 from voiceconv.listen.building.selection import SHORTEST

@@ -14,8 +14,8 @@ from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 from voiceconv.errors import InputError
 from voiceconv.listen.answers import FILE, Answer, Listener, Store
 from voiceconv.listen.exchange.webmushra import is_results, read_webmushra
+from voiceconv.listen.given_answers import Comment, Given, Name, Setup
 from voiceconv.listen.manifest import Test, read_test
-from voiceconv.listen.serving.api import Comment, Given, Name, Setup
 
 MOST_BYTES = 64 << 20
 _BOM = b"\xef\xbb\xbf"

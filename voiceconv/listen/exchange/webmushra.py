@@ -33,7 +33,7 @@ from voiceconv.listen.exchange.webmushra_pages import (
     trial_key,
 )
 from voiceconv.listen.manifest import PAGE, Test, Trial
-from voiceconv.listen.serving.tables import FORMULA, harmless
+from voiceconv.listen.spreadsheet import FORMULA, harmless
 
 FOLDER = "webmushra"
 _HEADER = """\

@@ -44,7 +44,7 @@ from voiceconv.listen.reporting.words import (
     two_decimals,
     with_interval,
 )
-from voiceconv.report.svg import DPI, PAGE, Colours, style, svg
+from voiceconv.pages.svg import DPI, PAGE, Colours, style, svg
 
 PAPER = Colours("#1d2024", "#53595f", "#cfd3d7", "#ffffff", "#1f66b1", "#bf5b12", "#2d7d4f")
 PAPER_DPI = 200

@@ -10,7 +10,7 @@ from matplotlib.patheffects import withStroke
 from voiceconv.listen.analysis.analyse import Estimate
 from voiceconv.listen.methods import METHODS
 from voiceconv.listen.reporting.words import MINUS, Format, percent
-from voiceconv.report.svg import PAGE, Colours
+from voiceconv.pages.svg import PAGE, Colours
 
 BODY = 0.14  # of a row, below its middle: the name stands above
 WORDS = {  # under the numbers of a scale

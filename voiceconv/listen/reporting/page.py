@@ -23,7 +23,7 @@ from voiceconv.listen.reporting.words import (
     plural,
     with_minus,
 )
-from voiceconv.report.templating import template
+from voiceconv.pages.templating import template
 
 SHOWN = 6  # characters of a listener's id, at least
 HEADINGS = {"ab": ("strength", "share preferring the second"), "abx": ("", "share correct")}

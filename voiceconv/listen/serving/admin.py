@@ -15,8 +15,8 @@ from voiceconv.listen.answers import read_progress, read_store
 from voiceconv.listen.exchange.webmushra import webmushra_csv
 from voiceconv.listen.manifest import ATTENTION, TRAINING, TRIAL, Test
 from voiceconv.listen.serving.guards import Attempts, basic_password, same
-from voiceconv.listen.serving.tables import answers_csv
-from voiceconv.report.templating import template
+from voiceconv.listen.spreadsheet import answers_csv
+from voiceconv.pages.templating import template
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_ROWS = 200  # listeners that are shown

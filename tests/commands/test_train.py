@@ -1,0 +1,104 @@
+"""`voiceconv train`: Hydra's arguments in, a run or one sentence out."""
+
+import json
+import logging
+import signal
+import sys
+
+import pytest
+import torch
+import yaml
+from test_config import TINY, make_dump
+
+from voiceconv.build import compose_config
+from voiceconv.commands.train import train_command
+from voiceconv.data.crops import UnpairedCrops
+from voiceconv.errors import InputError, RunError
+from voiceconv.files import locked
+
+
+@pytest.fixture
+def arguments(tmp_path, monkeypatch) -> list[str]:
+    """A run of two steps at width 8; what Hydra does to the process is undone."""
+    monkeypatch.setattr(sys, "argv", sys.argv)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    features = yaml.safe_load(yaml.safe_dump(dict(compose_config(["features=mel"]).features)))
+    make_dump(tmp_path / "dump", features, {"low": [40, 60], "high": [50, 33]})
+    return [
+        "experiment=maskcyclegan_vc_small",
+        *TINY,
+        "trainer.n_steps=2",
+        f"data.dump={tmp_path}/dump",
+        f"run_dir='{tmp_path}/a run'",
+    ]
+
+
+def test_a_run_leaves_what_the_design_says(tmp_path, arguments):
+    train_command(arguments)
+    run = tmp_path / "a run"
+    found = sorted(path.name for path in run.iterdir())
+    assert found == [
+        *(
+            ".lock",
+            "checkpoints",
+            "config.yaml",
+            "last",
+            "model",
+            "provenance.json",
+            "tensorboard",
+            "train.log",
+        )
+    ]
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    assert (config["name"], config["trainer"]["n_steps"]) == ("maskcyclegan_vc_small", 2)
+    (entry,) = json.loads((run / "provenance.json").read_text())
+    assert (entry["seed"], entry["torch"]) == (5, torch.__version__)
+    assert entry["command"].startswith("voiceconv train experiment=maskcyclegan_vc_small ")
+    assert torch.load(run / "checkpoints/last.pt", weights_only=True)["step"] == 2
+    train_command(arguments)  # finished: nothing more to do
+    assert len(json.loads((run / "provenance.json").read_text())) == 2
+
+
+def test_an_interrupted_run_says_so_and_goes_on(tmp_path, arguments, monkeypatch):
+    batch = UnpairedCrops.batch
+
+    def interrupted(self, step):
+        if step == 0:
+            signal.raise_signal(signal.SIGTERM)
+        return batch(self, step)
+
+    monkeypatch.setattr(UnpairedCrops, "batch", interrupted)
+    with pytest.raises(RunError, match="stopped at step 1 and saved; the same command goes on"):
+        train_command(arguments)
+    train_command(arguments)
+    state = torch.load(tmp_path / "a run/checkpoints/last.pt", weights_only=True)
+    assert state["step"] == 2
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("trainer.n_stepz=3", "n_stepz"),
+        ("experiment=none_such", "none_such"),
+        ("data.n_frames=5000", "lower data.n_frames"),
+        ("data.loudness=-16", "extracted at -23.0 LUFS"),
+        ("trainer.precision=int8", "int8"),
+        ("optimizer.generator.lr=-1", "lr|learning rate"),
+        ("translator.generator.base_channels=oops", "oops|could not be built"),
+    ],
+)
+def test_a_wrong_argument_is_one_sentence(tmp_path, arguments, override, message):
+    with pytest.raises(InputError, match=message) as caught:
+        train_command([*arguments, override])
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "a run/checkpoints").exists()
+
+
+def test_two_processes_do_not_train_in_one_folder(tmp_path):
+    with locked(tmp_path, "training in"):
+        with pytest.raises(InputError, match="another process is training in .*; wait for it"):
+            with locked(tmp_path, "training in"):
+                pass
+    with locked(tmp_path, "training in"):
+        assert (tmp_path / ".lock").exists()

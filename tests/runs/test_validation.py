@@ -1,0 +1,253 @@
+"""Scores that choose a checkpoint, on frames whose distances are known; what is left on disk."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from test_config import make_dump, tiny_config
+from tiny_model import CONFIG, make_converter
+from torch import nn
+
+from voiceconv import audio
+from voiceconv.commands.train import prepare_trainer
+from voiceconv.errors import InputError
+from voiceconv.features import MelSpectrogram
+from voiceconv.models.identity import IdentityTranslator
+from voiceconv.runs.scores import ParallelScore, UnpairedScore, read_val
+
+N_CHANNELS, N_FRAMES = 24, 50
+
+
+class Constant(nn.Module):
+    def __init__(self, value=0.0):
+        super().__init__()
+        self.value = value
+
+    def forward(self, frames, source, target):
+        return torch.full_like(frames, self.value)
+
+
+@pytest.fixture
+def converter():
+    """Of two domains whose frames both have mean 0 and deviation 1 already."""
+    made = make_converter(CONFIG)
+    for stats in made.stats.values():
+        stats.frames_mean.zero_()
+        stats.frames_std.fill_(1)
+    made.translator = IdentityTranslator()
+    return made
+
+
+def noise(seed):
+    return torch.from_numpy(np.random.default_rng(seed).standard_normal((N_CHANNELS, N_FRAMES)))
+
+
+def score(frames, converter, n_pairs=20):
+    return ParallelScore(frames, n_pairs)(converter, {})
+
+
+def test_the_same_frames_are_at_distance_0(converter):
+    frames = {name: {"a": noise(0), "b": noise(1)} for name in converter.domains}
+    measures = score(frames, converter)
+    assert len(measures) == 5
+    assert measures == dict.fromkeys(measures, 0.0)
+
+
+def test_an_offset_of_one_coefficient_is_its_distortion(converter):
+    """Constant frames, c_3 off by 0.1: 10 / ln 10 * sqrt(2) * 0.1 dB whatever the path."""
+    low, high = (torch.zeros(N_CHANNELS, N_FRAMES) for _ in range(2))
+    high[3] += 0.1
+    measures = score({"low": {"a": low}, "high": {"a": high}}, converter)
+    expected = 10 / math.log(10) * math.sqrt(2) * 0.1
+    assert measures["distortion/low_to_high"] == pytest.approx(expected, rel=1e-6)
+    assert measures["score"] == pytest.approx(expected, rel=1e-6)  # deviations are 0 on both sides
+
+
+def test_twice_the_deviation_is_6_db_of_variance(converter):
+    low, high = noise(0), noise(0)
+    high[1:] *= 2
+    measures = score({"low": {"a": low}, "high": {"a": high}}, converter)
+    for name in ("global_variance/low_to_high", "global_variance/high_to_low"):
+        assert measures[name] == pytest.approx(20 * math.log10(2), abs=1e-5)
+    distortions = [measures[f"distortion/{way}"] for way in ("low_to_high", "high_to_low")]
+    expected = np.mean(distortions) + 20 * math.log10(2)
+    assert measures["score"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_smooth_mean_is_worse_than_nothing_done(converter):
+    """It has less distortion than the unconverted frames; its variance gives it away."""
+    frames = {"low": {"a": noise(0)}, "high": {"a": noise(1)}}
+    unconverted = score(frames, converter)
+    converter.translator = Constant()
+    mean = score(frames, converter)
+    assert mean["distortion/low_to_high"] < unconverted["distortion/low_to_high"]
+    assert mean["score"] > unconverted["score"] + 50
+
+
+def test_frames_40_db_below_the_loudest_do_not_count(converter):
+    low, high = noise(0), noise(0)
+    for frames in (low, high):
+        frames[0] = 0
+        frames[0, 30:] = -4.7  # nepers: 40.8 dB
+    high[1:, 30:] += 1
+    assert score({"low": {"a": low}, "high": {"a": high}}, converter)["score"] == 0
+    low[0, 30:] = high[0, 30:] = -4.5
+    assert score({"low": {"a": low}, "high": {"a": high}}, converter)["score"] > 0.1
+
+
+def test_only_shared_sentences_pair_and_no_more_than_asked_for():
+    frames = {"low": dict.fromkeys("abc", noise(0)), "high": dict.fromkeys("bcd", noise(0))}
+    assert ParallelScore(frames, 20).pairs == {
+        ("high", "low"): ["b", "c"],
+        ("low", "high"): ["b", "c"],
+    }
+    assert ParallelScore(frames, 1).pairs[("low", "high")] == ["b"]
+    assert "over 4 conversions" in ParallelScore(frames, 20).rule
+
+
+def test_without_pairs_cycle_error_minus_similarity(converter, monkeypatch):
+    class Encoder:
+        """The voice is the sign of the first sample."""
+
+        def embed(self, wave):
+            return np.array([1.0, 0.0]) if wave[0] > 0 else np.array([0.6, 0.8])
+
+    monkeypatch.setattr("voiceconv.runs.scores.SpeakerEncoder", Encoder)
+    frames = {"low": {"a": noise(0)}, "high": {"b": noise(1)}}
+    ones = torch.ones(2000)
+    unpaired = UnpairedScore(frames, 5, {"low": [ones], "high": [-ones]}, 16000)
+    converted = {("low", "high"): [-ones], ("high", "low"): [-ones]}
+    measures = unpaired(converter, converted)
+    assert measures["cycle_error"] == 0
+    assert measures["similarity"] == pytest.approx((1.0 + 0.6) / 2)
+    assert measures["score"] == pytest.approx(-0.8)
+    converter.translator = Constant(1.0)
+    expected = np.mean([float((1 - noise(seed)).abs().mean()) for seed in (0, 1)])
+    assert unpaired(converter, converted)["cycle_error"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_mel_frames_as_cepstra():
+    """log|H| = c_0 + c_1 cos(w) + 0.5 cos(2 w) at the middles of the channels."""
+    mel = MelSpectrogram(16000, 512, 128, 40)
+    w = (torch.arange(40) + 0.5) * math.pi / 40
+    frames = (2 + 0.3 * w.cos() + 0.5 * (2 * w).cos())[:, None].repeat(1, 3)
+    expected = torch.zeros(40, 3)
+    expected[:3] = torch.tensor([2.0, 0.3, 0.5])[:, None]
+    assert torch.allclose(mel.cepstra(frames), expected, atol=1e-6)
+
+
+def with_val(folder, config, stems):
+    """DUMP/val of noise, a sentence of each stem for each domain."""
+    features = yaml.safe_load((folder / "dump/train/features.yaml").read_text())
+    lengths = {domain: [40] * len(some) for domain, some in stems.items()}
+    made = make_dump(folder / "other", features, lengths)
+    (made / "train").rename(folder / "dump/val")
+    for name in ("feats.scp", "utt2spk"):
+        path = folder / "dump/val" / name
+        lines = path.read_text().splitlines()
+        for domain, some in stems.items():
+            for number, stem in enumerate(some):
+                lines = [line.replace(f"{domain}-{number} ", f"{domain}-{stem} ") for line in lines]
+        path.write_text("\n".join(lines) + "\n")
+    return config
+
+
+def test_a_run_leaves_best_last_and_history(tmp_path):
+    config = tiny_config(
+        tmp_path,
+        "cyclegan_vc2_small",
+        "trainer.n_steps=4",
+        "trainer.validate_every=1",
+        lengths={"low": [40, 60], "high": [50, 33]},
+    )
+    with_val(tmp_path, config, {"low": ["x", "y"], "high": ["x", "z"]})
+    run = prepare_trainer(config, tmp_path / "run")
+    assert run.run() is True
+    history = json.loads((tmp_path / "run/validation.json").read_text())
+    assert [entry["step"] for entry in history] == [1, 2, 3, 4]
+    scores = {entry["step"]: entry["measures"]["score"] for entry in history}
+    assert min(scores, key=scores.__getitem__) == run.best.step
+    steps = {
+        name: yaml.safe_load((tmp_path / f"run/{name}/config.yaml").read_text())["card"]["steps"]
+        for name in ("model", "last")
+    }
+    assert steps == {"model": run.best.step, "last": 4}
+    assert "over 2 conversions of val" in history[0]["rule"]
+
+
+@pytest.mark.parametrize("content", ["[{", "7", "{}x", '[{"score": 1}]', "[1]"])
+def test_a_damaged_history_is_named_before_training_begins(tmp_path, content):
+    config = tiny_config(
+        tmp_path, "cyclegan_vc2_small", lengths={"low": [40, 60], "high": [50, 33]}
+    )
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/validation.json").write_text(content)
+    with pytest.raises(InputError, match=r"validation\.json is damaged; delete it"):
+        prepare_trainer(config, tmp_path / "run")
+
+
+def test_silence_is_no_validation_audio(tmp_path):
+    """It has no voice to be like, and its conversion is silence."""
+    config = tiny_config(
+        tmp_path, "cyclegan_vc2_small", lengths={"low": [40, 60], "high": [50, 33]}
+    )
+    val = tmp_path / "data/val"
+    val.mkdir(parents=True)
+    for name, level in (("silent", 0.0), ("loud", 0.1)):
+        audio.write(val / f"{name}.wav", torch.full((8000,), level), 24000)
+    names = ("low-silent", "low-loud", "high-silent")
+    (val / "wav.scp").write_text(
+        "".join(f"{name} {val / name.split('-')[1]}.wav\n" for name in sorted(names))
+    )
+    (val / "utt2spk").write_text(
+        "".join(f"{name} {name.split('-')[0]}\n" for name in sorted(names))
+    )
+    config.data.waves = str(tmp_path / "data")
+    waves = prepare_trainer(config, tmp_path / "run").validator.waves
+    assert {domain: [len(wave) for wave in some] for domain, some in waves.items()} == {
+        "low": [8000]
+    }
+
+
+def test_what_val_holds(tmp_path):
+    config = tiny_config(
+        tmp_path, "cyclegan_vc2_small", lengths={"low": [40, 60], "high": [50, 33]}
+    )
+    assert read_val(tmp_path / "dump/val", ["high", "low"]) == {}
+    with_val(tmp_path, config, {"low": ["x", "y"], "high": ["x"]})
+    frames = read_val(tmp_path / "dump/val", ["high", "low"])
+    assert {domain: list(some) for domain, some in frames.items()} == {
+        "low": ["x", "y"],
+        "high": ["x"],
+    }
+    assert frames["low"]["x"].shape == (36, 40)
+    assert read_val(tmp_path / "dump/val", ["high", "low", "third"]) == {}
+
+
+def test_scores_of_two_rules_do_not_mix(tmp_path):
+    lengths = {"low": [40, 60], "high": [50, 33]}
+    config = tiny_config(tmp_path, "cyclegan_vc2_small", lengths=lengths)
+    with_val(tmp_path, config, {"low": ["x", "y"], "high": ["x", "y"]})
+    assert prepare_trainer(config, tmp_path / "run").run() is True
+    config.trainer.n_steps, config.validation.n_scored = 2, 2
+    with pytest.raises(InputError, match="another rule .*over 4 .*over 2 .*another run_dir"):
+        prepare_trainer(config, tmp_path / "run")
+
+
+def test_without_a_score_it_is_said_once_and_the_newest_ships(tmp_path, capsys):
+    config = tiny_config(
+        tmp_path,
+        "cyclegan_vc2_small",
+        "trainer.n_steps=3",
+        "trainer.validate_every=1",
+        lengths={"low": [40, 60], "high": [50, 33]},
+    )
+    assert prepare_trainer(config, tmp_path / "run").run() is True
+    said = capsys.readouterr().err
+    assert said.count("no validation score") == 1
+    assert "val has no utterance of every domain): the newest model ships" in said
+    card = yaml.safe_load((tmp_path / "run/model/config.yaml").read_text())["card"]
+    assert card["steps"] == 3

@@ -1,0 +1,32 @@
+"""Sound files and plain operations on waves; the only package that touches sound files."""
+
+from voiceconv.audio.bs1770 import loudness, loudness_gain
+from voiceconv.audio.reading import (
+    EXTENSIONS,
+    HIGHEST_RATE,
+    LOWEST_RATE,
+    AudioInfo,
+    Recording,
+    probe,
+    read,
+)
+from voiceconv.audio.waves import n_resampled, resample, sounding, trim
+from voiceconv.audio.writing import check_output, write
+
+__all__ = [
+    "EXTENSIONS",
+    "HIGHEST_RATE",
+    "LOWEST_RATE",
+    "AudioInfo",
+    "Recording",
+    "check_output",
+    "loudness",
+    "loudness_gain",
+    "n_resampled",
+    "probe",
+    "read",
+    "resample",
+    "sounding",
+    "trim",
+    "write",
+]

@@ -1,0 +1,133 @@
+"""Waves to sound files: whole or not at all, in the format that the extension names."""
+
+import errno
+import logging
+import math
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from torch import Tensor
+
+from voiceconv.errors import InputError, RunError
+from voiceconv.files import printable, replacing
+
+_BLOCK = 1 << 16  # frames
+_OUTPUTS = {
+    ".wav": ("WAV", "PCM_16"),
+    ".flac": ("FLAC", "PCM_16"),
+    ".ogg": ("OGG", "VORBIS"),
+    ".opus": ("OGG", "OPUS"),
+    ".mp3": ("MP3", "MPEG_LAYER_III"),
+    ".aiff": ("AIFF", "PCM_16"),
+    ".aif": ("AIFF", "PCM_16"),
+    ".au": ("AU", "PCM_16"),
+    ".caf": ("CAF", "PCM_16"),
+    ".w64": ("W64", "PCM_16"),
+    ".rf64": ("RF64", "PCM_16"),
+}
+log = logging.getLogger(__name__)
+
+
+def write(path: Path | str, wave: Tensor, sample_rate: int, subtype: str | None = None) -> float:
+    """Write a wave (N,) whole or not at all; the extension names the format, `-` is WAV to stdout.
+
+    A wave that peaks above 1 is made quieter as a whole where the format would clip it; this is
+    logged. Returns the linear gain applied: 1.0 unless it had to.
+    """
+    name = printable(path) if str(path) != "-" else "standard output"
+    format_, subtype = _output_format(path, name, subtype)
+    peak = max(float(wave.max()), -float(wave.min())) if wave.numel() else 0.0
+    if not math.isfinite(peak):
+        raise RunError(f"nothing is written to {name}: the wave holds NaN or infinite samples")
+    gain = 1.0 if peak <= 1.0 or subtype in ("FLOAT", "DOUBLE") else 1.0 / peak
+    if gain < 1.0:
+        log.warning(
+            "%s would clip (peak %.2f): written %.1f dB quieter", name, peak, -20 * math.log10(gain)
+        )
+    try:
+        with _destination(path) as temporary:
+            _encode(temporary, name, wave, gain, sample_rate, format_, subtype)
+    except OSError as error:
+        kind = RunError if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EPIPE) else InputError
+        raise kind(f"cannot write {name}: {error.strerror}; choose another output") from None
+    return gain
+
+
+def check_output(path: Path | str) -> None:
+    """Raise InputError where `write` would not know the format, before work is done for it."""
+    _output_format(path, printable(path), None)
+
+
+def _output_format(path: Path | str, name: str, subtype: str | None) -> tuple[str, str]:
+    """Extension -> libsndfile's format and subtype."""
+    extension = ".wav" if str(path) == "-" else Path(path).suffix.lower()
+    if extension not in _OUTPUTS:
+        raise InputError(f"no format is known for {name}; end it in one of {' '.join(_OUTPUTS)}")
+    format_, default = _OUTPUTS[extension]
+    if subtype and not soundfile.check_format(format_, subtype):
+        known = " ".join(soundfile.available_subtypes(format_))
+        raise InputError(f"{extension} files can't hold {subtype!r} samples; choose from {known}")
+    return format_, subtype or default
+
+
+@contextmanager
+def _destination(path: Path | str) -> Iterator[Path]:
+    """Give a file name to write to; what is written there arrives at `path` whole."""
+    is_stdout = str(path) == "-"
+    if is_stdout or (os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)):
+        # A pipe or a device: formats need to seek, and a device must not be replaced by a file.
+        with tempfile.TemporaryDirectory() as folder:
+            temporary = Path(folder) / "wave"
+            yield temporary
+            with open(temporary, "rb") as whole:
+                if is_stdout:
+                    shutil.copyfileobj(whole, sys.stdout.buffer, 1 << 20)
+                    sys.stdout.buffer.flush()
+                else:
+                    with open(path, "wb") as device:
+                        shutil.copyfileobj(whole, device, 1 << 20)
+        return
+    if os.path.isdir(path):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if os.path.exists(path) and not os.access(path, os.W_OK):
+        # A rename would get past the protection of the file itself.
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    with replacing(path) as temporary:
+        yield temporary
+
+
+def _encode(
+    temporary: Path,
+    name: str,
+    wave: Tensor,
+    gain: float,
+    sample_rate: int,
+    format_: str,
+    subtype: str,
+) -> None:
+    """Encode a wave (N,) times `gain` in blocks."""
+    samples = wave.detach().cpu().numpy()
+    try:
+        sound = soundfile.SoundFile(  # a name as bytes: as str, soundfile takes UTF-8 alone
+            os.fsencode(temporary), "w", sample_rate, 1, format=format_, subtype=subtype
+        )
+    except soundfile.LibsndfileError as error:
+        raise InputError(
+            f"cannot write {name} as {format_}/{subtype} at {sample_rate} Hz "
+            f"({error.error_string.strip('. ')}); choose another rate or extension"
+        ) from None
+    try:
+        with sound:
+            # One large block crashes libsndfile's Vorbis encoder: libsndfile#130.
+            for start in range(0, samples.size, _BLOCK):
+                sound.write(samples[start : start + _BLOCK] * np.float32(gain))
+    except (soundfile.LibsndfileError, AssertionError) as error:
+        # soundfile asserts that all was written: on a full disk it was not.
+        raise RunError(f"cannot write {name} ({error}); is the disk full?") from None

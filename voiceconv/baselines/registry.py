@@ -1,0 +1,115 @@
+"""`baseline:NAME`: the rungs by name, each a converter made of a dump or of the bundled model."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from voiceconv.baselines.gmm import MixtureTranslator
+from voiceconv.baselines.knn import NearestFrames
+from voiceconv.baselines.untouched import CopySynthesis, PitchShift
+from voiceconv.build import build
+from voiceconv.converter import Converter
+from voiceconv.converter.directory import find_model, read_model
+from voiceconv.data.dump import read_yaml
+from voiceconv.data.pairs import Corpus
+from voiceconv.data.statistics import read_stats
+from voiceconv.errors import InputError
+from voiceconv.features import DomainStats, FeatureExtractor, World
+from voiceconv.vocoders import GriffinLim, WorldSynthesis
+
+VOCODERS = (WorldSynthesis, GriffinLim)
+
+
+def _identity(dump: Path | None) -> Converter:
+    return CopySynthesis(*_parts(dump))
+
+
+def _statistics(dump: Path | None) -> Converter:
+    return Converter(*_parts(dump))
+
+
+def _f0shift(dump: Path | None) -> Converter:
+    return _of_world(PitchShift(*_parts(dump)), "f0shift moves F0")
+
+
+def _gmm(dump: Path | None) -> Converter:
+    converter, corpus = _learning(dump, "gmm")
+    corpus.require_pairs()
+    domains = converter.domains
+    converter.translator = MixtureTranslator(
+        lambda source, target: corpus.pairs(domains[source], domains[target])
+    )
+    return converter
+
+
+def _knn(dump: Path | None) -> Converter:
+    converter, corpus = _learning(dump, "knn")
+    converter.translator = NearestFrames(lambda domain: corpus.train(converter.domains[domain]))
+    return converter
+
+
+def open_baseline(name: str, dump: Path | None = None) -> Converter:
+    """The converter of a baseline.
+
+    dump: the folder of an extracted corpus's splits, whose features, loudness and statistics it
+    takes; without one it takes the bundled model's, if those are all that it needs.
+    Raises InputError for an unknown name, and for a dump that is missing or does not fit.
+    """
+    if name not in BASELINES:
+        raise InputError(f"no baseline {name!r}; choose from {', '.join(BASELINES)}")
+    return BASELINES[name](dump)
+
+
+BASELINES: Mapping[str, Callable[[Path | None], Converter]] = {
+    "identity": _identity,
+    "statistics": _statistics,
+    "f0shift": _f0shift,
+    "gmm": _gmm,
+    "knn": _knn,
+}
+
+
+def _parts(dump: Path | None) -> tuple[dict[str, Any], dict[str, DomainStats]]:
+    """What a converter is made of, with a translator that changes nothing."""
+    if dump is None:
+        config, stats, _ = read_model(find_model(None))
+    else:
+        config, stats = _config(dump / "train"), read_stats(dump / "train")
+    return config | {"translator": {"_target_": "voiceconv.models.identity.IdentityTranslator"}}, (
+        stats
+    )
+
+
+def _config(train: Path) -> dict[str, Any]:
+    """How a split was extracted, and the vocoder that goes with it."""
+    features = read_yaml(train / "features.yaml")
+    extractor = build(features, FeatureExtractor)
+    fitting = [vocoder for vocoder in VOCODERS if isinstance(extractor, vocoder.takes)]
+    if not fitting:
+        raise InputError(f"{train}: no vocoder makes waves of {type(extractor).__name__} features")
+    return {
+        "features": features,
+        "vocoder": {"_target_": f"{fitting[0].__module__}.{fitting[0].__name__}"},
+        "loudness": read_yaml(train / "processing.yaml").get("loudness"),
+    }
+
+
+def _learning(dump: Path | None, name: str) -> tuple[Converter, Corpus]:
+    """A converter whose translator is still to come, and what that learns from."""
+    if dump is None:
+        raise InputError(
+            f"baseline:{name} learns from an extracted corpus; give the folder that "
+            "`voiceconv extract` has written with --dump"
+        )
+    converter = _of_world(Converter(*_parts(dump)), f"{name} maps mel-cepstra")
+    return converter, Corpus(dump, converter.stats)
+
+
+def _of_world(converter: Converter, what: str) -> Converter:
+    """Raise InputError unless the converter's features are WORLD's."""
+    if not isinstance(converter.extractor, World):
+        raise InputError(
+            f"baseline:{what}, which {type(converter.extractor).__name__} features have not; "
+            "extract with --features world"
+        )
+    return converter

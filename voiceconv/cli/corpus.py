@@ -1,0 +1,107 @@
+"""Commands about a corpus: prepare, check, extract, stats; imports as in cli/convert.py."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from voiceconv.cli.options import AsJson, ConfigDir, Jobs
+from voiceconv.cli.terminal import show_summary
+
+
+def prepare(
+    source: Annotated[Path, typer.Argument(help="A folder per domain, or a Kaldi directory.")],
+    data: Annotated[Path, typer.Argument(help="Gets train/, val/ and test/.")],
+    domain: Annotated[
+        list[str] | None, typer.Option(help="Only this one; may be repeated.")
+    ] = None,
+    lists: Annotated[
+        Path | None, typer.Option(help="Folder of DOMAIN.train, .val, .test: names, one a line.")
+    ] = None,
+    n_val: Annotated[int | None, typer.Option(min=0, help="Held out to choose by.")] = None,
+    n_test: Annotated[int | None, typer.Option(min=0, help="Held out to score by.")] = None,
+    seed: Annotated[int, typer.Option(help="Decides the splits where there are no lists.")] = 0,
+    keep_shared: Annotated[
+        bool, typer.Option("--keep-shared", help="Let domains train on the same sentences.")
+    ] = False,
+) -> None:
+    """Make Kaldi data directories with unpaired splits from recordings."""
+    from voiceconv.data.prepare import prepare
+
+    show_summary(prepare(source, data, domain, lists, n_val, n_test, seed, keep_shared))
+
+
+def check(
+    data: Annotated[
+        Path, typer.Argument(help="A data directory, a folder of splits, or a folder per speaker.")
+    ],
+    fix: Annotated[
+        Path | None,
+        typer.Option(help="Gets a mended copy and mended.json, what was done; new or empty."),
+    ] = None,
+    experiment: Annotated[
+        str | None,
+        typer.Option(help="What the data are for: its crops and rate are asked of them."),
+    ] = None,
+    jobs: Jobs = None,
+    as_json: AsJson = False,
+) -> None:
+    """Examine a corpus: noise, level, clipping, pitch, copies, leaks, wrong speakers ...
+
+    Exit code 0: nothing found; 1: findings, an unreadable recording among them; 2: DATA can't be
+    read as a corpus, or an option is wrong.
+    """
+    from voiceconv.commands.check import check
+
+    if check(data, fix, experiment, jobs, as_json):
+        raise typer.Exit(1)
+
+
+def extract(
+    data: Annotated[Path, typer.Argument(help="A data directory, or a folder of splits.")],
+    dump: Annotated[Path, typer.Argument(help="Gets the archives.")],
+    features: Annotated[
+        str, typer.Option(help="world, mel, experiment=NAME, or a neural vocoder's.")
+    ] = "experiment=cyclegan_vc2_small",
+    config_dir: ConfigDir = None,
+    jobs: Jobs = None,
+    trim: Annotated[
+        float, typer.Option(help="Cut silence this many dB below the loudest at both ends; 0: no.")
+    ] = 40.0,
+    loudness: Annotated[
+        float, typer.Option(help="LUFS to bring each utterance to; 0: leave it.")
+    ] = -23.0,
+    waves: Annotated[
+        bool, typer.Option("--waves", help="Keep the waves, too: a vocoder learns from them.")
+    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad file.")] = False,
+) -> None:
+    """Extract features of a corpus; killed at any moment, it goes on where it stopped."""
+    from voiceconv.commands.choices import features_node
+    from voiceconv.data.extract import extract
+    from voiceconv.progress import progress_bar
+
+    node = features_node(features, config_dir)
+    with progress_bar("extract") as progress:
+        results = extract(
+            data,
+            dump,
+            node,
+            jobs,
+            trim=trim or None,
+            loudness=loudness or None,
+            waves=waves,
+            strict=strict,
+            progress=progress,
+        )
+    for result in results:
+        print(f"{result.folder}: {result.n_utterances} utterances")
+
+
+def stats(dump: Annotated[Path, typer.Argument(help="An extracted split: DUMP/train.")]) -> None:
+    """Take each domain's statistics over an extracted split."""
+    from voiceconv.data.statistics import write_stats
+
+    for domain, one in write_stats(dump).items():
+        f0 = f"mean F0 {one.log_f0[0].exp():.0f} Hz" if one.log_f0[0] > 0 else "no F0"
+        print(f"{domain}: {len(one.frames_mean)} channels, {f0}")

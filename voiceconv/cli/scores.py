@@ -1,0 +1,108 @@
+"""Commands about scores: evaluate, compare, report; imports as in cli/convert.py."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from voiceconv.cli.options import AsJson, Jobs
+from voiceconv.cli.terminal import printable
+
+
+def evaluate(
+    converted: Annotated[Path, typer.Argument(help="Converted files, or a data directory.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Gets the scores as JSON.")],
+    reference: Annotated[
+        Path | None, typer.Option(help="The target's own recordings of the same sentences.")
+    ] = None,
+    target_train: Annotated[Path | None, typer.Option(help="The target's training files.")] = None,
+    source_train: Annotated[Path | None, typer.Option(help="The source's training files.")] = None,
+    text: Annotated[
+        Path | None, typer.Option(help="What is said: lines of `id text`, or a data directory.")
+    ] = None,
+    copy_of: Annotated[
+        Path | None, typer.Option(help="The recordings that these are copies of.")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Domain of --reference and --target-train, of several.")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Domain of all other data directories, of several.")
+    ] = None,
+    domain: Annotated[
+        str | None, typer.Option(help="Domain of CONVERTED, if that is not the source's.")
+    ] = None,
+    recogniser: Annotated[
+        str | None, typer.Option(help="Command that prints a transcript of {}. [PocketSphinx]")
+    ] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(help="Only this one; may be repeated.")
+    ] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Of the protocol: mcd.order=34."),
+    ] = None,
+    voices: Annotated[
+        Path | None, typer.Option(help="Folder that keeps voices for the next evaluation.")
+    ] = None,
+    jobs: Jobs = None,
+) -> None:
+    """Score converted files: means, intervals, and the protocol that they were made by."""
+    from voiceconv.evaluation.evaluate import Given, evaluate_folder
+    from voiceconv.evaluation.protocol import parse
+    from voiceconv.evaluation.scores import as_lines, make_place, write_scores
+    from voiceconv.progress import progress_bar
+
+    make_place(output)
+    given = Given(
+        converted, reference, target_train, source_train, text, copy_of, target, source, domain
+    )
+    protocol = parse(setting or [])
+    with progress_bar("evaluate") as progress:
+        scores = evaluate_folder(
+            given, metric or (), protocol, recogniser, jobs, voices, on_progress=progress
+        )
+    write_scores(output, scores)
+    print(as_lines(scores))
+
+
+def compare(
+    scores: Annotated[list[Path], typer.Argument(help="Two scores.json or more.")],
+    metric: Annotated[
+        list[str] | None, typer.Option(help="Only this one; may be repeated.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare scores that were made alike; refuse those that were not, and say why."""
+    from rich.console import Console
+
+    from voiceconv.evaluation.compare import compare, table
+
+    compared = compare(scores, metric or ())
+    if as_json:
+        print(json.dumps(compared, indent=2))
+    else:
+        Console().print(table(compared))
+    for note in compared["notes"]:
+        print(f"voiceconv: {printable(note)}", file=sys.stderr)
+
+
+def report(
+    run: Annotated[Path, typer.Argument(help="A run directory, as a recipe leaves it.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The page. [RUN/report.html]")
+    ] = None,
+    n_utterances: Annotated[
+        int, typer.Option(min=0, help="Of each direction, to see and hear.")
+    ] = 6,
+) -> None:
+    """Show a run as one page: scores, curves, pictures and sound; it loads nothing else."""
+    from voiceconv.progress import progress_bar
+    from voiceconv.report import write_report
+
+    page = output or run / "report.html"
+    with progress_bar("report") as progress:
+        write_report(run, page, n_utterances, progress)
+    print(page)

@@ -1,0 +1,97 @@
+"""Features and vocoders by the words that users choose them with."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from voiceconv.build import build, compose_config
+from voiceconv.converter.directory import find_model, read_model
+from voiceconv.errors import InputError
+from voiceconv.features import FeatureExtractor
+from voiceconv.vocoders import Vocoder
+from voiceconv.vocoders.directory import find_vocoder, read_vocoder
+
+GROUPS = {"world": "world", "mel": "griffin_lim"}  # features, and the vocoder that goes with them
+NEURAL = "voiceconv.vocoders.neural.NeuralVocoder"
+
+
+def features_node(choice: str, config_dir: Path | None = None) -> dict[str, Any]:
+    """The extractor's node: of `world`, `mel`, `experiment=NAME`, or a neural vocoder's own.
+
+    An experiment is a converter's or a vocoder's. Raises InputError.
+    """
+    node: dict[str, Any] = _nodes(choice, config_dir)["features"]
+    return node
+
+
+def open_vocoder(
+    features: str | None = None, vocoder: str | None = None, model: str | None = None
+) -> Vocoder[Any]:
+    """What copies are made by: a vocoder with its extractor.
+
+    Args:
+        features: as features_node takes them; None: the neural vocoder's own, or the model's.
+        vocoder: `griffin_lim`, `world`, or a neural one as NeuralVocoder takes it; None: the one
+            that goes with the features, with the experiment or in the model.
+        model: the conversion model that is asked where nothing else is said.
+
+    Raises InputError for what is none of these, and for a vocoder of other features.
+    """
+    plain = vocoder in GROUPS.values()
+    if features is None and vocoder is not None and not plain:
+        features = str(find_vocoder(vocoder))
+    nodes = _nodes(features) if features is not None else read_model(find_model(model))[0]
+    extractor = build(nodes["features"], FeatureExtractor)
+    if plain:
+        node = _plain(composed([f"vocoder={vocoder}"]))["vocoder"]
+    elif vocoder is not None:
+        node = {"_target_": NEURAL, "model": vocoder}
+    elif "vocoder" in nodes:
+        node = nodes["vocoder"]
+    else:
+        raise InputError(f"{features} trains a vocoder and has none; name one with --vocoder")
+    return build(node, Vocoder, extractor=extractor)
+
+
+def composed(
+    overrides: Sequence[str], config_dir: Path | None = None, root: str = "config"
+) -> DictConfig:
+    """A configuration to look at: what only a run needs is filled in."""
+    filled = ["name=info", "run_dir=info", "data.dump=none"]
+    return compose_config([*overrides, *filled], config_dir, root)
+
+
+def _nodes(choice: str, config_dir: Path | None = None) -> dict[str, Any]:
+    """`features` and the `vocoder` that goes with them, if one does."""
+    if choice in GROUPS:
+        return _plain(composed([f"features={choice}", f"vocoder={GROUPS[choice]}"], config_dir))
+    if choice.startswith("experiment="):
+        try:
+            return _plain(composed([choice], config_dir))
+        except InputError as error:
+            with suppress(InputError):  # an experiment of another root's groups
+                return _plain(composed([choice], config_dir, "train_vocoder"))
+            raise error
+    try:
+        folder = find_vocoder(choice)
+    except InputError:
+        raise InputError(
+            f"no features {choice!r}; choose from {', '.join(GROUPS)}, experiment=NAME, or name a "
+            "vocoder that was trained on them"
+        ) from None
+    return {
+        "features": read_vocoder(folder)[0]["features"],
+        "vocoder": {"_target_": NEURAL, "model": str(folder)},
+    }
+
+
+def _plain(config: DictConfig) -> dict[str, Any]:
+    plain: dict[str, Any] = {
+        key: OmegaConf.to_container(config[key], resolve=True)
+        for key in ("features", "vocoder")
+        if key in config
+    }
+    return plain

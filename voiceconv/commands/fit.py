@@ -1,0 +1,139 @@
+"""`voiceconv fit`: folders of recordings to a model, in one command that can be called again."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+from omegaconf import DictConfig
+
+from voiceconv.build import compose_config
+from voiceconv.commands.train import prepare_trainer
+from voiceconv.data.extract import LeftOutError, extract
+from voiceconv.data.prepare import Summary, prepare
+from voiceconv.data.splits import SPLITS
+from voiceconv.data.statistics import write_stats
+from voiceconv.errors import InputError, RunError
+from voiceconv.files import locked, replace_text
+from voiceconv.progress import progress_bar
+
+TRIM = 40.0  # dB below the loudest: silence at both ends is nothing to learn
+TRIAL_STEPS = 5
+PLAN = "fit.yaml"  # what was decided when the run began, so that a resumed one decides the same
+
+
+class Plan(NamedTuple):
+    """How long a run is, in hours and steps, and its share with an identity loss."""
+
+    hours: float
+    n_steps: int
+    identity_steps: int
+
+
+def fit(
+    speakers: Path,
+    output: Path,
+    hours: float,
+    experiment: str,
+    jobs: int | None,
+    say: Callable[[str], None],
+    show: Callable[[Summary], None],
+) -> None:
+    """Prepare, extract, take statistics, train for about `hours`; each goes on where it stopped.
+
+    Leaves OUTPUT/model, and OUTPUT/{data,dump,checkpoints} to go on from. Raises RunError when
+    interrupted.
+    """
+    data, dump = output / "data", output / "dump"
+    if not (data / "train" / "wav.scp").exists():
+        say("1/4 looking at the recordings")
+        _prepare(speakers, data, show)
+    else:
+        say(f"1/4 going on with the recordings listed in {data}; delete {output} to start anew")
+    config = _config(experiment, data, dump, output)
+    say("2/4 extracting features")
+    features = dict(config.features)
+    loudness = config.data.loudness
+    try:
+        with progress_bar("extract") as progress:
+            extract(data, dump, features, jobs, trim=TRIM, loudness=loudness, progress=progress)
+    except LeftOutError as error:  # an evening is not to be lost for a damaged file
+        say(f"going on without what failed: {error}")
+    say("3/4 taking statistics")
+    write_stats(dump / "train")
+    plan = _plan(config, output, hours)
+    config.trainer.n_steps, config.trainer.decay_start = plan.n_steps, plan.n_steps // 2
+    config.objective.identity_steps = plan.identity_steps
+    say(f"4/4 training: {plan.n_steps:,} steps; Ctrl-C saves, the same command goes on")
+    trainer = prepare_trainer(config, output)
+    with locked(output, "training in"):
+        finished = trainer.run()
+    if not finished:
+        raise RunError(f"stopped at step {trainer.step} and saved; the same command goes on")
+
+
+def _prepare(speakers: Path, data: Path, show: Callable[[Summary], None]) -> None:
+    summary = prepare(speakers, data)
+    domains = {row.domain for row in summary.rows}
+    if len(domains) < 2:
+        for split in SPLITS:  # else the next call would go on with them
+            shutil.rmtree(data / split, ignore_errors=True)
+        raise InputError(
+            f"{speakers} holds the one domain {', '.join(domains)}; a conversion needs two folders"
+        )
+    show(summary)
+
+
+def _config(experiment: str, data: Path, dump: Path, output: Path) -> DictConfig:
+    config = compose_config(
+        [
+            f"experiment={experiment}",
+            f"name={experiment}",
+            "run_dir=.",
+            "data.dump=.",
+        ]
+    )
+    # set here, not as overrides, whose grammar would need quotes for spaces and commas
+    config.run_dir, config.data.dump, config.data.waves = str(output), str(dump), str(data)
+    return config
+
+
+def _plan(config: DictConfig, output: Path, hours: float) -> Plan:
+    """What fits into the hours, by the time that a few steps take; decided once for a run.
+
+    With other hours the run goes on to another end, by the objective that it began with.
+    """
+    path = output / PLAN
+    before = _read_plan(path) if path.exists() else None
+    if before and before.hours == hours:
+        return before
+    n_steps = max(10, int(hours * 3600 / _seconds_a_step(config)))
+    plan = Plan(hours, n_steps, before.identity_steps if before else n_steps // 10)
+    replace_text(path, yaml.safe_dump(plan._asdict()))
+    return plan
+
+
+def _seconds_a_step(config: DictConfig) -> float:
+    """Of a trial that leaves nothing behind. A tenth of all steps have an identity loss, too."""
+    seconds = []
+    for identity_steps in (0, 10**9):
+        trial = config.copy()
+        trial.objective.identity_steps = identity_steps
+        with tempfile.TemporaryDirectory() as folder:
+            trainer = prepare_trainer(trial, Path(folder))
+            trainer.train_step()  # the first step allocates
+            start = time.monotonic()
+            for _ in range(TRIAL_STEPS):
+                trainer.train_step()
+            seconds.append((time.monotonic() - start) / TRIAL_STEPS)
+    return 0.9 * seconds[0] + 0.1 * seconds[1]
+
+
+def _read_plan(path: Path) -> Plan:
+    try:
+        return Plan(**yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError) as error:
+        raise InputError(f"{path} is damaged; delete it to plan anew") from error

@@ -1,0 +1,112 @@
+"""What `voiceconv info` says of a model, or of a configuration that is not yet trained."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from voiceconv.build import build, build_factory
+from voiceconv.commands.choices import composed
+from voiceconv.converter.directory import WEIGHTS, bundled_models, find_model, read_config
+from voiceconv.errors import InputError
+from voiceconv.features import FeatureExtractor, MelSpectrogram
+from voiceconv.models import Discriminator, Generator
+from voiceconv.models.base import WaveDiscriminator, WaveGenerator
+from voiceconv.models.complexity import describe
+from voiceconv.models.layers import fold_weight_norm
+from voiceconv.vocoders import directory
+
+
+def model_info(model: Path | str | None) -> dict[str, Any]:
+    """A model's card: domains, features, networks, size, and what its maker stated.
+
+    A neural vocoder's, too, where `model` is one.
+    """
+    try:
+        folder = find_model(model)
+    except InputError as error:
+        try:
+            return vocoder_info(directory.find_vocoder(model))
+        except InputError:
+            raise error from None
+    config = read_config(folder)
+    weights = folder / WEIGHTS
+    return {
+        "name": _name(folder),
+        "domains": config["domains"],
+        "features": config["features"],
+        "translator": config["translator"],
+        "vocoder": config["vocoder"],
+        "loudness": config["loudness"],
+        "megabytes": round(weights.stat().st_size / 1e6, 2) if weights.exists() else None,
+        **(config.get("card") or {}),
+    }
+
+
+def vocoder_info(folder: Path) -> dict[str, Any]:
+    """A vocoder's card: mel, network, size, and what its maker stated."""
+    config = directory.read_config(folder)
+    return {
+        "name": _name(folder),
+        "features": config["features"],
+        "generator": config["generator"],
+        "megabytes": round((folder / directory.WEIGHTS).stat().st_size / 1e6, 2),
+        **config["card"],
+    }
+
+
+def list_models() -> list[dict[str, Any]]:
+    """The bundled models' cards, and the bundled vocoders'."""
+    vocoders = [vocoder_info(folder) for folder in directory.bundled_vocoders()]
+    return [model_info(folder) for folder in bundled_models()] + vocoders
+
+
+def experiment_info(overrides: Sequence[str], config_dir: Path | None = None) -> dict[str, Any]:
+    """Size, arithmetic and reach of one direction's generator and one discriminator.
+
+    Of a vocoder's experiment the sizes of its networks, the generator's as it ships.
+    """
+    try:
+        config = composed(overrides, config_dir)
+    except InputError as error:
+        with suppress(InputError):
+            return _vocoder_sizes(composed(overrides, config_dir, "train_vocoder"))
+        raise error
+    extractor = build(config.features, FeatureExtractor)
+    n_channels = extractor.n_channels
+    generator = build_factory(config.translator.generator, Generator)(n_channels=n_channels)
+    discriminator = build(config.discriminator, Discriminator, n_channels=n_channels)
+    return {
+        "networks": {
+            name: describe(network, n_channels, extractor.frames_per_second)
+            for name, network in (("generator", generator), ("discriminator", discriminator))
+        }
+    }
+
+
+def _vocoder_sizes(config: DictConfig) -> dict[str, Any]:
+    extractor = build(config.features, MelSpectrogram)
+    generator = build(
+        config.generator,
+        WaveGenerator,
+        n_channels=extractor.n_channels,
+        hop_length=extractor.hop_length,
+    )
+    fold_weight_norm(generator)
+    judges = {
+        kind: build(node, WaveDiscriminator)
+        for kind, node in config.objective.discriminators.items()
+    }
+    return {
+        "networks": {
+            str(name): {"parameters": sum(p.numel() for p in network.parameters())}
+            for name, network in {"generator": generator, **judges}.items()
+        }
+    }
+
+
+def _name(folder: Path) -> str:
+    """The run's, where it is one's model."""
+    return folder.parent.name if folder.name == "model" else folder.name

@@ -1,0 +1,122 @@
+"""What a vocoder is tuned on for one converter: `voiceconv vocoder cycle DUMP -o OUT`.
+
+A vocoder that has heard the frames of recordings alone speaks a translator's less well, and those
+have no recording to learn from. Frames that were converted and converted back have one: the
+utterance's own, frame by frame, for a translator keeps their number. It is what Kong et al. 2020
+("HiFi-GAN", section 4.4) do with the frames of a synthesiser that was forced to keep time.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from voiceconv.build import build
+from voiceconv.converter import Converter
+from voiceconv.data.archive import Archive, ArchiveWriter, read_scp, write_scp
+from voiceconv.data.dump import read_yaml
+from voiceconv.data.kaldi import read_table
+from voiceconv.data.segments import require_waves
+from voiceconv.errors import InputError
+from voiceconv.features import FeatureExtractor, Features
+from voiceconv.features.base import differences
+from voiceconv.files import appearing, replace_text
+
+SPLITS = ("train", "val")
+Progress = Callable[[int, int], None]  # utterances done, and in all
+
+
+class _Turn(NamedTuple):
+    """An utterance of `source`, to `target` and back."""
+
+    utterance: str
+    source: str
+    target: str
+
+    @property
+    def id(self) -> str:
+        return f"{self.utterance}-{self.target}"
+
+
+def write_cycled(
+    dump: Path, output: Path, model: Path | str | None = None, progress: Progress | None = None
+) -> dict[str, int]:
+    """Write OUT/{train,val}, as `extract --waves` leaves them; split -> utterances.
+
+    Each utterance of a domain that the model knows comes once for each of its other domains, as
+    `<utterance>-<other>`: its frames, converted there and back, and its wave, which stays in DUMP.
+
+    Raises InputError for a dump without waves, for one of other features or loudness than the
+    model's, and for an output that is there already.
+    """
+    converter = Converter.from_pretrained(model)
+    splits = [split for split in SPLITS if split == "train" or (dump / split).is_dir()]
+    turns = {split: _plan(dump / split, converter) for split in splits}
+    total, done = sum(map(len, turns.values())), 0
+    output.resolve().parent.mkdir(parents=True, exist_ok=True)
+    with appearing(output) as scratch:
+        for split in splits:
+            for _ in _cycle(turns[split], converter, dump / split, scratch / split):
+                done += 1
+                if progress:
+                    progress(done, total)
+    return {split: len(turns[split]) for split in splits}
+
+
+def _plan(dump: Path, converter: Converter) -> list[_Turn]:
+    """What a split gives. Raises InputError where a vocoder for this model can't learn from it."""
+    require_waves(dump)
+    there = build(read_yaml(dump / "features.yaml"), FeatureExtractor).definition
+    differing = differences(converter.extractor.definition, there)
+    loudness = read_yaml(dump / "processing.yaml").get("loudness")
+    if loudness != converter.loudness:
+        differing.append(f"loudness {loudness}, not {converter.loudness}")
+    if differing:
+        raise InputError(
+            f"{dump} is not of the model's features: {'; '.join(differing)}; extract with the "
+            "model's own"
+        )
+    domain_of = read_table(dump / "utt2spk")
+    turns = [
+        _Turn(name, domain_of[name], other)
+        for name in sorted(read_scp(dump / "feats.scp"))
+        if domain_of.get(name) in converter.stats
+        for other in converter.domains
+        if other != domain_of[name]
+    ]
+    if not turns:
+        raise InputError(
+            f"{dump} has {', '.join(sorted(set(domain_of.values())))}, the model knows "
+            f"{', '.join(converter.domains)}; give a dump of a domain that it knows"
+        )
+    return turns
+
+
+@torch.no_grad()
+def _cycle(turns: Sequence[_Turn], converter: Converter, dump: Path, out: Path) -> Iterator[_Turn]:
+    """Write a split, and tell each turn when it is done."""
+    frames, waves = Archive(dump / "feats.scp"), read_scp(dump / "waves.scp")
+    out.mkdir()
+    with ArchiveWriter(out, "feats", 0) as writer:
+        for turn in turns:
+            matrix = torch.from_numpy(np.array(frames[turn.utterance]))  # (T, C)
+            writer.write(turn.id, _there_and_back(matrix.T, turn, converter).T.numpy())
+            yield turn
+    write_scp(out / "feats.scp", read_scp(out / "feats.0.scp"))
+    write_scp(out / "waves.scp", {turn.id: waves[turn.utterance] for turn in turns})
+    lines = sorted(f"{turn.id} {turn.source}\n" for turn in turns)
+    replace_text(out / "utt2spk", "".join(lines))
+    for name in ("features.yaml", "processing.yaml"):
+        shutil.copyfile(dump / name, out / name)
+
+
+def _there_and_back(frames: Tensor, turn: _Turn, converter: Converter) -> Tensor:
+    """(C, T) -> (C, T), as `convert` would do it twice."""
+    features = Features(frames)
+    for source, target in ((turn.source, turn.target), (turn.target, turn.source)):
+        features = converter.translate(features, converter.stats[source], source, target)
+    return features.frames

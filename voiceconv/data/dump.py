@@ -1,0 +1,36 @@
+"""What `voiceconv extract` left: one split of a dump."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voiceconv.data.archive import Archive
+from voiceconv.data.kaldi import read_table
+from voiceconv.errors import InputError
+from voiceconv.files import read_mapping
+
+
+def read_dump(dump: Path | str) -> dict[str, list[np.ndarray]]:
+    """An extracted split: domain -> memory-mapped frames (T, C), both in sorted order.
+
+    Raises InputError for an utterance that utt2spk does not name.
+    """
+    dump = Path(dump)
+    domain_of = read_table(dump / "utt2spk")
+    matrices: dict[str, list[np.ndarray]] = {
+        domain: [] for domain in sorted(set(domain_of.values()))
+    }
+    for utterance, frames in sorted(Archive(dump / "feats.scp").items()):
+        if utterance not in domain_of:
+            raise InputError(
+                f"{dump / 'utt2spk'}: no line for utterance {utterance!r} of feats.scp; "
+                "extract again"
+            )
+        matrices[domain_of[utterance]].append(frames)
+    return matrices
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file that `voiceconv extract` wrote, such as features.yaml. Raises InputError."""
+    return read_mapping(path, "run `voiceconv extract` first")

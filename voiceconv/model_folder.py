@@ -1,0 +1,91 @@
+"""What a converter's and a vocoder's folder share: YAML, safetensors and a card.
+
+Nothing in such a folder can run code.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import UnionType
+from typing import Any
+
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from voiceconv.errors import InputError
+from voiceconv.files import read_mapping, replace_text, replacing
+
+FORMAT = 1
+BUNDLED = Path(__file__).parent / "pretrained"
+CONFIG, CARD = "config.yaml", "README.md"
+
+
+def read_settings(path: Path, kinds: Mapping[str, type | UnionType], what: str) -> dict[str, Any]:
+    """config.yaml of a `what` (model, vocoder), each key of its kind; a card may be missing.
+
+    Raises InputError where it is unreadable, incomplete, or of another format.
+    """
+    config = read_mapping(path, f"fetch the {what} again")
+    missing = {"format", *kinds} - {"card"} - set(config)
+    if missing:
+        raise InputError(f"{path} lacks {', '.join(sorted(missing))}; fetch the {what} again")
+    if config["format"] != FORMAT:
+        raise InputError(
+            f"{path} is of format {config['format']}, this version reads {FORMAT}; use the version "
+            "of voiceconv that wrote it"
+        )
+    for key, kind in kinds.items():
+        if not isinstance(config.get(key), kind):
+            raise InputError(f"{path}: {key} is {config.get(key)!r}; fetch the {what} again")
+    return config
+
+
+def write_settings(path: Path, config: Mapping[str, Any]) -> None:
+    """The inverse of read_settings."""
+    replace_text(path, yaml.safe_dump({"format": FORMAT, **config}, sort_keys=False))
+
+
+def read_weights(path: Path, what: str) -> dict[str, Tensor]:
+    """A network's weights as float32. Raises InputError for a file that is missing or damaged."""
+    try:
+        return {name: weight.float() for name, weight in load_file(path).items()}
+    except (OSError, SafetensorError) as error:
+        raise InputError(
+            f"{path} is not readable as safetensors ({error}); fetch the {what} again"
+        ) from error
+
+
+def write_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
+    """The inverse of read_weights; whole or not at all."""
+    with replacing(path) as temporary:
+        save_file(
+            {name: weight.detach().cpu().contiguous() for name, weight in weights.items()},
+            temporary,
+        )
+
+
+def network_name(node: Mapping[str, Any]) -> str:
+    """A node's network by its class: the generator's, where a translator is made of some."""
+    named: str = node.get("generator", node)["_target_"]
+    return named.rpartition(".")[2]
+
+
+def as_words(features: Mapping[str, Any]) -> str:
+    """The features' node as a card has it: `sample_rate 24000, hop_length 256`."""
+    return ", ".join(f"{key} {value}" for key, value in features.items() if key != "_target_")
+
+
+def card_text(
+    title: str,
+    sentence: str,
+    rows: Mapping[str, object],
+    scores: Mapping[str, Mapping[str, object]],
+    command: str,
+) -> str:
+    """README.md: a table of `rows`, lists of `scores` by heading, and how to use it."""
+    lines = [f"# {title}", "", sentence, "", "| | |", "| --- | --- |"]
+    lines += [f"| {key} | {'not stated' if v is None else v} |" for key, v in rows.items()]
+    for heading, values in scores.items():
+        lines += ["", f"## {heading}", "", *(f"- {name}: {v}" for name, v in values.items())]
+    return "\n".join([*lines, "", "```", command, "```"]) + "\n"

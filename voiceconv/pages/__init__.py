@@ -1,0 +1,1 @@
+"""What generated pages share: templates that escape, pictures in the page's colours."""

@@ -1,0 +1,77 @@
+"""Under Hydra: `voiceconv train` and `voiceconv vocoder train` as Hydra's users know commands."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+from voiceconv.build import one_line
+from voiceconv.errors import InputError, RunError
+from voiceconv.files import locked
+from voiceconv.runs.setup import pick_device
+from voiceconv.training.distributed import Ranks, joined_ranks
+from voiceconv.training.trainer import Trainer
+
+Prepare = Callable[[DictConfig, Path, Ranks], Trainer]
+
+
+def call_hydra(main: Callable[[], None], arguments: Sequence[str], command: str) -> None:
+    """Hand the arguments to Hydra: overrides, `-m` and launchers work as its users know them.
+
+    main: a function under `hydra.main`, which names its own configuration.
+
+    Raises InputError for a configuration that does not compose, RunError for a run that was
+    interrupted (it is saved).
+    """
+    os.environ.setdefault(
+        "HYDRA_FULL_ERROR", "1"
+    )  # errors come through; the command line says them in one sentence
+    sys.argv = [f"voiceconv {command}", *arguments]
+    try:
+        try:
+            main()
+        except _Stopped as stopped:
+            raise stopped.reason from None
+    except MissingMandatoryValue as error:
+        raise InputError(f"{error.full_key} is not given; add {error.full_key}=VALUE") from error
+    except (HydraException, OmegaConfBaseException) as error:
+        said = one_line(error)
+        if "Could not override" in said:  # what Hydra says of the other command's experiments
+            said += " `voiceconv train` takes converters, `voiceconv vocoder train` vocoders."
+        raise InputError(said) from error
+
+
+def run_training(config: DictConfig, prepare: Prepare) -> None:
+    """What is under `hydra.main`: train what `prepare` puts together, in Hydra's folder."""
+    try:
+        _train(config, Path(HydraConfig.get().runtime.output_dir), prepare)
+    except (InputError, RunError, OmegaConfBaseException) as error:
+        if HydraConfig.get().mode is RunMode.MULTIRUN:
+            raise  # launchers tell by it which job has failed
+        raise _Stopped(error) from error
+
+
+class _Stopped(BaseException):
+    """Takes an error past Hydra, which would print the overrides before our sentence."""
+
+    def __init__(self, reason: Exception) -> None:
+        self.reason = reason
+
+
+def _train(config: DictConfig, folder: Path, prepare: Prepare) -> None:
+    on_cuda = pick_device(config.trainer.device).type == "cuda"
+    with joined_ranks(on_cuda) as ranks:
+        trainer = prepare(config, folder, ranks)
+        with locked(folder, "training in") if ranks.is_main else nullcontext():
+            finished = trainer.run()
+        if not finished:
+            raise RunError(
+                f"stopped at step {trainer.step} and saved; the same command goes on from there"
+            )

@@ -1,0 +1,122 @@
+"""From a configuration to a trainer in its folder: checks, and the files that a run leaves."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch.optim import Optimizer
+
+from voiceconv.build import build, build_factory
+from voiceconv.data.dump import read_yaml
+from voiceconv.errors import InputError
+from voiceconv.features import FeatureExtractor, differences
+from voiceconv.files import replace_text
+from voiceconv.objectives import PLAYERS, Objective
+from voiceconv.provenance import write_provenance
+from voiceconv.training.distributed import Ranks
+from voiceconv.training.trainer import Batches, Schedule, Trainer, Validator
+
+
+def make_trainer(
+    config: DictConfig,
+    folder: Path,
+    ranks: Ranks,
+    objective: Objective,
+    batches: Batches,
+    validator: Validator,
+    fixed: Sequence[str],
+) -> Trainer:
+    """The trainer; what the run is of is written last, when all of it could be built.
+
+    fixed: the configuration's keys that stay for a run's whole life. Raises InputError.
+    """
+    settings = dict(config.trainer)
+    trainer = Trainer(
+        objective,
+        batches,
+        {player: build_factory(config.optimizer[player], Optimizer) for player in PLAYERS},
+        Schedule(settings.pop("n_steps"), settings.pop("decay_start")),
+        folder,
+        device=pick_device(settings.pop("device")),
+        ranks=ranks,
+        validator=validator,
+        seed=config.seed,
+        **settings,
+    )
+    if ranks.is_main:
+        write_run_files(config, folder, fixed)
+    return trainer
+
+
+def require_counts(config: DictConfig) -> None:
+    """Raise InputError for a number of steps, frames or the like that can't be one."""
+    lowest = dict.fromkeys(("data.n_frames", "data.batch_size", "trainer.n_steps"), 1)
+    lowest |= {f"trainer.{what}_every": 1 for what in ("log", "checkpoint", "validate")}
+    lowest |= {"validation.n_scored": 1, "validation.n_utterances": 0, "seed": 0}
+    if config.trainer.patience is not None:
+        lowest["trainer.patience"] = 1
+    for key, least in lowest.items():
+        value = OmegaConf.select(config, key)
+        if not isinstance(value, int) or value < least:
+            raise InputError(f"{key} is {value!r}; it takes a whole number, {least} or more")
+
+
+def require_same_frames(extractor: FeatureExtractor, dump: Path) -> None:
+    """Raise InputError where a dump holds other frames than the experiment's."""
+    found = build(read_yaml(dump / "features.yaml"), FeatureExtractor).definition
+    if differing := differences(extractor.definition, found):
+        raise InputError(
+            f"{dump} was extracted with other features than this experiment's: "
+            f"{'; '.join(differing)}; extract with this experiment into another directory"
+        )
+
+
+def require_same_loudness(loudness: float | None, dump: Path) -> None:
+    """Raise InputError where a dump was brought to another loudness than the model will expect."""
+    found = read_yaml(dump / "processing.yaml").get("loudness")
+    if found != loudness:
+        raise InputError(
+            f"{dump} was extracted at {found} LUFS, data.loudness is {loudness}: give "
+            f"data.loudness={'null' if found is None else found}, or extract again"
+        )
+
+
+def pick_device(name: str) -> torch.device:
+    """`auto` is CUDA where there is one. Raises InputError for a device that is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(f"trainer.device={name}: no CUDA device is there; use trainer.device=cpu")
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise InputError(f"trainer.device={name} is no device; use auto, cpu or cuda") from error
+
+
+def _fixed(config: DictConfig, key: str) -> object:
+    """What may not change in a run; where its data lie may, they can have moved."""
+    value = config.get(key)
+    if key != "data" or not isinstance(value, DictConfig):
+        return value
+    return {name: one for name, one in value.items() if name not in ("dump", "waves")}
+
+
+def write_run_files(config: DictConfig, folder: Path, fixed: Sequence[str]) -> None:
+    """config.yaml and provenance.json; `fixed` are the keys that stay for a run's whole life.
+
+    Raises InputError where the folder holds a run of another configuration.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "config.yaml"
+    OmegaConf.resolve(config)
+    if path.exists():
+        before = DictConfig(OmegaConf.load(path))
+        changed = [key for key in fixed if _fixed(before, key) != _fixed(config, key)]
+        if changed:
+            raise InputError(
+                f"{folder} holds a run of another configuration ({', '.join(changed)} differ); "
+                "give another run_dir, or the overrides of that run"
+            )
+    replace_text(path, OmegaConf.to_yaml(config))
+    write_provenance(folder / "provenance.json", seed=config.seed)

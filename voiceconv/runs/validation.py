@@ -1,0 +1,157 @@
+"""What a run shows on the way, and what of it ships.
+
+Fixed validation utterances, converted as users will convert; a score; the model as it stands.
+"""
+
+import copy
+import logging
+import time
+from itertools import permutations
+from pathlib import Path
+
+from omegaconf import DictConfig
+from torch import Tensor, nn
+
+from voiceconv import audio
+from voiceconv.converter import SILENCE, Converter
+from voiceconv.data.kaldi import Utterance, read_data_dir
+from voiceconv.errors import InputError
+from voiceconv.features import MelSpectrogram
+from voiceconv.models import Translator
+from voiceconv.runs.history import History
+from voiceconv.runs.scores import Direction, ParallelScore, Score, UnpairedScore, read_val
+from voiceconv.training.tracker import Tracker
+
+ROW_HEIGHT = 4  # pixels: 80 rows alone would make a strip of an image
+log = logging.getLogger(__name__)
+
+
+class Validation:
+    """Called by the trainer.
+
+    Audio, spectrograms and scores go to TensorBoard, scores to `<folder>/validation.json`, the
+    newest model to `<folder>/last` where it need not be the one that ships, in `<folder>/model`.
+    """
+
+    def __init__(self, config: DictConfig, folder: Path, converter: Converter) -> None:
+        self.config = config
+        self.folder = folder
+        self.converter = converter
+        self.spectrogram = MelSpectrogram(converter.sample_rate)  # mel-cepstra show nothing
+        self.waves = self._read_waves(config.data.waves, config.validation.n_utterances)
+        chosen = self._choose_score(config.validation.n_scored)
+        self.score = chosen if isinstance(chosen, Score) else None
+        self._why_none = chosen if isinstance(chosen, str) else None
+        self.history = History(folder, self.score.rule if self.score else None)
+
+    def measure(self, step: int, network: nn.Module, tracker: Tracker) -> float | None:
+        """Show what this translator does; its score, lower is better, None where there is none."""
+        began = time.monotonic()
+        self._take(network)
+        if self.config.trainer.ship == "best":
+            self.converter.save_pretrained(self.folder / "last", self._card(step))
+        converted = self._convert(step, tracker)
+        if self.score is None:
+            self._warn_once(step, tracker)
+            return None
+        measures = self.score(self.converter, converted)
+        self.history.record(step, measures)
+        if tracker.writer is not None:
+            for name, value in measures.items():
+                tracker.writer.add_scalar(f"validation/{name}", value, step)
+            tracker.writer.add_scalar("validation/seconds", time.monotonic() - began, step)
+        return measures["score"]
+
+    def ship(self, step: int, network: nn.Module) -> None:
+        """Write `<folder>/model`."""
+        self._take(network)
+        self.converter.save_pretrained(self.folder / "model", self._card(step))
+
+    def _warn_once(self, step: int, tracker: Tracker) -> None:
+        settings = self.config.trainer
+        if self._why_none and (settings.ship == "best" or settings.patience is not None):
+            tracker.warn(
+                step,
+                f"no validation score ({self._why_none}): the newest model ships, and patience "
+                "does not end the run",
+            )
+        self._why_none = None
+
+    def _take(self, network: nn.Module) -> None:
+        assert isinstance(network, Translator)
+        self.converter.translator = copy.deepcopy(network).cpu().eval()
+
+    def _convert(self, step: int, tracker: Tracker) -> dict[Direction, list[Tensor]]:
+        """Every direction's conversions of the fixed utterances, which TensorBoard gets, too."""
+        converted: dict[Direction, list[Tensor]] = {}
+        for source, target in permutations(self.converter.domains, 2):
+            for number, wave in enumerate(self.waves.get(source, [])):
+                output = self.converter.convert(wave, target=target, source=source)
+                cycled = self.converter.convert(output, target=source, source=target)
+                converted.setdefault((source, target), []).append(output)
+                if tracker.writer is None:
+                    continue
+                name, rate = f"{source}_to_{target}/{number}", self.converter.sample_rate
+                tracker.writer.add_audio(name, output[None], step, rate)
+                for kind, shown in (("source", wave), ("converted", output), ("cycled", cycled)):
+                    tracker.writer.add_image(
+                        f"{name}/{kind}", self._picture(shown), step, dataformats="HW"
+                    )
+        return converted
+
+    def _choose_score(self, n_scored: int) -> Score | str:
+        """By pairs where val has them, else by similarity and cycle error; or why by nothing."""
+        frames = read_val(Path(self.config.data.dump) / "val", self.converter.domains)
+        if not frames:
+            return f"{self.config.data.dump}/val has no utterance of every domain"
+        parallel = ParallelScore(frames, n_scored)
+        if all(parallel.pairs.values()):
+            return parallel
+        if set(self.waves) != set(self.converter.domains):
+            return "no sentence is said twice in val, and data.waves has no val of every domain"
+        try:
+            return UnpairedScore(frames, n_scored, self.waves, self.converter.sample_rate)
+        except (InputError, ValueError) as error:  # no package; a recording without a voice
+            return str(error)
+
+    def _picture(self, wave: Tensor) -> Tensor:
+        """(N,) -> log-mel spectrogram as an image (H, T) in 0..1, low channels below."""
+        frames = self.spectrogram.extract(wave).frames
+        low, high = frames.min(), frames.max()
+        picture = ((frames - low) / (high - low).clamp_min(1e-6)).flip(0)
+        return picture.repeat_interleave(ROW_HEIGHT, 0)
+
+    def _card(self, step: int) -> dict[str, object]:
+        card = self.config.card
+        return {
+            "experiment": self.config.name,
+            "steps": step,
+            "data": card.data,
+            "licence": card.licence,
+        }
+
+    def _read_waves(self, waves: str | None, n_utterances: int) -> dict[str, list[Tensor]]:
+        """The first readable utterances of each domain in the val split, in the order of ids."""
+        if waves is None or not (Path(waves) / "val" / "wav.scp").exists():
+            log.info("no validation audio: data.waves names no data directory with a val split")
+            return {}
+        read: dict[str, list[Tensor]] = {}
+        for utterance in read_data_dir(Path(waves) / "val"):
+            if len(read.get(utterance.domain, [])) < n_utterances:
+                wave = self._read(utterance)
+                if wave is not None:
+                    read.setdefault(utterance.domain, []).append(wave)
+        return read
+
+    def _read(self, utterance: Utterance) -> Tensor | None:
+        """(N,); None for a file that extraction, too, has left out, and for silence."""
+        start, rate = utterance.start or 0.0, self.converter.sample_rate
+        try:
+            wave = audio.read(utterance.path, rate, start, utterance.end).samples
+        except InputError as error:
+            log.warning("no validation audio of %s: %s", utterance.id, error)
+            return None
+        if not (wave.abs() > SILENCE).any():
+            log.warning("no validation audio of %s: it is silent", utterance.id)
+            return None
+        return wave
