@@ -2,11 +2,26 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import NamedTuple, Self
 
 from torch import Tensor, nn
 
 Losses = dict[str, Tensor]
-Generated = dict[str, list[Tensor]]  # fakes by kind; each a list by what judges them
+
+
+class Fake(NamedTuple):
+    """Fakes and what describes them, all (B, ...): the pool keeps an item's together."""
+
+    frames: Tensor
+    condition: dict[str, Tensor] = {}  # nobody writes into it
+
+    def detach(self) -> Self:
+        """The same without gradients."""
+        condition = {name: value.detach() for name, value in self.condition.items()}
+        return self._replace(frames=self.frames.detach(), condition=condition)
+
+
+Generated = dict[str, list[Fake]]  # by kind; each a list by what judges them
 
 PLAYERS = ("generator", "discriminator")
 
@@ -38,7 +53,7 @@ class Objective(nn.Module, ABC):
 
     @abstractmethod
     def generator_losses(self, batch: list[Tensor], step: int) -> tuple[Losses, Generated]:
-        """A batch -> unweighted scalars by name, and the fakes."""
+        """A batch -> unweighted scalars by name, and the fakes with what describes them."""
 
     @abstractmethod
     def discriminator_losses(self, batch: list[Tensor], generated: Generated) -> Losses:
