@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from torch import Tensor, nn
 
@@ -46,6 +46,11 @@ class Objective(nn.Module, ABC):
         self.generator = generator
         self.discriminators = discriminators
         self.weights = {player: dict(weights[player]) for player in PLAYERS}
+
+    @classmethod
+    def plan(cls, n_steps: int) -> dict[str, Any]:
+        """Keywords of the constructor that follow from the length of a run; none by default."""
+        return {}
 
     def player(self, name: str) -> nn.Module:
         """The networks that `name` moves."""

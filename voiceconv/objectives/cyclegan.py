@@ -8,6 +8,7 @@ Filling in frames: MaskCycleGAN-VC, Kaneko et al. 2021, arXiv:2102.12841, sectio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 import torch
@@ -103,6 +104,11 @@ class CycleGAN(Objective):
         self.identity_steps = identity_steps
         self.seed = seed
         self.n_domains = n_domains
+
+    @classmethod
+    def plan(cls, n_steps: int) -> dict[str, Any]:
+        """See Objective; the identity loss has a tenth of the run."""
+        return {"identity_steps": n_steps // 10}
 
     @property
     def translator(self) -> Translator:
