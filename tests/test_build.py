@@ -5,11 +5,13 @@ import torch
 import yaml
 from omegaconf import OmegaConf
 
-from voiceconv.build import build, build_factory, compose_config
+from voiceconv.build import build, build_factory, class_of, compose_config
 from voiceconv.errors import InputError
 from voiceconv.features import FeatureExtractor, MelSpectrogram
 from voiceconv.models import Discriminator, PairTranslator, Translator
 from voiceconv.models.cyclegan_vc2 import Generator212, PatchDiscriminator
+from voiceconv.objectives import Objective
+from voiceconv.objectives.cyclegan import CycleGAN
 
 MEL = {"_target_": "voiceconv.features.mel.MelSpectrogram", "n_mels": 40}
 PAIR = {
@@ -196,3 +198,16 @@ def test_a_wrong_override_is_one_sentence(override):
 def test_an_override_reaches_its_place():
     config = compose_config(["experiment=cyclegan_vc2_small", "trainer.n_steps=7", "seed=3"])
     assert (config.trainer.n_steps, config.seed, config.discriminator.base_channels) == (7, 3, 32)
+
+
+def test_the_class_of_a_node_is_named_and_not_made():
+    node = {"_target_": "voiceconv.objectives.cyclegan.CycleGAN", "oops": 1}
+    assert class_of(node, Objective) is CycleGAN
+    assert class_of(OmegaConf.create(node), Objective) is CycleGAN
+    for wrong, message in (
+        ({"_target_": "voiceconv.objectives.cyclegan.FillingInFrames"}, "is no Objective"),
+        ({"_target_": "os.path.join"}, "only classes of"),
+        ({"weights": {}}, "names no class"),
+    ):
+        with pytest.raises(InputError, match=message):
+            class_of(wrong, Objective)

@@ -62,16 +62,23 @@ def build_factory(
     return factory
 
 
-def _instantiate(plain: dict[str, Any], expect: type, dependencies: Mapping[str, Any]) -> Any:
-    _refuse_interpolations(plain)
-    for target in _targets(plain):
-        _resolve(target)
+def class_of(node: Mapping[str, Any] | DictConfig, expect: type[T]) -> type[T]:
+    """The class that a node names. Raises InputError where it is foreign, or no `expect`."""
+    plain = _plain(node)
     name = plain.get("_target_")
     if not isinstance(name, str):
         raise InputError(f"configuration {plain} names no class: it needs a `_target_`")
     cls = _resolve(name)
     if not issubclass(cls, expect):
         raise InputError(f"{name} is no {expect.__name__}; name a class that is")
+    return cls
+
+
+def _instantiate(plain: dict[str, Any], expect: type, dependencies: Mapping[str, Any]) -> Any:
+    _refuse_interpolations(plain)
+    for target in _targets(plain):
+        _resolve(target)
+    cls: type = class_of(plain, expect)
     try:
         return instantiate(plain, **dependencies, _convert_="all")
     except InstantiationException as error:
@@ -80,7 +87,8 @@ def _instantiate(plain: dict[str, Any], expect: type, dependencies: Mapping[str,
             raise cause from None
         accepted = [p for p in inspect.signature(cls).parameters if p not in dependencies]
         raise InputError(
-            f"{name} could not be built: {_first_line(cause)} (it takes {', '.join(accepted)})"
+            f"{plain['_target_']} could not be built: {_first_line(cause)} (it takes "
+            f"{', '.join(accepted)})"
         ) from error
 
 

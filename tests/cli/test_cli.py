@@ -270,7 +270,7 @@ def test_every_command_has_help(voiceconv, command):
     if command == "train":  # Hydra's, which lists the groups
         assert "experiment: cyclegan_vc" in said.out
     else:
-        assert said.out.split("\n", 2)[1].strip().startswith(f"Usage: voiceconv {command}")
+        assert said.out.startswith(f"Usage: voiceconv {command}")
 
 
 def test_help_lists_the_commands_and_none_is_an_error(voiceconv):

@@ -6,17 +6,23 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 import soundfile
 import torch
 import yaml
+from omegaconf import DictConfig
 from tiny_model import RATE, make_cli, record, speech
 
 from voiceconv import build
 from voiceconv.commands import fit
 from voiceconv.errors import InputError
+from voiceconv.objectives import Objective
+from voiceconv.objectives.cyclegan import CycleGAN
 
+SECONDS_A_STEP = fit._seconds_a_step  # most tests guess instead
 TINY = [
     "features.sample_rate=16000",
     "features.n_coefficients=24",
@@ -117,29 +123,94 @@ def test_from_two_folders_to_a_model_and_on(voiceconv, speakers, tmp_path):
     assert shown["trainer"]["decay_start"] == 12
 
 
-def test_the_time_of_a_step_is_measured_and_leaves_nothing(speakers, tmp_path, monkeypatch):
-    """Steps are counted in hours: 90 of 100 without an identity loss, 10 with one."""
-    clock = iter([0.0, 5.0, 100.0, 115.0])  # trials of 5 steps: a second and three seconds a step
-    monkeypatch.setattr(fit.time, "monotonic", lambda: next(clock))
+class Clocked:
+    """A trainer whose steps take three seconds with an identity loss, a second without."""
 
-    class Trainer:
-        def train_step(self):
-            pass
+    now = 0.0
 
-    seen = []
+    def __init__(self, config: DictConfig, folder: Path) -> None:
+        self.config, self.folder, self.step = config, folder, 0
+        self.taken: list[int] = []
+
+    def train_step(self) -> None:
+        self.taken.append(self.step)
+        with_identity = self.step < self.config.objective.get("identity_steps", 0)
+        Clocked.now += 3.0 if with_identity else 1.0
+        self.step += 1
+
+
+@pytest.fixture
+def trials(monkeypatch) -> list[Clocked]:
+    """What fit makes to measure a step's time by."""
+    made: list[Clocked] = []
 
     def prepare_trainer(config, folder):
-        seen.append((config.objective.identity_steps, folder))
-        return Trainer()
+        made.append(Clocked(config, folder))
+        return made[-1]
 
+    monkeypatch.setattr(fit.time, "monotonic", lambda: Clocked.now)
     monkeypatch.setattr(fit, "prepare_trainer", prepare_trainer)
+    return made
+
+
+def test_the_time_of_a_step_is_measured_and_leaves_nothing(trials, tmp_path):
+    """Steps are counted in hours: 90 of 100 without an identity loss, 10 with one."""
     config = build.compose_config(["experiment=cyclegan_vc2_small", "data.dump=none"])
     plan = fit._plan(config, tmp_path, hours=0.5)
-    assert plan == (0.5, 1499, 149)  # 1800 s by 1.2 s a step, which is no binary number
-    assert [steps for steps, _ in seen] == [0, 10**9]
-    assert not any(folder.exists() for _, folder in seen)
+    assert plan == (0.5, 1500, {"identity_steps": 150})  # 1800 s by 1.2 s a step
+    (trial,) = trials
+    assert trial.taken == [0, *range(50, 1000, 100)]
+    assert (trial.config.objective.identity_steps, trial.config.trainer.n_steps) == (100, 1000)
+    assert not trial.folder.exists()
     assert config.objective.identity_steps == 3000
-    assert fit._plan(config, tmp_path, hours=0.5) == plan  # from fit.yaml: the clock has run out
+    assert fit._plan(config, tmp_path, hours=0.5) == plan  # from fit.yaml
+    assert len(trials) == 1
+
+
+def test_with_other_hours_the_objective_stays_that_of_the_beginning(trials, tmp_path):
+    config = build.compose_config(["experiment=cyclegan_vc2_small", "data.dump=none"])
+    assert fit._plan(config, tmp_path, hours=0.5).objective == {"identity_steps": 150}
+    assert fit._plan(config, tmp_path, hours=1.0) == (1.0, 3000, {"identity_steps": 150})
+
+
+def test_the_plan_of_a_run_that_began_before_is_read(trials, tmp_path):
+    """Its `identity_steps` stood beside its hours."""
+    (tmp_path / "fit.yaml").write_text("hours: 0.5\nidentity_steps: 149\nn_steps: 1499\n")
+    config = build.compose_config(["experiment=cyclegan_vc2_small", "data.dump=none"])
+    assert fit._plan(config, tmp_path, hours=0.5) == (0.5, 1499, {"identity_steps": 149})
+    assert fit._plan(config, tmp_path, hours=1.0) == (1.0, 3000, {"identity_steps": 149})
+    (tmp_path / "fit.yaml").write_text("hours: 0.5\n")
+    with pytest.raises(InputError, match="fit.yaml is damaged; delete it to plan anew"):
+        fit._plan(config, tmp_path, hours=0.5)
+
+
+class TwoStep(CycleGAN):
+    """An objective to which the length of a run says nothing, and that has no identity_steps."""
+
+    plan = Objective.plan
+
+    def __init__(self, **keywords: Any) -> None:
+        super().__init__(identity_steps=0, **keywords)
+
+
+def test_an_objective_without_identity_steps_is_fitted(voiceconv, speakers, tmp_path, monkeypatch):
+    module = ModuleType("voiceconv.objectives.two_step")
+    module.TwoStep = TwoStep
+    monkeypatch.setitem(sys.modules, "voiceconv.objectives.two_step", module)
+    changes = ["objective._target_=voiceconv.objectives.two_step.TwoStep"]
+    changes += ["~objective.identity_steps", *TINY]
+    monkeypatch.setattr(
+        fit, "compose_config", lambda overrides: build.compose_config([*overrides, *changes])
+    )
+    # A real trial, and a guess of what it finds.
+    monkeypatch.setattr(fit, "_seconds_a_step", lambda config: SECONDS_A_STEP(config) and 0.3)
+    output = tmp_path / "model"
+    said = voiceconv("fit", speakers, "-o", output, "--hours", "0.001", "--jobs", "1")
+    assert said.code == 0, said.err
+    assert steps(output) == 12
+    plan = yaml.safe_load((output / "fit.yaml").read_text())
+    assert plan == {"hours": 0.001, "n_steps": 12, "objective": {}}
+    assert "identity_steps" not in yaml.safe_load((output / "config.yaml").read_text())["objective"]
 
 
 @pytest.mark.slow

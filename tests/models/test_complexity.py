@@ -1,11 +1,13 @@
 """What `voiceconv info` says of a network, against arithmetic on paper."""
 
+from functools import partial
+
 import pytest
 import torch
 from networks import filled, waves
 from torch import nn
 
-from voiceconv.models import complexity
+from voiceconv.models import Discriminator, PairTranslator, Translator, Verdict, complexity
 from voiceconv.models.complexity import context_frames, describe, macs_per_frame, reach
 from voiceconv.models.cyclegan_vc import FullDiscriminator, Generator1d
 from voiceconv.models.cyclegan_vc2 import Generator212, PatchDiscriminator
@@ -76,9 +78,78 @@ def test_describe_leaves_the_network_as_it_was():
     assert all(p.requires_grad for p in network.parameters())
 
 
-def test_a_network_that_sees_everything_is_told_so(monkeypatch):
+def test_a_network_that_sees_everything_has_no_number_of_frames(monkeypatch):
     monkeypatch.setattr(complexity, "_MOST_FRAMES", 400)
     network = Generator212(8, base_channels=4)
+    assert context_frames(network, 8) == 161
     network.exit = nn.Sequential(network.exit, nn.AdaptiveAvgPool2d(1), nn.Upsample(size=(8, 384)))
-    with pytest.raises(ValueError, match="Generator212 sees more than 384 frames"):
-        context_frames(network, 8)
+    assert reach(network, 8) is None
+    assert describe(network, 8, 100.0)["context_frames"] is None
+
+
+class Labelled(Discriminator):
+    """One verdict of a whole crop: its mean by the weights of a label."""
+
+    def __init__(self, n_channels: int, n_labels: int) -> None:
+        super().__init__()
+        self.weights = nn.Embedding(n_labels, n_channels)
+        self.entry = nn.Conv1d(n_channels, n_channels, 3, padding=1)
+
+    def forward(self, frames, label=None, loudness=None):
+        judged = (self.weights(label)[..., None] * self.entry(frames)).sum(1)  # (B, T)
+        return [Verdict(judged.mean(1, keepdim=True) + loudness, [])]
+
+    def default_condition(self):
+        return {"label": torch.tensor([1]), "loudness": torch.zeros(1, 1)}
+
+
+def test_a_discriminator_is_described_under_its_default_condition():
+    network = Labelled(8, 3)
+    assert describe(network, 8, 100.0) == {
+        "parameters": 3 * 8 + 8 * 8 * 3 + 8,
+        "macs_per_second": 100 * 8 * 8 * 3,
+        "context_frames": None,
+    }
+    assert PatchDiscriminator(8, base_channels=4).default_condition() == {}
+
+
+class Average(Translator):
+    """Of all domains' own scales, frame by frame."""
+
+    def __init__(self, n_channels: int, n_domains: int) -> None:
+        super().__init__()
+        self.mix = nn.Conv1d(n_channels, n_channels, 5, padding=2)
+        self.scales = nn.Parameter(torch.arange(1.0, n_domains + 1)[:, None])
+
+    def forward(self, frames, source, target, **condition):
+        return self.mix(frames) * self.scales[target] / self.scales[source]
+
+
+def test_a_translator_is_described_as_one_direction():
+    translator = Average(8, 3)
+    ((name, network),) = translator.networks().items()
+    assert name == "translator"
+    frames = waves(2, 8, 20)
+    assert torch.equal(network(frames), translator(frames, 0, 1))
+    assert describe(network, 8, 100.0) == {
+        "parameters": 8 * 8 * 5 + 8 + 3,
+        "macs_per_second": 100 * 8 * 8 * 5,
+        "context_frames": 5,
+    }
+
+
+def test_a_network_whose_reach_cannot_be_told_has_no_number_of_frames():
+    class Gain(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.gain = nn.Parameter(torch.ones(8))
+
+        def forward(self, frames):
+            return frames * self.gain[:, None]
+
+    assert describe(Gain(), 8, 100.0)["context_frames"] is None
+
+
+def test_a_pair_translator_is_described_as_one_of_its_generators():
+    translator = PairTranslator(8, 3, partial(Generator212, base_channels=4))
+    assert translator.networks() == {"generator": translator.generators["0_to_1"]}

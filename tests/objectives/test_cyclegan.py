@@ -288,9 +288,9 @@ def test_three_domains_go_into_each_other_and_back():
     back = [(b, a, 1) for a, b in permutations(range(3), 2)]
     assert sorted(objective.translator.calls) == sorted(forward + back)
     # A domain's fakes come from both others: 0 gets 0.4 * 2 from 1 and 0.7 * 3 from 2.
-    assert generated["converted"][0][:, 0, 0].tolist() == pytest.approx([0.8, 2.1])
+    assert generated["converted"][0].frames[:, 0, 0].tolist() == pytest.approx([0.8, 2.1])
     # And its own frames return from both: by 1, 0.2 and 0.4; by 2, 0.3 and 0.7.
-    assert generated["cycled"][0][:, 0, 0].tolist() == pytest.approx([0.08, 0.21])
+    assert generated["cycled"][0].frames[:, 0, 0].tolist() == pytest.approx([0.08, 0.21])
 
 
 def test_conversions_of_one_step_are_not_conversions_of_the_next():
@@ -361,7 +361,7 @@ def test_shapes_of_what_is_handed_on():
     _, generated = cyclegan(3).generator_losses(NoiseBatches(3, batch_size=2).batch(0), 0)
     assert list(generated) == list(KINDS)
     for fakes in generated.values():
-        assert [fake.shape for fake in fakes] == [(4, N_CHANNELS, N_FRAMES)] * 3
+        assert [fake.frames.shape for fake in fakes] == [(4, N_CHANNELS, N_FRAMES)] * 3
 
 
 def test_a_generator_is_told_by_no_other_domains_loss():

@@ -89,7 +89,7 @@ def test_losses_by_hand(game, of_generator, of_discriminator):
     assert losses["adversarial_one"].item() == of_generator
     assert losses["matching_one"].item() == (2.5 + 5) / 2
     (fake,) = generated["waves"]
-    assert torch.equal(fake, torch.full((2, T * HOP), 3.0))
+    assert torch.equal(fake.frames, torch.full((2, T * HOP), 3.0))
     found = objective.discriminator_losses(batch(), {"waves": [fake.detach()]})
     assert found["adversarial_one"].item() == of_discriminator
 
@@ -148,7 +148,7 @@ def test_distances_of_spectra_are_those_of_whole_frames():
     expected = phase_losses(phases[..., whole], wanted)
     assert losses["group_delay"].item() == pytest.approx(expected[0].item(), rel=1e-4)
     assert losses["frequency"].item() == pytest.approx(expected[1].item(), rel=1e-4)
-    expected = multi_resolution_stft_loss(generated["waves"][0], waves, RESOLUTIONS)
+    expected = multi_resolution_stft_loss(generated["waves"][0].frames, waves, RESOLUTIONS)
     assert losses["stft"].item() == pytest.approx(expected.item())
 
 

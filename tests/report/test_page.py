@@ -2,6 +2,7 @@
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -155,6 +156,16 @@ def test_a_run_without_scores_still_shows_its_curves(tmp_path):
     assert len(missing) == 6 and "no scores" in missing[-1]
     facts = found.facts()
     assert facts["licence"] == "not stated"
+
+
+def test_a_translator_without_generators_is_named_itself(run):
+    shown = read_run(run)
+    for node, name in (
+        ({"_target_": "voiceconv.models.a.Whole"}, "Whole"),
+        ({"_target_": "voiceconv.models.a.Pairs", "generator": {"_target_": "b.One"}}, "One"),
+        ({}, "not stated"),
+    ):
+        assert page.facts(replace(shown, model={"translator": node}))["network"] == name
 
 
 def test_scores_alone_make_a_page_too(run, tmp_path):

@@ -7,9 +7,10 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from test_trainer import BatchesThat, poison
-from tiny import trainer
+from tiny import differing, trainer
 
 from voiceconv.errors import InputError, RunError
+from voiceconv.training.checkpoint import load_checkpoint
 
 
 def stopping(step):
@@ -93,6 +94,35 @@ def test_a_run_stopped_where_validation_was_due_makes_up_for_it(tmp_path):
     assert (stopped.step, validator.measured) == (4, [2])
     assert trainer(tmp_path, 6, **settings).run() is True
     assert validator.measured == [2, 4, 6]
+
+
+class Raises(Scores):
+    """A validator that fails at this step, as where the disk is full."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__()
+        self.step = step
+
+    def measure(self, step, translator, tracker):
+        if step == self.step:
+            raise RunError("no space left on the device")
+        return super().measure(step, translator, tracker)
+
+
+def test_a_validation_that_fails_at_the_last_step_costs_no_step(tmp_path):
+    settings = {"checkpoint_every": 100, "validate_every": 100, "ema_decay": 0.9}
+    whole = trainer(tmp_path / "whole", 5, validator=Scores(), **settings)
+    assert whole.run() is True
+    failed = trainer(tmp_path / "failed", 5, validator=Raises(5), **settings)
+    with pytest.raises(RunError, match="no space left"):
+        failed.run()
+    assert load_checkpoint(failed.checkpoint_path)["step"] == 5
+    validator = Scores()
+    again = trainer(tmp_path / "failed", 5, validator=validator, **settings)
+    assert again.run() is True
+    assert (validator.measured, validator.shipped) == ([5], [5])
+    assert differing(again.state_dict(), whole.state_dict()) == []
+    assert differing(load_checkpoint(again.checkpoint_path), whole.state_dict()) == []
 
 
 def test_ship_takes_best_or_last(tmp_path):

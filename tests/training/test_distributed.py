@@ -8,7 +8,8 @@ import torch
 from runs import CONTEXT, rank
 from tiny import NoiseBatches, cyclegan, differing, trainer
 
-from voiceconv.objectives import PLAYERS
+from voiceconv.objectives import PLAYERS, Fake
+from voiceconv.objectives.cyclegan import CycleGAN
 from voiceconv.training.distributed import Ranks, joined_ranks
 
 N_STEPS = 4
@@ -28,9 +29,30 @@ def start_two(folder: Path, body) -> None:
     assert [process.exitcode for process in processes] == [0, 0]
 
 
+class Described(CycleGAN):
+    """Fakes say their own mean, and a whole number of their step and their rank."""
+
+    rank: int
+
+    def generator_losses(self, batch, step):
+        losses, generated = super().generator_losses(batch, step)
+        for fakes in generated.values():
+            for index, fake in enumerate(fakes):
+                number = torch.full((len(fake.frames),), 10 * step + self.rank)
+                mean = fake.frames.mean((1, 2))
+                fakes[index] = Fake(fake.frames, {"mean": mean, "number": number})
+        return losses, generated
+
+
+def described(ranks: Ranks, seed: int) -> CycleGAN:
+    objective = cyclegan(seed=seed)
+    objective.__class__, objective.rank = Described, ranks.rank
+    return objective
+
+
 def train(ranks: Ranks, folder: Path) -> None:
     """Different networks and different data at first; the state of each rank to a file."""
-    objective = cyclegan(seed=ranks.rank)
+    objective = described(ranks, seed=ranks.rank)
     first = {}
     run = trainer(
         folder, N_STEPS, objective, NoiseBatches(rank=ranks.rank), ranks=ranks, replay_size=2
@@ -43,8 +65,10 @@ def train(ranks: Ranks, folder: Path) -> None:
 
         optimizer.register_step_pre_hook(note)
     assert run.run()
-    resumed = trainer(folder, N_STEPS, cyclegan(), NoiseBatches(rank=ranks.rank), ranks=ranks,
-                      replay_size=2)  # fmt: skip
+    resumed = trainer(
+        folder, N_STEPS, described(ranks, 0), NoiseBatches(rank=ranks.rank), ranks=ranks,
+        replay_size=2,
+    )  # fmt: skip
     assert resumed.run()
     torch.save(
         {
@@ -102,6 +126,21 @@ def test_each_rank_resumes_with_what_was_its_own(states):
     for state in states:
         assert differing(state["objective"], state["resumed"]) == []
         assert differing(state["replay"], state["resumed_replay"]) == []
+
+
+def test_each_rank_keeps_what_describes_its_fakes(states):
+    for number, state in enumerate(states):
+        pools = state["resumed_replay"]
+        assert sorted(pools) == [
+            f"{kind}/{index}{part}"
+            for kind in ("converted", "cycled")
+            for index in range(2)
+            for part in ("", "/mean", "/number")
+        ]
+        for name in [name for name in pools if name.count("/") == 1]:
+            torch.testing.assert_close(pools[name].mean((1, 2)), pools[f"{name}/mean"])
+            assert pools[f"{name}/number"].dtype == torch.int64
+            assert (pools[f"{name}/number"] % 10).tolist() == [number, number]
 
 
 def test_ranks_agree_on_flags_and_gather_in_order(states):

@@ -2,18 +2,20 @@
 
 import pytest
 import torch
-from torch import Tensor
 
+from voiceconv.objectives import Fake, Generated
 from voiceconv.training.replay import ReplayPool
 
 
-def numbered(*values: float, kind: str = "converted") -> dict[str, list[Tensor]]:
+def numbered(*values: float, kind: str = "converted") -> Generated:
     """One domain's fakes, each filled with its number."""
-    return {kind: [torch.stack([torch.full((2, 3), value) for value in values])]}
+    return {kind: [Fake(torch.stack([torch.full((2, 3), value) for value in values]))]}
 
 
 def shown(pool: ReplayPool, step: int, *values: float) -> list[float]:
-    (fakes,) = pool(numbered(*values), step)["converted"]
+    (fake,) = pool(numbered(*values), step)["converted"]
+    fakes = fake.frames
+    assert fake.condition == {}
     assert fakes.shape == (len(values), 2, 3)
     assert (fakes == fakes[:, :1, :1]).all()
     return fakes[:, 0, 0].tolist()
@@ -59,18 +61,18 @@ def test_nothing_is_lost_and_nothing_shown_twice():
 
 def test_kinds_and_domains_have_pools_of_their_own():
     pool = ReplayPool(1)
-    fakes = {kind: [torch.full((1, 2, 3), v) for v in (a, b)] for kind, a, b in (
+    fakes = {kind: [Fake(torch.full((1, 2, 3), v)) for v in (a, b)] for kind, a, b in (
         ("converted", 1.0, 2.0), ("cycled", 3.0, 4.0))}  # fmt: skip
     for step in range(20):
         found = pool(fakes, step)
-        assert [fake[0, 0, 0].item() for fake in found["converted"]] == [1.0, 2.0]
-        assert [fake[0, 0, 0].item() for fake in found["cycled"]] == [3.0, 4.0]
+        assert [fake.frames[0, 0, 0].item() for fake in found["converted"]] == [1.0, 2.0]
+        assert [fake.frames[0, 0, 0].item() for fake in found["cycled"]] == [3.0, 4.0]
     assert sorted(pool.state_dict()) == ["converted/0", "converted/1", "cycled/0", "cycled/1"]
 
 
 def test_what_was_shown_does_not_change_when_the_pool_does():
     pool = ReplayPool(1)
-    kept = [(step, pool(numbered(float(step)), step)["converted"][0]) for step in range(30)]
+    kept = [(step, pool(numbered(float(step)), step)["converted"][0].frames) for step in range(30)]
     values = [fake[0, 0, 0].item() for _, fake in kept]
     assert all(value <= step for value, (step, _) in zip(values, kept, strict=True))
     assert len(set(values)) > 20
@@ -85,6 +87,59 @@ def test_state_goes_round():
     after = [(shown(one, s, float(s)), shown(other, s, float(s))) for s in range(20, 60)]
     assert [a for a, _ in after] == [b for _, b in after]
     assert len({tuple(a) for a, _ in after}) > 20
+
+
+def described(*numbers: int) -> Generated:
+    """Fakes of two judges, filled with their number, which is their label and their source, too."""
+    one = torch.stack([torch.full((2, 3), float(number)) for number in numbers])
+    label = torch.tensor(numbers)
+    return {"converted": [Fake(one, {"label": label, "source": one + 0.5}), Fake(one + 1000)]}
+
+
+def test_a_fake_and_what_describes_it_stay_together():
+    pool, n_old = ReplayPool(4), 0
+    for step in range(200):
+        numbers = [2 * step, 2 * step + 1]
+        (fake, alone) = pool(described(*numbers), step)["converted"]
+        assert fake.condition["label"].dtype == torch.int64
+        assert fake.frames[:, 0, 0].tolist() == fake.condition["label"].tolist()
+        assert torch.equal(fake.condition["source"], fake.frames + 0.5)
+        assert (alone.frames >= 1000).all() and alone.condition == {}
+        n_old += sum(label not in numbers for label in fake.condition["label"].tolist())
+    assert n_old == pytest.approx(198, abs=50)  # deviation 10
+    state = pool.state_dict()
+    assert sorted(state) == [
+        "converted/0", "converted/0/label", "converted/0/source", "converted/1",
+    ]  # fmt: skip
+    assert state["converted/0"][:, 1, 2].tolist() == state["converted/0/label"].tolist()
+
+
+def test_what_describes_fakes_goes_through_a_checkpoint():
+    one, other = ReplayPool(3, seed=1), ReplayPool(3, seed=1)
+    for step in range(20):
+        one(described(step), step)
+    other.load_state_dict({name: part.clone() for name, part in one.state_dict().items()})
+    for step in range(20, 60):
+        found, expected = (pool(described(step), step)["converted"][0] for pool in (other, one))
+        assert torch.equal(found.frames, expected.frames)
+        assert torch.equal(found.condition["label"], expected.condition["label"])
+
+
+def test_detached_is_what_describes_them_too():
+    frames, style = torch.ones(1, 2, 3, requires_grad=True), torch.ones(1, requires_grad=True)
+    fake = Fake(frames * 2, {"style": style * 3}).detach()
+    assert not fake.frames.requires_grad and not fake.condition["style"].requires_grad
+    assert (fake.frames[0, 0, 0].item(), fake.condition["style"].item()) == (2.0, 3.0)
+
+
+def test_golden_draws():
+    """What runs of before drew, whose checkpoints go on: two fakes a step into a pool of three."""
+    pool = ReplayPool(3, seed=1)
+    seen = [v for step in range(12) for v in shown(pool, step, 2.0 * step, 2.0 * step + 1)]
+    assert seen == [
+        *(0, 1, 2, 1, 2, 3, 4, 0, 5, 9, 8, 11, 10, 13, 12, 15, 16, 17, 18, 19, 20, 14, 6, 23)
+    ]
+    assert pool.state_dict()["converted/0"][:, 0, 0].tolist() == [7, 21, 22]
 
 
 def test_another_seed_draws_otherwise():

@@ -136,7 +136,7 @@ class Watched(nn.Module):
     def discriminator_losses(self, batch, generated):
         self._note("discriminator")
         fakes = [fake for by_domain in generated.values() for fake in by_domain]
-        self.fakes_with_gradient += [fake.requires_grad for fake in fakes]
+        self.fakes_with_gradient += [fake.frames.requires_grad for fake in fakes]
         return self.inner.discriminator_losses(batch, generated)
 
 

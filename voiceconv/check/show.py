@@ -45,7 +45,7 @@ def print_report(report: Report, console: Console | None = None) -> None:
         figures = [f"{s.minutes:.1f}", rates, f"{s.loudness:.1f}", f"{s.snr:.0f}"]
         f0 = (f"{s.f0_median:.0f}", f"{s.f0_floor:.0f} to {s.f0_ceil:.0f}")
         pitch = ("", "") if math.isnan(s.f0_median) else f0
-        speakers.add_row(s.name, str(s.n_utterances), *figures, *pitch)
+        speakers.add_row(Text(s.name), str(s.n_utterances), *figures, *pitch)
     console.print(speakers)
     if report.findings:
         table = Table(show_header=False, show_lines=True)

@@ -20,6 +20,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # it takes a default in [brackets] for a tag
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (convert, resynth, export, models, info, prepare, check, extract, stats):

@@ -14,6 +14,7 @@ from voiceconv.listen.methods import METHODS
 app = typer.Typer(
     help="Listening tests: build one, collect answers, analyse them.",
     no_args_is_help=True,
+    rich_markup_mode=None,  # it takes a default in [brackets] for a tag
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 Folder = Annotated[Path, typer.Argument(metavar="TEST", help="What `listen build` made.")]

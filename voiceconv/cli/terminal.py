@@ -8,11 +8,14 @@ def show_summary(summary: Any) -> None:
     """A table of the splits that `prepare` made; what it noted goes to stderr."""
     from rich.console import Console  # `voiceconv --help` does without
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("split", "domain", "utterances", "minutes", "Hz")
     for row in summary.rows:
         rates = ", ".join(map(str, row.sample_rates))
-        table.add_row(row.split, row.domain, str(row.n_utterances), f"{row.minutes:.1f}", rates)
+        table.add_row(
+            row.split, Text(row.domain), str(row.n_utterances), f"{row.minutes:.1f}", rates
+        )
     Console().print(table)
     for note in summary.notes:
         print(f"voiceconv: {printable(note)}", file=sys.stderr)

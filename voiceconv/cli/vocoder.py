@@ -8,6 +8,7 @@ import typer
 app = typer.Typer(
     help="Train, tune and import neural vocoders.",
     no_args_is_help=True,
+    rich_markup_mode=None,  # it takes a default in [brackets] for a tag
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

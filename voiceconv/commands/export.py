@@ -34,7 +34,7 @@ from voiceconv.converter.directory import (
 )
 from voiceconv.errors import InputError, RunError
 from voiceconv.files import appearing, replace_text
-from voiceconv.models import Translator
+from voiceconv.models.base import Direction
 from voiceconv.models.exported import FRAME_CENTRE, GENERATOR, Graph, translator_file
 from voiceconv.optional import load
 from voiceconv.vocoders import directory
@@ -104,19 +104,6 @@ def _write_vocoder(
     centre = {FRAME_CENTRE: str(vocoder.generator.frame_centre)}
     difference = write_graph(vocoder.generator, draw, folder / GENERATOR, centre)
     return {"largest_difference": difference}
-
-
-class Direction(nn.Module):
-    """A translator from one domain to another: frames (1, C, T) -> (1, C, T)."""
-
-    def __init__(self, translator: Translator, source: int, target: int) -> None:
-        super().__init__()
-        self.translator, self.source, self.target = translator, source, target
-
-    def forward(self, frames: Tensor) -> Tensor:
-        """(1, C, T) -> (1, C, T)."""
-        converted: Tensor = self.translator(frames, self.source, self.target)
-        return converted
 
 
 def write_graph(

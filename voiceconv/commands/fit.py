@@ -5,12 +5,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from voiceconv.build import compose_config
+from voiceconv.build import class_of, compose_config
 from voiceconv.commands.train import prepare_trainer
 from voiceconv.data.extract import LeftOutError, extract
 from voiceconv.data.prepare import Summary, prepare
@@ -18,19 +18,21 @@ from voiceconv.data.splits import SPLITS
 from voiceconv.data.statistics import write_stats
 from voiceconv.errors import InputError, RunError
 from voiceconv.files import locked, replace_text
+from voiceconv.objectives import Objective
 from voiceconv.progress import progress_bar
 
 TRIM = 40.0  # dB below the loudest: silence at both ends is nothing to learn
-TRIAL_STEPS = 5
+TRIAL_STEPS = 1000  # of the trial's plan; where in it a step is measured:
+MEASURED = range(50, TRIAL_STEPS, 100)
 PLAN = "fit.yaml"  # what was decided when the run began, so that a resumed one decides the same
 
 
 class Plan(NamedTuple):
-    """How long a run is, in hours and steps, and its share with an identity loss."""
+    """How long a run is, in hours and steps, and what of its objective follows from that."""
 
     hours: float
     n_steps: int
-    identity_steps: int
+    objective: dict[str, Any]
 
 
 def fit(
@@ -65,8 +67,7 @@ def fit(
     say("3/4 taking statistics")
     write_stats(dump / "train")
     plan = _plan(config, output, hours)
-    config.trainer.n_steps, config.trainer.decay_start = plan.n_steps, plan.n_steps // 2
-    config.objective.identity_steps = plan.identity_steps
+    _apply(plan, config)
     say(f"4/4 training: {plan.n_steps:,} steps; Ctrl-C saves, the same command goes on")
     trainer = prepare_trainer(config, output)
     with locked(output, "training in"):
@@ -111,29 +112,43 @@ def _plan(config: DictConfig, output: Path, hours: float) -> Plan:
     if before and before.hours == hours:
         return before
     n_steps = max(10, int(hours * 3600 / _seconds_a_step(config)))
-    plan = Plan(hours, n_steps, before.identity_steps if before else n_steps // 10)
+    plan = Plan(hours, n_steps, before.objective if before else _objective(config).plan(n_steps))
     replace_text(path, yaml.safe_dump(plan._asdict()))
     return plan
 
 
+def _objective(config: DictConfig) -> type[Objective]:
+    return class_of(config.objective, Objective)
+
+
+def _apply(plan: Plan, config: DictConfig) -> None:
+    config.trainer.n_steps, config.trainer.decay_start = plan.n_steps, plan.n_steps // 2
+    for name, value in plan.objective.items():
+        OmegaConf.update(config.objective, name, value, force_add=True)
+
+
 def _seconds_a_step(config: DictConfig) -> float:
-    """Of a trial that leaves nothing behind. A tenth of all steps have an identity loss, too."""
-    seconds = []
-    for identity_steps in (0, 10**9):
-        trial = config.copy()
-        trial.objective.identity_steps = identity_steps
-        with tempfile.TemporaryDirectory() as folder:
-            trainer = prepare_trainer(trial, Path(folder))
-            trainer.train_step()  # the first step allocates
+    """Of a trial that leaves nothing behind: the mean of steps from all parts of a plan."""
+    trial = config.copy()
+    _apply(Plan(0.0, TRIAL_STEPS, _objective(config).plan(TRIAL_STEPS)), trial)
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = prepare_trainer(trial, Path(folder))
+        trainer.train_step()  # the first step allocates
+        seconds = []
+        for step in MEASURED:
+            trainer.step = step
             start = time.monotonic()
-            for _ in range(TRIAL_STEPS):
-                trainer.train_step()
-            seconds.append((time.monotonic() - start) / TRIAL_STEPS)
-    return 0.9 * seconds[0] + 0.1 * seconds[1]
+            trainer.train_step()
+            seconds.append(time.monotonic() - start)
+    return sum(seconds) / len(seconds)
 
 
 def _read_plan(path: Path) -> Plan:
+    """Raises InputError. What was planned for CycleGAN alone has `identity_steps` itself."""
     try:
-        return Plan(**yaml.safe_load(path.read_text(encoding="utf-8")))
+        stated = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if "identity_steps" in stated:
+            stated["objective"] = {"identity_steps": stated.pop("identity_steps")}
+        return Plan(**stated)
     except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError) as error:
         raise InputError(f"{path} is damaged; delete it to plan anew") from error

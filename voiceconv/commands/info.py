@@ -7,12 +7,12 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from voiceconv.build import build, build_factory
+from voiceconv.build import build
 from voiceconv.commands.choices import composed
 from voiceconv.converter.directory import WEIGHTS, bundled_models, find_model, read_config
 from voiceconv.errors import InputError
 from voiceconv.features import FeatureExtractor, MelSpectrogram
-from voiceconv.models import Discriminator, Generator
+from voiceconv.models import Discriminator, Translator
 from voiceconv.models.base import WaveDiscriminator, WaveGenerator
 from voiceconv.models.complexity import describe
 from voiceconv.models.layers import fold_weight_norm
@@ -64,7 +64,7 @@ def list_models() -> list[dict[str, Any]]:
 
 
 def experiment_info(overrides: Sequence[str], config_dir: Path | None = None) -> dict[str, Any]:
-    """Size, arithmetic and reach of one direction's generator and one discriminator.
+    """Size, arithmetic and reach of a translator's networks and of one discriminator.
 
     Of a vocoder's experiment the sizes of its networks, the generator's as it ships.
     """
@@ -76,12 +76,13 @@ def experiment_info(overrides: Sequence[str], config_dir: Path | None = None) ->
         raise error
     extractor = build(config.features, FeatureExtractor)
     n_channels = extractor.n_channels
-    generator = build_factory(config.translator.generator, Generator)(n_channels=n_channels)
+    translator = build(config.translator, Translator, n_channels=n_channels, n_domains=2)
     discriminator = build(config.discriminator, Discriminator, n_channels=n_channels)
+    networks = translator.networks() | {"discriminator": discriminator}
     return {
         "networks": {
             name: describe(network, n_channels, extractor.frames_per_second)
-            for name, network in (("generator", generator), ("discriminator", discriminator))
+            for name, network in networks.items()
         }
     }
 

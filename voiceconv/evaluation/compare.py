@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
+from rich.text import Text
 
 from voiceconv.errors import InputError
 from voiceconv.evaluation.bootstrap import difference
@@ -66,7 +67,7 @@ def table(compared: Scores) -> Table:
             change = system.get("difference")
             shown.add_row(
                 title,
-                label,
+                Text(label),
                 figures(name, system),
                 figures(name, change, "+") if change else "",
                 (change or {}).get("verdict") or "",

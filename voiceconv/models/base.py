@@ -43,13 +43,41 @@ class Translator(nn.Module, ABC):
     def forward(self, frames: Tensor, source: int, target: int, **condition: Tensor) -> Tensor:
         """Normalised frames (B, C, T) of domain_id `source` -> frames (B, C, T) of `target`."""
 
+    def networks(self) -> dict[str, nn.Module]:
+        """What `voiceconv info` describes: by name, each maps (B, C, T) alone."""
+        return {"translator": Direction(self, 0, 1)}
+
+
+class Direction(nn.Module):
+    """A translator from one domain to another: frames (B, C, T) -> (B, C, T)."""
+
+    def __init__(self, translator: Translator, source: int, target: int) -> None:
+        super().__init__()
+        self.translator, self.source, self.target = translator, source, target
+        self.frame_multiple = translator.frame_multiple
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """(B, C, T) -> (B, C, T)."""
+        converted: Tensor = self.translator(frames, self.source, self.target)
+        return converted
+
 
 class Discriminator(nn.Module, ABC):
     """Tells a domain's frames from a generator's. Made with `n_channels`, C of the frames."""
 
     @abstractmethod
     def forward(self, frames: Tensor) -> list[Verdict]:
-        """(B, C, T) -> one verdict a scale."""
+        """(B, C, T) -> one verdict a scale.
+
+        A network that is conditioned takes more, each (B, ...), by name.
+        """
+
+    def default_condition(self) -> dict[str, Tensor]:
+        """What `forward` takes beside frames, for one item, where nothing else is said.
+
+        Each (1, ...), by name; none by default.
+        """
+        return {}
 
 
 class WaveGenerator(nn.Module, ABC):
@@ -124,6 +152,10 @@ class PairTranslator(Translator):
             }
         )
         self.frame_multiple = self.generators[_key(0, 1)].frame_multiple  # type: ignore[assignment]
+
+    def networks(self) -> dict[str, nn.Module]:
+        """See Translator; one direction's, for all are alike."""
+        return {"generator": self.generators[_key(0, 1)]}
 
     def forward(self, frames: Tensor, source: int, target: int, **condition: Tensor) -> Tensor:
         """See Translator. T that does not divide is lengthened by its last frame and cut again."""

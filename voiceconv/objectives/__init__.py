@@ -1,5 +1,5 @@
 """How each GAN family is trained: which losses, of what. They know nothing of optimisers."""
 
-from voiceconv.objectives.base import PLAYERS, Generated, Objective
+from voiceconv.objectives.base import PLAYERS, Fake, Generated, Objective
 
-__all__ = ["PLAYERS", "Generated", "Objective"]
+__all__ = ["PLAYERS", "Fake", "Generated", "Objective"]

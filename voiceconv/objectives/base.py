@@ -2,11 +2,26 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import Any, NamedTuple, Self
 
 from torch import Tensor, nn
 
 Losses = dict[str, Tensor]
-Generated = dict[str, list[Tensor]]  # fakes by kind; each a list by what judges them
+
+
+class Fake(NamedTuple):
+    """Fakes and what describes them, all (B, ...): the pool keeps an item's together."""
+
+    frames: Tensor
+    condition: dict[str, Tensor] = {}  # nobody writes into it
+
+    def detach(self) -> Self:
+        """The same without gradients."""
+        condition = {name: value.detach() for name, value in self.condition.items()}
+        return self._replace(frames=self.frames.detach(), condition=condition)
+
+
+Generated = dict[str, list[Fake]]  # by kind; each a list by what judges them
 
 PLAYERS = ("generator", "discriminator")
 
@@ -32,13 +47,18 @@ class Objective(nn.Module, ABC):
         self.discriminators = discriminators
         self.weights = {player: dict(weights[player]) for player in PLAYERS}
 
+    @classmethod
+    def plan(cls, n_steps: int) -> dict[str, Any]:
+        """Keywords of the constructor that follow from the length of a run; none by default."""
+        return {}
+
     def player(self, name: str) -> nn.Module:
         """The networks that `name` moves."""
         return {"generator": self.generator, "discriminator": self.discriminators}[name]
 
     @abstractmethod
     def generator_losses(self, batch: list[Tensor], step: int) -> tuple[Losses, Generated]:
-        """A batch -> unweighted scalars by name, and the fakes."""
+        """A batch -> unweighted scalars by name, and the fakes with what describes them."""
 
     @abstractmethod
     def discriminator_losses(self, batch: list[Tensor], generated: Generated) -> Losses:

@@ -25,7 +25,7 @@ from voiceconv.models.base import (
     WaveGenerator,
     split_verdicts,
 )
-from voiceconv.objectives.base import Generated, Losses, Objective
+from voiceconv.objectives.base import Fake, Generated, Losses, Objective
 
 OPTIONAL = {"stft", "magnitude", "group_delay", "frequency"}  # computed where they have a weight
 RESOLUTIONS = ((1024, 600, 120), (2048, 1200, 240), (512, 240, 50))  # Parallel WaveGAN's table 1
@@ -116,7 +116,7 @@ class Vocoding(Objective):
             of_fake = judge(spoken)
             losses[f"adversarial_{kind}"] = self.game.generator_loss(of_fake)
             losses[f"matching_{kind}"] = feature_matching_loss(of_fake, of_real)
-        return losses, {"waves": [spoken]}
+        return losses, {"waves": [Fake(spoken)]}
 
     def discriminator_losses(self, batch: list[Tensor], generated: Generated) -> Losses:
         """See Objective. Names: adversarial_<kind>; constants where nothing was generated."""
@@ -124,7 +124,7 @@ class Vocoding(Objective):
         losses = {f"adversarial_{kind}": waves.new_zeros(()) for kind, _ in self._judges()}
         for fakes in generated.get("waves", []):
             for kind, judge in self._judges():
-                verdicts: list[Verdict] = judge(torch.cat([waves, fakes]))
+                verdicts: list[Verdict] = judge(torch.cat([waves, fakes.frames]))
                 losses[f"adversarial_{kind}"] = self.game.discriminator_loss(
                     *split_verdicts(verdicts, len(waves))
                 )

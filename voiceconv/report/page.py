@@ -62,12 +62,13 @@ def facts(run: Run) -> dict[str, str]:
     """The head of the page: name -> value."""
     card = run.model.get("card") or {}
     first, last = (run.provenance or [{}])[0], (run.provenance or [{}])[-1]
-    generator = (run.model.get("translator") or {}).get("generator") or {}
+    translator = run.model.get("translator") or {}
+    network = translator.get("generator") or translator
     scores = [scores for direction in run.directions for scores in direction.systems.values()]
     stated = {
         "experiment": card.get("experiment") or run.config.get("name"),
         "domains": ", ".join(map(str, run.model.get("domains") or [])),
-        "network": str(generator.get("_target_", "")).rpartition(".")[2],
+        "network": str(network.get("_target_", "")).rpartition(".")[2],
         "steps": None if run.shipped_step is None else f"{run.shipped_step:,}",
         "data": card.get("data"),
         "licence": card.get("licence"),

@@ -4,52 +4,73 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from voiceconv.objectives.base import Generated
+from voiceconv.objectives.base import Fake, Generated
 
 
 class ReplayPool:
     """Up to `size` past fakes of each kind and domain; 0 hands everything through.
 
-    Once it is full, a new fake is swapped for a past one with probability 1/2.
+    Once it is full, a new fake is swapped for a past one with probability 1/2, each with what
+    describes it.
     """
 
     def __init__(self, size: int, seed: int = 0) -> None:
         self.size = size
         self.seed = seed
-        self._fakes: dict[str, Tensor] = {}  # "<kind>/<domain_id>" -> (n <= size, C, T)
+        # "<kind>/<index>" -> frames (n <= size, ...), "<kind>/<index>/<name>" -> their condition
+        self._pools: dict[str, Tensor] = {}
 
     def __call__(self, generated: Generated, step: int) -> Generated:
-        """Detached fakes (B, C, T) -> as many, each either new or from the pool."""
+        """Detached fakes (B, ...) -> as many, each either new or from the pool."""
         if self.size == 0:
             return generated
         rng = np.random.default_rng([self.seed, step])
         return {
-            kind: [
-                self._swap(f"{kind}/{domain_id}", fakes, rng)
-                for domain_id, fakes in enumerate(by_domain)
-            ]
-            for kind, by_domain in generated.items()
+            kind: [self._swap(f"{kind}/{index}", fake, rng) for index, fake in enumerate(fakes)]
+            for kind, fakes in generated.items()
         }
 
-    def _swap(self, key: str, fakes: Tensor, rng: np.random.Generator) -> Tensor:
-        shown = []
-        for fake in fakes:
-            pool = self._fakes.get(key, fake.new_zeros((0, *fake.shape)))
-            if len(pool) < self.size:
-                self._fakes[key] = torch.cat([pool, fake[None]])
-                shown.append(fake)
-            elif rng.random() < 0.5:
-                chosen = rng.integers(self.size)
-                shown.append(pool[chosen].clone())
-                pool[chosen] = fake
-            else:
-                shown.append(fake)
-        return torch.stack(shown)
+    def _swap(self, key: str, fake: Fake, rng: np.random.Generator) -> Fake:
+        shown = [self._swap_item(key, item, rng) for item in _items(fake)]
+        return Fake(
+            torch.stack([item.frames for item in shown]),
+            {
+                name: torch.stack([item.condition[name] for item in shown])
+                for name in fake.condition
+            },
+        )
+
+    def _swap_item(self, key: str, new: Fake, rng: np.random.Generator) -> Fake:
+        """One fake, without the batch dimension -> itself, or one from the pool in its stead."""
+        parts = {key: new.frames} | {f"{key}/{name}": v for name, v in new.condition.items()}
+        if len(self._pools.get(key, ())) < self.size:
+            for name, part in parts.items():
+                pool = self._pools.get(name, part.new_zeros((0, *part.shape)))
+                self._pools[name] = torch.cat([pool, part[None]])
+            return new
+        if rng.random() >= 0.5:
+            return new
+        chosen = rng.integers(self.size)
+        old = Fake(
+            self._pools[key][chosen].clone(),
+            {name: self._pools[f"{key}/{name}"][chosen].clone() for name in new.condition},
+        )
+        for name, part in parts.items():
+            self._pools[name][chosen] = part
+        return old
 
     def state_dict(self) -> dict[str, Tensor]:
         """The pool, for the checkpoint."""
-        return dict(self._fakes)
+        return dict(self._pools)
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """The inverse of state_dict."""
-        self._fakes = dict(state)
+        self._pools = dict(state)
+
+
+def _items(fake: Fake) -> list[Fake]:
+    """(B, ...) -> B fakes without the batch dimension."""
+    return [
+        Fake(frames, {name: values[item] for name, values in fake.condition.items()})
+        for item, frames in enumerate(fake.frames)
+    ]

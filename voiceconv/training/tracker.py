@@ -91,4 +91,6 @@ class Tracker:
             return
         self.writer.add_text("doctor", text, step)
         log.info("step %d: doctor: %s", step, text)  # a warning would be on the terminal twice
-        self._progress.console.print(f"step {step}: {text}", soft_wrap=True, style="bold yellow")
+        self._progress.console.print(
+            f"step {step}: {text}", soft_wrap=True, markup=False, style="bold yellow"
+        )

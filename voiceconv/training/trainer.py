@@ -191,7 +191,7 @@ class Trainer:
                     tracker.scalars(
                         self.step, values | self._rates_now() | {"speed/steps_per_second": speed}
                     )
-                if due and not at_end:
+                if due:  # before a validation, which may raise
                     self.save()
                 if validating:
                     self._validate(tracker)
