@@ -24,7 +24,7 @@ from voiceconv.models.base import PairTranslator
 from voiceconv.models.cyclegan_vc2 import PatchDiscriminator
 from voiceconv.models.maskcyclegan_vc import MaskedGenerator
 from voiceconv.objectives.cyclegan import CycleGAN, FillingInFrames
-from voiceconv.training.trainer import Precision, Schedule, Trainer
+from voiceconv.training.trainer import LinearDecay, Precision, Trainer
 
 N_CHANNELS, N_FRAMES = 80, 64
 WEIGHTS = {
@@ -48,7 +48,7 @@ def our_trainer(precision: Precision, batch: list[Tensor], folder: Path) -> Trai
         objective,
         SimpleNamespace(batch=lambda step: batch),
         {"generator": partial(adam, lr=2e-4), "discriminator": partial(adam, lr=1e-4)},
-        Schedule(n_steps=500_000),
+        LinearDecay(n_steps=500_000),
         folder,
         precision=precision,
     )

@@ -1,7 +1,7 @@
 """Draw docs/images/convert.png: spectrogram and F0 of a sample and of its conversion.
 
-    pip install matplotlib
-    python docs/make_picture.py SOURCE CONVERTED docs/images/convert.png
+pip install matplotlib
+python docs/make_picture.py SOURCE CONVERTED docs/images/convert.png
 """
 
 import sys

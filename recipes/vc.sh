@@ -18,7 +18,7 @@ data=""
 dump=""
 exp=""
 train_options=""
-ladder="identity statistics f0shift gmm knn"
+baselines="copy statistics f0shift gmm knn"
 transcripts=false
 recogniser=pocketsphinx
 stranger=""
@@ -50,7 +50,7 @@ Trains a voice converter and scores it. Everything is written beside run.sh, unl
   --dump DIR             features (dump)
   --exp DIR              the run: checkpoints, model, results, logs (exp/EXPERIMENT)
   --train-options STR    overrides for voiceconv train, such as \"trainer.n_steps=50000 seed=1\"
-  --ladder STR           baselines to convert and score beside the network ($ladder); gmm
+  --baselines STR           baselines to convert and score beside the network ($baselines); gmm
                          learns from sentences that both speakers say, in DUMP/paired or in DUMP/train and val; the last
                          three take WORLD's features only; bundled is the model that comes with voiceconv, for its own speakers
   --transcripts BOOL     score how well DATA/test is understood; it has transcripts in the recogniser's language ($transcripts)
@@ -85,7 +85,7 @@ list_directions() {
 list_systems() {
   local system
   systems=(model)
-  for system in $ladder; do
+  for system in $baselines; do
     case $system in
       f0shift | gmm | knn) [ -e "$dump/train/f0.scp" ] || continue ;; # they take WORLD's features
     esac
@@ -179,7 +179,7 @@ if wanted 6 "evaluate"; then
     for system in "${systems[@]}"; do
       options=()
       name=$source-$target.$system
-      [ "$system" != identity ] || options=(--copy-of "$place/test")
+      [ "$system" != copy ] || options=(--copy-of "$place/test")
       [ "$system" != model ] || name=$source-$target
       score "$name" "$(folder_of "$system" "$source-$target")" ${options[@]+"${options[@]}"}
     done

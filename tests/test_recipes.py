@@ -374,7 +374,12 @@ def test_toy_recipe_from_nothing_to_scores(tmp_path):
     """All seven stages; conversion brings the voices closer; stages can be run again."""
     script = ROOT / "egs/toy/vc1/run.sh"
     options = ["--data", "data", "--dump", "dump", "--exp", "exp", "--jobs", "2"]
-    scoring = ["--ladder", "statistics", "--metrics", "--metric mel_cepstral_distortion --jobs 1"]
+    scoring = [
+        "--baselines",
+        "statistics",
+        "--metrics",
+        "--metric mel_cepstral_distortion --jobs 1",
+    ]
     result = run(script, *options, *scoring, cwd=tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr
     exp = tmp_path / "exp"
@@ -412,7 +417,7 @@ def test_toy_recipe_from_nothing_to_scores(tmp_path):
     assert result.returncode == 0, result.stdout + result.stderr
     assert (exp / "model/translator.safetensors").read_bytes() == before
 
-    listen = ["--stage", "7", "--ladder", "statistics", "--listen", "mos similarity"]
+    listen = ["--stage", "7", "--baselines", "statistics", "--listen", "mos similarity"]
     result = run(script, *options, *listen, cwd=tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "mos stays as it is; remove it to have a new one" in result.stdout

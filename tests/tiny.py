@@ -16,7 +16,7 @@ from voiceconv.models.base import PairTranslator, Translator
 from voiceconv.models.cyclegan_vc2 import Generator212, PatchDiscriminator
 from voiceconv.objectives.base import PLAYERS, Objective
 from voiceconv.objectives.cyclegan import KINDS, CycleGAN
-from voiceconv.training.trainer import Schedule, Trainer
+from voiceconv.training.trainer import LinearDecay, Trainer
 
 N_CHANNELS = 16
 N_FRAMES = 32
@@ -114,7 +114,7 @@ def trainer(
         cyclegan() if objective is None else objective,
         NoiseBatches() if batches is None else batches,
         {player: adam(rate) for player, rate in zip(PLAYERS, rates, strict=True)},
-        Schedule(n_steps, decay_start),
+        LinearDecay(n_steps, decay_start),
         Path(folder),
         **keywords,
     )

@@ -62,13 +62,13 @@ def mean_log_f0(f0: torch.Tensor) -> float:
 
 
 def test_the_rungs():
-    assert list(BASELINES) == ["identity", "statistics", "f0shift", "gmm", "knn"]
+    assert list(BASELINES) == ["copy", "statistics", "f0shift", "gmm", "knn"]
 
 
 @pytest.mark.parametrize("folder", ["dump", "mel_dump"])
 @pytest.mark.parametrize("source", ["low", None])
 def test_identity_is_copy_synthesis_to_the_bit(request, folder, source):
-    converter = open_converter("baseline:identity", request.getfixturevalue(folder))
+    converter = open_converter("baseline:copy", request.getfixturevalue(folder))
     wave = speech("low", 1.0, seed=8) if source else stranger(1.0)
     gain = loudness_gain(wave, RATE, -23.0)
     expected = through_features(converter.vocoder, wave, gain=gain)
@@ -207,7 +207,7 @@ def test_what_is_refused(dump, mel_dump, tmp_path):
     )
     assert "--dump" in refusal("tiny", dump) and "leave --dump out" in refusal("tiny", dump)
     assert refusal("baseline:statistics", tmp_path) == (
-        f"{tmp_path}/train/features.yaml is not readable; run `voiceconv extract` first"
+        f"{tmp_path}/train/features.yaml is not readable as YAML; run `voiceconv extract` first"
     )
     assert refusal("baseline:f0shift", mel_dump) == (
         "baseline:f0shift moves F0, which MelSpectrogram features have not; extract with "

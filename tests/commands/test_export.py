@@ -15,6 +15,7 @@ import yaml
 from tiny_model import MEL, MEL_CONFIG, RATE, Cli, make_cli, make_converter, record, speech
 from torch import Tensor
 
+from voiceconv import conf
 from voiceconv.build import build
 from voiceconv.commands import export as exporting
 from voiceconv.converter import Converter
@@ -31,7 +32,7 @@ onnx = pytest.importorskip("onnx", reason="needs the extra `export`")
 for package in ("onnxscript", "onnxruntime"):
     pytest.importorskip(package, reason="needs the extra `export`")
 
-FAMILIES = sorted((Path(exporting.__file__).parent / "conf" / "translator").glob("*.yaml"))
+FAMILIES = sorted((Path(conf.__file__).parent / "translator").glob("*.yaml"))
 VOCODER = {
     "_target_": "voiceconv.models.vocos.Vocos",
     "n_fft": 512,
@@ -231,10 +232,10 @@ def test_another_engine_than_the_models_is_refused(model, exported):
 
 def test_a_baseline_has_no_engine(voiceconv, tmp_path):
     record(tmp_path / "in.wav", speech("low", 0.1))
-    arguments = ["--target", "nathalie", "--model", "baseline:identity", "--engine", "onnx"]
+    arguments = ["--target", "nathalie", "--model", "baseline:copy", "--engine", "onnx"]
     said = voiceconv("convert", tmp_path / "in.wav", *arguments)
     assert said.code == 2
-    assert "--engine onnx is for networks, and baseline:identity has none" in said.err
+    assert "--engine onnx is for networks, and baseline:copy has none" in said.err
 
 
 def test_an_export_is_not_exported_again(voiceconv, exported, tmp_path):

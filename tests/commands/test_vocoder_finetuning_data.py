@@ -8,7 +8,7 @@ import torch
 import yaml
 from tiny_model import MEL, MEL_CONFIG, RATE, WORLD, make_cli, make_converter, normalized, speech
 
-from voiceconv.commands.vocoder_finetuning_data import write_cycled
+from voiceconv.commands.vocoder_finetuning_data import write_finetuning_data
 from voiceconv.converter import Converter
 from voiceconv.data.archive import Archive, ArchiveWriter, read_scp, write_scp
 from voiceconv.data.segments import read_segments_dump
@@ -55,7 +55,10 @@ def tree(folder: Path) -> dict[str, bytes]:
 def test_a_translator_that_changes_nothing_gives_the_frames_back(dump, tmp_path):
     make_converter(MEL_CONFIG | {"translator": IDENTITY}).save_pretrained(tmp_path / "model", {})
     before = tree(dump)
-    assert write_cycled(dump, tmp_path / "out", tmp_path / "model") == {"train": 2, "val": 2}
+    assert write_finetuning_data(dump, tmp_path / "out", tmp_path / "model") == {
+        "train": 2,
+        "val": 2,
+    }
     assert tree(dump) == before
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["train", "val"]
     for split in ("train", "val"):
@@ -71,7 +74,7 @@ def test_a_translator_that_changes_nothing_gives_the_frames_back(dump, tmp_path)
 
 
 def test_the_frames_are_the_translators_twice(dump, tmp_path, model):
-    write_cycled(dump, tmp_path / "out", model)
+    write_finetuning_data(dump, tmp_path / "out", model)
     converter = Converter.from_pretrained(model)
     high = converter.stats["high"]
     frames = torch.from_numpy(np.array(Archive(dump / "train/feats.scp")["high-1"]).T)
@@ -89,7 +92,7 @@ def change(path: Path, **values: object) -> None:
 def refused(sentence: str, dump: Path, model: Path) -> None:
     output = dump.parent / "out"
     with pytest.raises(InputError, match=sentence):
-        write_cycled(dump, output, model)
+        write_finetuning_data(dump, output, model)
     assert sorted(path.name for path in dump.parent.iterdir()) == ["dump"]
 
 
@@ -110,10 +113,10 @@ def test_what_no_vocoder_of_this_model_could_learn_from(dump, model):
 def test_an_output_that_is_there_stays_as_it_is(dump, tmp_path, model, monkeypatch, capsys):
     voiceconv = make_cli(monkeypatch, capsys)
     before = tree(dump)
-    said = voiceconv("vocoder", "cycle", dump, "-o", dump, "--model", model)
+    said = voiceconv("vocoder", "finetuning-data", dump, "-o", dump, "--model", model)
     assert said.code == 2 and f"cannot write {dump}: Directory not empty" in said.err
     assert tree(tmp_path) == {f"dump/{name}": content for name, content in before.items()}
-    said = voiceconv("vocoder", "cycle", dump, "-o", tmp_path / "a/out", "--model", model)
+    said = voiceconv("vocoder", "finetuning-data", dump, "-o", tmp_path / "a/out", "--model", model)
     out = tmp_path / "a/out"
     assert (said.code, said.out) == (0, f"{out}/train: 2 utterances\n{out}/val: 2 utterances\n")
     assert Archive(out / "train/waves.scp")["low-1-high"].shape == (RATE // 2,)

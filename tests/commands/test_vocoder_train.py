@@ -165,7 +165,7 @@ def test_it_goes_on_from_another_vocoder(tmp_path, arguments):
         ("data.n_frames=500", r"as long as a training segment of 500 frames"),
         ("data.n_frames=8", r"n_frames is 8, 1024 samples; the losses take 9 frames or more"),
         ("data.n_frames=0", r"data.n_frames is 0; it takes a whole number, 1 or more"),
-        ("objective.game=chess", r"game is 'chess'"),
+        ("objective.gan_mode=chess", r"gan_mode is 'chess'"),
         ("+objective.weights.generator.loudness=1", r"weights.generator names"),
         ("init_from=nowhere", r"no vocoder 'nowhere'"),
         ("experiment=cyclegan_vc2", r"'translator'.*`voiceconv train` takes converters"),
@@ -179,7 +179,7 @@ def test_a_wrong_argument_is_one_sentence(tmp_path, arguments, override, message
 
 @pytest.mark.parametrize("empty", [False, True])
 def test_without_val_the_newest_ships_and_it_is_said(tmp_path, arguments, dump, empty):
-    """A corpus that was too small to be split, or `vocoder cycle` of one."""
+    """A corpus that was too small to be split, or `vocoder finetuning-data` of one."""
     shutil.copytree(dump, tmp_path / "dump")  # its arks are named relative to it
     shutil.rmtree(tmp_path / "dump/val")
     if empty:

@@ -6,7 +6,7 @@ from tiny import vowel
 from torch import Tensor
 
 from voiceconv.converter import through_features
-from voiceconv.converter.chunks import Piece, crossfade_into, cut_pieces, spread_parts
+from voiceconv.converter.chunks import Chunk, crossfade_into, cut_chunks, spread_parts
 from voiceconv.features import FeatureExtractor, Features, World
 from voiceconv.vocoders import Vocoder, WorldSynthesis
 
@@ -42,21 +42,21 @@ def noise(seconds: float, rate: int = RATE) -> Tensor:
 
 @pytest.mark.parametrize("n_samples", [1, 79, RATE, 20 * RATE])
 def test_up_to_20_seconds_are_one_piece(n_samples):
-    assert cut_pieces(noise(21)[:n_samples], RATE) == [Piece(0, 0, n_samples, n_samples)]
+    assert cut_chunks(noise(21)[:n_samples], RATE) == [Chunk(0, 0, n_samples, n_samples)]
 
 
 @pytest.mark.parametrize("rate", [RATE, 11025, 16000])
 @pytest.mark.parametrize("seconds", [20.0001, 20.5, 40.0, 65.3])
 def test_pieces_tile_the_wave_with_a_second_around(seconds, rate):
     wave = torch.randn(int(seconds * rate) + 1)
-    pieces = cut_pieces(wave, rate)
-    assert len(pieces) >= seconds // 20 + 1
-    assert pieces[0].begin == 0
-    assert pieces[-1].end == len(wave)
-    for one, other in zip(pieces[:-1], pieces[1:], strict=True):
+    chunks = cut_chunks(wave, rate)
+    assert len(chunks) >= seconds // 20 + 1
+    assert chunks[0].begin == 0
+    assert chunks[-1].end == len(wave)
+    for one, other in zip(chunks[:-1], chunks[1:], strict=True):
         assert one.end == other.begin
         assert 15 * rate <= one.end - one.begin <= 20 * rate
-    for start, begin, end, stop in pieces:
+    for start, begin, end, stop in chunks:
         assert start == max(0, begin - rate)
         assert stop == min(len(wave), end + rate)
 
@@ -64,8 +64,8 @@ def test_pieces_tile_the_wave_with_a_second_around(seconds, rate):
 def test_the_cut_is_in_the_quiet_place():
     wave = noise(25)
     wave[int(16.5 * RATE) : int(16.6 * RATE)] *= 0.01
-    wave[int(12 * RATE) : int(13 * RATE)] = 0  # too early: pieces would become many
-    (_, _, cut, _), _ = cut_pieces(wave, RATE)
+    wave[int(12 * RATE) : int(13 * RATE)] = 0  # too early: chunks would become many
+    (_, _, cut, _), _ = cut_chunks(wave, RATE)
     assert 16.5 <= cut / RATE <= 16.6
 
 
@@ -73,14 +73,14 @@ def test_the_cut_is_in_the_quiet_place():
 def test_weights_of_neighbours_sum_to_one(seconds):
     wave = torch.ones(int(seconds * RATE) + 1)
     output = torch.zeros_like(wave)
-    for piece in cut_pieces(wave, RATE):
-        crossfade_into(output, wave[piece.start : piece.stop], piece, RATE)
+    for chunk in cut_chunks(wave, RATE):
+        crossfade_into(output, wave[chunk.start : chunk.stop], chunk, RATE)
     assert (output - 1).abs().max() < 1e-6
 
 
 def test_a_blend_is_20_ms_around_the_cut():
     output = torch.zeros(3 * RATE)
-    crossfade_into(output, torch.ones(2 * RATE), Piece(0, 0, RATE, 2 * RATE), RATE)
+    crossfade_into(output, torch.ones(2 * RATE), Chunk(0, 0, RATE, 2 * RATE), RATE)
     assert (output[: RATE - FADE // 2] == 1).all()
     assert output[RATE - 1] == pytest.approx(0.5, abs=0.01)
     assert (output[RATE - FADE // 2 : RATE + FADE // 2].diff() < 0).all()
@@ -107,7 +107,7 @@ def test_pieces_leave_no_seam():
     world = World(rate, 24, f0_method="dio")
     wave = vowel(110.0, 65.0, rate)
     made = through_features(WorldSynthesis(world), wave)
-    cuts = [piece.end for piece in cut_pieces(wave, rate)[:-1]]
+    cuts = [chunk.end for chunk in cut_chunks(wave, rate)[:-1]]
     assert len(cuts) == 3
     jumps, levels = made.diff().abs(), level(made, rate)
     for cut in cuts:

@@ -73,7 +73,7 @@ def test_where_the_model_is_not_the_best(tmp_path):
     statistics = scores(
         tmp_path / "s.json", character_error=[41.0] * 4, speaker_similarity=[0.6] * 4
     )
-    files = {"identity": identity, "model": model, "knn": knn, "statistics": statistics}
+    files = {"copy": identity, "model": model, "knn": knn, "statistics": statistics}
     write_results(tmp_path / "RESULTS.md", HEADER, {"a to b": files})
     text = (tmp_path / "RESULTS.md").read_text()
     assert (
@@ -85,9 +85,7 @@ def test_where_the_model_is_not_the_best(tmp_path):
     assert "| **model** | 0.800 [0.800, 0.800] |" in text
     assert "| kNN | **0.875** [0.850, 0.900] |" in text
     dearer = scores(tmp_path / "m.json", character_error=[51.0] * 4, speaker_similarity=[0.8] * 4)
-    write_results(
-        tmp_path / "RESULTS.md", HEADER, {"a to b": {"identity": identity, "model": dearer}}
-    )
+    write_results(tmp_path / "RESULTS.md", HEADER, {"a to b": {"copy": identity, "model": dearer}})
     assert "- Nothing that converts keeps its CER within 10 points of copy-synthesis.\n" in (
         (tmp_path / "RESULTS.md").read_text()
     )
@@ -122,7 +120,7 @@ def test_what_was_not_run_is_said_once(tmp_path):
     reason = {"dnsmos": "no speechmos", "pesq": "no originals", "peak": "not asked for"}
     files = {
         "model": scores(tmp_path / "m.json", not_run=reason, loudness=[-1.0]),
-        "identity": scores(tmp_path / "i.json", not_run={"dnsmos": "no speechmos"}, pesq=[3.0]),
+        "copy": scores(tmp_path / "i.json", not_run={"dnsmos": "no speechmos"}, pesq=[3.0]),
     }
     write_results(tmp_path / "RESULTS.md", HEADER, {"a to b": files})
     text = (tmp_path / "RESULTS.md").read_text()

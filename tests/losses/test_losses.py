@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from voiceconv.losses.adversarial import (
-    GAMES,
+    GAN_MODES,
     discriminator_loss,
     generator_loss,
     hinge_discriminator_loss,
@@ -91,10 +91,10 @@ def test_hinge_losses_by_hand(real, fake, expected):
     assert hinge_generator_loss(verdicts([3.0, 0.5, -1.0])).item() == pytest.approx(2.5 / 3)
 
 
-@pytest.mark.parametrize("name", GAMES)
+@pytest.mark.parametrize("name", GAN_MODES)
 def test_the_best_that_always_says_the_same_is_undecided(name):
     """No constant verdict loses less: the doctor compares with that."""
-    game = GAMES[name]
+    game = GAN_MODES[name]
     losses = [
         game.discriminator_loss(verdicts([c]), verdicts([c])).item()
         for c in torch.linspace(-2, 2, 81).tolist()

@@ -54,7 +54,7 @@ def test_an_experiment_has_the_papers_settings(experiment):
         assert node["betas"] == [0.8, 0.99]
     assert (config.data.batch_size, config.data.n_frames * config.features.hop_length) == (16, 8192)
     assert config.trainer.n_steps == 2_500_000
-    assert config.objective.game == "least_squares"
+    assert config.objective.gan_mode == "least_squares"
 
 
 def test_losses_weigh_what_the_papers_sums_weigh():

@@ -83,7 +83,7 @@ def batch(level: float = 1.0) -> list[Tensor]:
     ],
 )
 def test_losses_by_hand(game, of_generator, of_discriminator):
-    objective = vocoding(game=game)
+    objective = vocoding(gan_mode=game)
     losses, generated = objective.generator_losses(batch(), 0)
     assert losses["mel"].item() == 25.0
     assert losses["adversarial_one"].item() == of_generator
@@ -95,7 +95,7 @@ def test_losses_by_hand(game, of_generator, of_discriminator):
 
 
 def test_undecided_is_the_games():
-    assert [vocoding(game=game).undecided for game in ("hinge", "least_squares")] == [2.0, 0.5]
+    assert [vocoding(gan_mode=game).undecided for game in ("hinge", "least_squares")] == [2.0, 0.5]
 
 
 def test_the_shortest_segment_has_room_for_every_fft():
@@ -116,7 +116,7 @@ def test_the_shortest_segment_has_room_for_every_fft():
 
 
 def test_each_player_moves_its_own_networks():
-    objective = vocoding(game="least_squares")
+    objective = vocoding(gan_mode="least_squares")
     losses, generated = objective.generator_losses(batch(0.1), 0)
     objective.total("generator", losses).backward()
     assert objective.generator.gain.grad.abs() > 0
@@ -167,7 +167,10 @@ def test_before_waves_start_spectra_are_all_there_is():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: vocoding(game="chess"), r"game is 'chess'; it takes one of \['hinge', 'least"),
+        (
+            lambda: vocoding(gan_mode="chess"),
+            r"gan_mode is 'chess'; it takes one of \['hinge', 'least",
+        ),
         (lambda: vocoding(None, "magnitude"), r"names \['magnitude'\], and Gain has no spectra"),
         (lambda: vocoding(waves_start=3), "waves_start is 3, and no loss of spectra has a weight"),
         (lambda: vocoding(None, "loudness"), r"weights.generator names .*'loudness'"),

@@ -45,15 +45,15 @@ def test_equal_means_are_both_the_best_and_none_is_where_all_are_equal():
 
 
 def test_what_converts_nothing_is_never_the_best():
-    found = best("dnsmos", model=2.0, statistics=1.5, target=4.0, unconverted=4.0, identity=3.0)
+    found = best("dnsmos", model=2.0, statistics=1.5, target=4.0, unconverted=4.0, copy=3.0)
     assert found == ["model"]
 
 
 def test_rows_are_the_model_the_ladder_others_and_the_anchors():
-    names = ["target", "zebra", "knn", "unconverted", "statistics", "model", "identity"]
+    names = ["target", "zebra", "knn", "unconverted", "statistics", "model", "copy"]
     one = direction(**{name: rows("dnsmos", [2.0]) for name in names})
     assert [row.name for row in tables.rows(one)] == [
-        "model", "statistics", "knn", "zebra", "identity", "unconverted", "target",
+        "model", "statistics", "knn", "zebra", "copy", "unconverted", "target",
     ]  # fmt: skip
     assert [row.is_anchor for row in tables.rows(one)] == [False] * 4 + [True] * 3
 

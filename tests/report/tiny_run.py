@@ -29,7 +29,7 @@ PROTOCOL = {
 }
 LOG = (
     "[2026-11-21 13:50:02,261][voiceconv.training.tracker][INFO] - step 100: cycle 1.015\n"
-    "[2026-11-21 13:50:22,539][voiceconv.training.tracker][INFO] - step 200: doctor: the "
+    "[2026-11-21 13:50:22,539][voiceconv.training.tracker][INFO] - step 200: health: the "
     "generator hands its input on\n"
     "[2026-11-21 13:50:43,409][voiceconv.runs.validation][WARNING] - no validation audio of u9\n"
     "[2026-11-21 13:51:43,409][voiceconv.runs.validation][WARNING] - no validation audio of u9\n"
@@ -115,10 +115,10 @@ def write_run(folder: Path, stems: Sequence[str] = STEMS, name: str = "toy") -> 
             "generator/adversarial_converted": [(step, 1.0) for step in range(10, 201, 10)],
             "discriminator/adversarial_converted": [(step, 0.5) for step in range(10, 201, 10)],
             "gradient_norm/generator": [(10, 1.0), (200, 10.0)],
-            "rate/generator": [(10, 2e-4), (200, 0.0)],
+            "learning_rate/generator": [(10, 2e-4), (200, 0.0)],
             "validation/score": [(100, 7.5), (200, 7.25)],
             "validation/seconds": [(100, 3.0), (200, 3.0)],
-            "doctor/change": [(100, 0.5), (200, 0.75)],
+            "health/change": [(100, 0.5), (200, 0.75)],
         },
     )  # fmt: skip
     return folder

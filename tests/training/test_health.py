@@ -8,8 +8,8 @@ from tiny import N_CHANNELS, NoiseBatches, OneBatch, adam, cyclegan, frames, tra
 from torch import nn
 
 from voiceconv.models.base import Generator, PairTranslator
-from voiceconv.training.health import N_SUDDEN, WINDOW, Doctor
-from voiceconv.training.trainer import Schedule, Trainer
+from voiceconv.training.health import N_SUDDEN, WINDOW, HealthMonitor
+from voiceconv.training.trainer import LinearDecay, Trainer
 
 LOG_EVERY = 5
 
@@ -95,7 +95,7 @@ ILLNESSES = {
             "generator": partial(torch.optim.AdamW, lr=1e-3, weight_decay=50.0),
             "discriminator": adam(1e-4),
         },
-        Schedule(2 * WINDOW * LOG_EVERY),
+        LinearDecay(2 * WINDOW * LOG_EVERY),
         folder,
         log_every=LOG_EVERY,
         validate_every=10**6,
@@ -121,7 +121,7 @@ def test_a_healthy_run_is_left_alone(tmp_path, monkeypatch):
 
 
 def test_it_is_said_once_and_again_when_it_comes_back():
-    doctor = Doctor(objective(), [frames(0, 4), frames(1, 4)])
+    doctor = HealthMonitor(objective(), [frames(0, 4), frames(1, 4)])
     lost = NORMS | {"discriminator/adversarial_converted": 1.0}
     fine = NORMS | {"discriminator/adversarial_converted": 0.5}
     new = [bool(look(doctor, lost)[1]) for _ in range(WINDOW + 5)]
@@ -137,21 +137,21 @@ def test_figures_by_hand():
         nn.init.eye_(generator.conv.weight[:, :, 0])
         generator.conv.weight.data *= 0.75
         nn.init.zeros_(generator.conv.bias)
-    doctor = Doctor(ill, [frames(0, 4), frames(1, 4)])
+    doctor = HealthMonitor(ill, [frames(0, 4), frames(1, 4)])
     figures, findings = look(doctor, NORMS)
-    assert figures["doctor/change"] == pytest.approx(0.25, abs=1e-6)
-    assert figures["doctor/variety"] == pytest.approx(0.75, abs=1e-6)
+    assert figures["health/change"] == pytest.approx(0.25, abs=1e-6)
+    assert figures["health/variety"] == pytest.approx(0.75, abs=1e-6)
     largest = max(float(frames(seed, 4).abs().max()) for seed in (0, 1))
-    assert figures["doctor/largest_output"] == pytest.approx(0.75 * largest, abs=1e-5)
-    assert figures["doctor/generator_growth"] == 1.0
+    assert figures["health/largest_output"] == pytest.approx(0.75 * largest, abs=1e-5)
+    assert figures["health/generator_growth"] == 1.0
     assert findings == []
     for generator in ill.translator.generators.values():
         generator.conv.weight.data *= 12
-    assert look(doctor, NORMS)[0]["doctor/generator_growth"] == pytest.approx(12, rel=1e-5)
+    assert look(doctor, NORMS)[0]["health/generator_growth"] == pytest.approx(12, rel=1e-5)
 
 
 def test_a_gradient_that_jumps_is_an_explosion_only_when_it_stays():
-    doctor = Doctor(objective(), [frames(0, 4), frames(1, 4)])
+    doctor = HealthMonitor(objective(), [frames(0, 4), frames(1, 4)])
     norms = [1.0] * 10 + [20.0] + [1.0] * 5 + [20.0] * N_SUDDEN
     found = [look(doctor, NORMS | {"gradient_norm/generator": norm})[1] for norm in norms]
     assert [bool(one) for one in found] == [False] * (len(norms) - 1) + [True]
@@ -161,7 +161,7 @@ def test_a_gradient_that_jumps_is_an_explosion_only_when_it_stays():
 @pytest.mark.parametrize("domain", [0, 1])
 def test_a_nan_is_seen_in_whichever_direction(domain):
     ill = objective()
-    doctor = Doctor(ill, [frames(0, 4), frames(1, 4)])
+    doctor = HealthMonitor(ill, [frames(0, 4), frames(1, 4)])
     nn.init.constant_([*ill.translator.generators.values()][domain].conv.bias, float("nan"))
     assert [found.illness for found in look(doctor, NORMS)[1]] == ["NaN ahead"]
 
@@ -185,20 +185,20 @@ def test_being_watched_changes_nothing(tmp_path):
 def test_checks_are_apart_however_often_a_run_is_logged(tmp_path, monkeypatch):
     monkeypatch.setattr("voiceconv.training.health.CHECK_EVERY", 4)
     seen: list[int] = []
-    examine = Doctor.examine
+    examine = HealthMonitor.examine
 
     def noted(self, step, values):
         seen.append(step)
         return examine(self, step, values)
 
-    monkeypatch.setattr(Doctor, "examine", noted)
+    monkeypatch.setattr(HealthMonitor, "examine", noted)
     trainer(tmp_path, 10, log_every=1).run()
     assert seen == [4, 8]
 
 
 def test_a_loss_that_begins_is_no_explosion():
     """A vocoder's waves come thousands of steps late, and with them losses and gradients."""
-    doctor = Doctor(objective(), [frames(0, 4), frames(1, 4)])
+    doctor = HealthMonitor(objective(), [frames(0, 4), frames(1, 4)])
     first = {"generator/cycle": 1.0, "generator/mel": 0.0, "gradient_norm/generator": 1.0}
     later = {"generator/cycle": 1.0, "generator/mel": 9.0, "gradient_norm/generator": 50.0}
     found = [finding for _ in range(20) for finding in look(doctor, first)[1]]

@@ -28,7 +28,7 @@ from voiceconv.models.cyclegan_vc3 import TfanGenerator
 from voiceconv.models.maskcyclegan_vc import MaskedGenerator
 from voiceconv.objectives import PLAYERS
 from voiceconv.objectives.cyclegan import KINDS, CycleGAN, FillingInFrames
-from voiceconv.training.trainer import Schedule, Trainer
+from voiceconv.training.trainer import LinearDecay, Trainer
 
 ONE_STEP = ["converted"]
 
@@ -164,7 +164,7 @@ def test_a_players_loss_leaves_no_gradient_with_the_other(tmp_path):
     # The discriminators have none yet when the generator moves; no generator gets a second one.
     assert not any(gradients["generator"])
     before = [p.grad.clone() for p in run.objective.player("generator").parameters()]
-    run._let_move("discriminator")
+    run._train_only("discriminator")
     batch = NoiseBatches().batch(0)
     with torch.no_grad():
         _, generated = run.objective.generator_losses(batch, 0)
@@ -196,10 +196,10 @@ def test_optimizers_own_one_player_each(tmp_path):
 
 
 def test_rates_stay_then_fall_to_0():
-    schedule = Schedule(n_steps=100, decay_start=60)
+    schedule = LinearDecay(n_steps=100, decay_start=60)
     found = [schedule.factor(step) for step in (0, 59, 60, 70, 80, 99, 100)]
     assert found == [1.0, 1.0, 1.0, 0.75, 0.5, 0.025, 0.0]
-    assert [Schedule(100).factor(step) for step in (0, 50, 99)] == [1.0, 1.0, 1.0]
+    assert [LinearDecay(100).factor(step) for step in (0, 50, 99)] == [1.0, 1.0, 1.0]
 
 
 def rates(run: Trainer) -> tuple[float, float]:
@@ -216,9 +216,9 @@ def test_each_players_rate_falls_from_its_own(tmp_path):
         found.append(rates(run))
     factors = [1.0, 1.0, 1.0, 0.75, 0.5, 0.25]
     assert found == [pytest.approx((2e-4 * f, 1e-4 * f)) for f in factors]
-    assert run._rates_now() == {
-        "rate/generator": pytest.approx(0.5e-4),
-        "rate/discriminator": pytest.approx(0.25e-4),
+    assert run._learning_rates_now() == {
+        "learning_rate/generator": pytest.approx(0.5e-4),
+        "learning_rate/discriminator": pytest.approx(0.25e-4),
     }
 
 
@@ -296,12 +296,12 @@ def test_everything_is_logged(tmp_path, monkeypatch):
     events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     names = [f"generator/{name}" for name in weights()["generator"]]
     names += [f"discriminator/{name}" for name in weights()["discriminator"]]
-    names += [f"{group}/{player}" for group in ("gradient_norm", "rate") for player in PLAYERS]
-    names += [f"doctor/{player}_growth" for player in PLAYERS]
-    names += [f"doctor/{what}" for what in ("change", "variety", "largest_output")]
+    names += [f"{group}/{player}" for group in ("gradient_norm", "learning_rate") for player in PLAYERS]
+    names += [f"health/{player}_growth" for player in PLAYERS]
+    names += [f"health/{what}" for what in ("change", "variety", "largest_output")]
     assert sorted(events.Tags()["scalars"]) == sorted([*names, "speed/steps_per_second"])
     assert [event.step for event in events.Scalars("generator/cycle")] == [2, 4]
-    assert events.Scalars("rate/generator")[0].value == pytest.approx(2e-4)
+    assert events.Scalars("learning_rate/generator")[0].value == pytest.approx(2e-4)
 
 
 class BatchesThat(NoiseBatches):

@@ -20,7 +20,7 @@ from voiceconv.vocoders import GriffinLim, WorldSynthesis
 VOCODERS = (WorldSynthesis, GriffinLim)
 
 
-def _identity(dump: Path | None) -> Converter:
+def _copy(dump: Path | None) -> Converter:
     return CopySynthesis(*_parts(dump))
 
 
@@ -61,7 +61,7 @@ def open_baseline(name: str, dump: Path | None = None) -> Converter:
 
 
 BASELINES: Mapping[str, Callable[[Path | None], Converter]] = {
-    "identity": _identity,
+    "copy": _copy,
     "statistics": _statistics,
     "f0shift": _f0shift,
     "gmm": _gmm,

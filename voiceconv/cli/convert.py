@@ -24,7 +24,7 @@ def convert(
         str | None,
         typer.Option(
             help="Model directory, run directory, bundled model, or what these have to beat: "
-            "baseline:identity, statistics, f0shift, gmm or knn. [bundled]"
+            "baseline:copy, statistics, f0shift, gmm or knn. [bundled]"
         ),
     ] = None,
     dump: Annotated[

@@ -24,8 +24,8 @@ def train(context: typer.Context) -> None:
     train_vocoder_command(context.args)
 
 
-@app.command()
-def cycle(
+@app.command("finetuning-data")
+def finetuning_data(
     dump: Annotated[Path, typer.Argument(help="Features of DATA, extracted with --waves.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Gets train/ and val/; new.")],
     model: Annotated[
@@ -33,11 +33,11 @@ def cycle(
     ] = None,
 ) -> None:
     """Convert a corpus there and back: what a vocoder is tuned on for one converter."""
-    from voiceconv.commands.vocoder_finetuning_data import write_cycled
+    from voiceconv.commands.vocoder_finetuning_data import write_finetuning_data
     from voiceconv.progress import progress_bar
 
-    with progress_bar("cycle") as progress:
-        counts = write_cycled(dump, output, model, progress)
+    with progress_bar("finetuning data") as progress:
+        counts = write_finetuning_data(dump, output, model, progress)
     for split, count in counts.items():
         print(f"{output / split}: {count} utterances")
 

@@ -1,4 +1,4 @@
-"""What a vocoder is tuned on for one converter: `voiceconv vocoder cycle DUMP -o OUT`.
+"""What a vocoder is tuned on for one converter: `voiceconv vocoder finetuning-data DUMP -o OUT`.
 
 A vocoder that has heard the frames of recordings alone speaks a translator's less well, and those
 have no recording to learn from. Frames that were converted and converted back have one: the
@@ -42,7 +42,7 @@ class _Turn(NamedTuple):
         return f"{self.utterance}-{self.target}"
 
 
-def write_cycled(
+def write_finetuning_data(
     dump: Path, output: Path, model: Path | str | None = None, progress: Progress | None = None
 ) -> dict[str, int]:
     """Write OUT/{train,val}, as `extract --waves` leaves them; split -> utterances.

@@ -1,4 +1,4 @@
-"""Long waves in pieces: cut where it is quiet, overlapping for context, joined without a seam."""
+"""Long waves in chunks: cut where it is quiet, overlapping for context, joined without a seam."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,14 +6,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-PIECE = 20.0  # seconds; what is converted at once, and so what a conversion's memory is for
-SEARCH = 5.0  # seconds before a piece's end in which the quietest place to cut is looked for
+CHUNK = 20.0  # seconds; what is converted at once, and so what a conversion's memory is for
+SEARCH = 5.0  # seconds before a chunk's end in which the quietest place to cut is looked for
 CONTEXT = 1.0  # seconds analysed beyond each cut: more than the networks' reach of 0.93 s
-FADE = 0.02  # seconds over which two pieces are blended at their cut
+FADE = 0.02  # seconds over which two chunks are blended at their cut
 BLOCK = 0.02  # seconds whose energy says how quiet a place is
 
 
-class Piece(NamedTuple):
+class Chunk(NamedTuple):
     """Samples [start, stop) are worked on for the sake of [begin, end)."""
 
     start: int
@@ -22,31 +22,31 @@ class Piece(NamedTuple):
     stop: int
 
 
-def cut_pieces(wave: Tensor, sample_rate: int) -> list[Piece]:
-    """(N,) -> pieces whose [begin, end) tile [0, N); one piece where N is at most PIECE."""
+def cut_chunks(wave: Tensor, sample_rate: int) -> list[Chunk]:
+    """(N,) -> chunks whose [begin, end) tile [0, N); one chunk where N is at most CHUNK."""
     cuts = [0]
-    while len(wave) - cuts[-1] > PIECE * sample_rate:
-        latest = cuts[-1] + int(PIECE * sample_rate)
+    while len(wave) - cuts[-1] > CHUNK * sample_rate:
+        latest = cuts[-1] + int(CHUNK * sample_rate)
         earliest = latest - int(SEARCH * sample_rate)
         cuts.append(earliest + _quietest(wave[earliest:latest], int(BLOCK * sample_rate)))
     cuts.append(len(wave))
     context = int(CONTEXT * sample_rate)
     return [
-        Piece(max(0, begin - context), begin, end, min(len(wave), end + context))
+        Chunk(max(0, begin - context), begin, end, min(len(wave), end + context))
         for begin, end in zip(cuts[:-1], cuts[1:], strict=True)
     ]
 
 
-def crossfade_into(output: Tensor, samples: Tensor, piece: Piece, sample_rate: int) -> None:
-    """Add a piece's samples (stop - start,) to the output (N,); neighbours' weights sum to 1."""
+def crossfade_into(output: Tensor, samples: Tensor, chunk: Chunk, sample_rate: int) -> None:
+    """Add a chunk's samples (stop - start,) to the output (N,); neighbours' weights sum to 1."""
     half = int(FADE * sample_rate / 2)
     ramp = (torch.arange(2 * half) + 0.5) / (2 * half)
-    first = piece.begin - half if piece.begin > 0 else 0
-    last = piece.end + half if piece.end < len(output) else piece.end
-    part = samples[first - piece.start : last - piece.start].clone()
-    if piece.begin > 0:
+    first = chunk.begin - half if chunk.begin > 0 else 0
+    last = chunk.end + half if chunk.end < len(output) else chunk.end
+    part = samples[first - chunk.start : last - chunk.start].clone()
+    if chunk.begin > 0:
         part[: 2 * half] *= ramp
-    if piece.end < len(output):
+    if chunk.end < len(output):
         part[-2 * half :] *= 1 - ramp
     output[first:last] += part
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from voiceconv.audio import loudness, loudness_gain, resample
 from voiceconv.build import build
-from voiceconv.converter.chunks import crossfade_into, cut_pieces
+from voiceconv.converter.chunks import crossfade_into, cut_chunks
 from voiceconv.converter.directory import engine_of, find_model, read_model, write_model
 from voiceconv.converter.unseen import SAME_VOICE, distance, own_stats
 from voiceconv.errors import InputError
@@ -126,7 +126,7 @@ class Converter:
             source: its domain; without one it is recognised, or taken with its own statistics.
             progress: called with the share that is done.
 
-        Long waves go piece by piece: memory beyond the two waves does not grow with N. A wave
+        Long waves go chunk by chunk: memory beyond the two waves does not grow with N. A wave
         without a sample stays one.
         Raises InputError for a domain that the model does not know.
         """
@@ -195,7 +195,7 @@ def through_features(
     progress: Progress | None = None,
     extract: Extract | None = None,
 ) -> Tensor:
-    """Wave (N,) -> features, changed -> wave (N,), as loud as the first; piece by piece.
+    """Wave (N,) -> features, changed -> wave (N,), as loud as the first; chunk by chunk.
 
     Changing nothing is copy-synthesis: the ceiling of any conversion.
     """
@@ -204,13 +204,13 @@ def through_features(
     if not len(wave):
         return output
     extract = extract or vocoder.extractor.extract
-    for piece in cut_pieces(wave, sample_rate):
-        heard = wave[piece.start : piece.stop] * gain
+    for chunk in cut_chunks(wave, sample_rate):
+        heard = wave[chunk.start : chunk.stop] * gain
         spoken = vocoder.synthesize(change(extract(heard)))
         spoken = spoken[: len(heard)] * _silence_gate(heard, sample_rate)
-        crossfade_into(output, spoken, piece, sample_rate)
+        crossfade_into(output, spoken, chunk, sample_rate)
         if progress:
-            progress(piece.end / len(wave))
+            progress(chunk.end / len(wave))
     before, after = (loudness(one, sample_rate) for one in (wave, output))
     if math.isfinite(before) and math.isfinite(after):
         output *= 10 ** ((before - after) / 20)

@@ -23,7 +23,7 @@ from voiceconv.evaluation.measuring import (
 )
 from voiceconv.evaluation.protocol import Protocol, Stamp, stamp
 from voiceconv.evaluation.scores import FORMAT, NOT_ASKED
-from voiceconv.evaluation.voices import Shelf, Voice, nearness, voice_of
+from voiceconv.evaluation.voices import Voice, VoiceCache, nearness, voice_of
 from voiceconv.metrics import MEASURES, WEIGHTS
 
 _OPTIONS = {
@@ -79,7 +79,7 @@ def evaluate_folder(
     digests = _digests(cases, trains, run)
     made = stamp(protocol, run, [case.stem for case in cases], digests, spoken, seed)
     job = Job(tuple(run), protocol, recogniser)
-    rows = _measured(job, cases, trains, made, Shelf(voices), jobs, on_progress)
+    rows = _measured(job, cases, trains, made, VoiceCache(voices), jobs, on_progress)
     means = _means(run, rows, seed)
     not_run |= {name: "no utterance has a value" for name in run if name not in means}
     return {
@@ -159,7 +159,7 @@ def _measured(
     cases: Sequence[Case],
     trains: Mapping[str, Sequence[Utterance]],
     made: Stamp,
-    shelf: Shelf,
+    shelf: VoiceCache,
     jobs: int | None,
     on_progress: Progress | None,
 ) -> list[dict[str, float]]:

@@ -35,7 +35,7 @@ class Layout(NamedTuple):
 CONVERSION = Layout(
     {
         "unconverted": "source, unconverted",
-        "identity": "copy-synthesis",
+        "copy": "copy-synthesis",
         "statistics": "statistics",
         "f0shift": "F0 shift",
         "gmm": "GMM",
@@ -44,7 +44,7 @@ CONVERSION = Layout(
         MODEL: "**model**",
         "target": "target's own recordings",
     },
-    ("unconverted", "identity", "target"),
+    ("unconverted", "copy", "target"),
     "what converts",
     {
         "Against the target's recording of the sentence": ("reference",),
@@ -173,7 +173,7 @@ def _notes(systems: Mapping[str, Scores], layout: Layout) -> list[str]:
 def _within_reach(systems: Mapping[str, Scores], layout: Layout) -> list[str]:
     """The most similar of those that cost little intelligibility: the promise of a converter."""
     error = {name: _mean(scores, "character_error") for name, scores in systems.items()}
-    limit = error.get("identity")
+    limit = error.get("copy")
     if limit is None:
         return []
     reach = {

@@ -47,7 +47,7 @@ def nearness(measured: Measured, target: Voice | None, source: Voice | None) -> 
     return scores
 
 
-class Shelf:
+class VoiceCache:
     """Voices of earlier evaluations, a file each; its name is all that the voice depends on.
 
     Args:

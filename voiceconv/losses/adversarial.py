@@ -13,7 +13,7 @@ from torch import Tensor
 
 from voiceconv.models.base import Verdict
 
-UNDECIDED = 0.5  # the least discriminator_loss of one that says the same of every input
+CHANCE_LEVEL = 0.5  # the least discriminator_loss of one that says the same of every input
 
 
 def discriminator_loss(real: list[Verdict], fake: list[Verdict]) -> Tensor:
@@ -44,7 +44,7 @@ def hinge_generator_loss(fake: list[Verdict]) -> Tensor:
     return torch.stack([(1 - verdict.logits).relu().mean() for verdict in fake]).mean()
 
 
-class Game(NamedTuple):
+class GanMode(NamedTuple):
     """Both players' losses; `undecided` is the discriminator's where it always says the same."""
 
     generator_loss: Callable[[list[Verdict]], Tensor]
@@ -52,7 +52,7 @@ class Game(NamedTuple):
     undecided: float
 
 
-GAMES = {
-    "least_squares": Game(generator_loss, discriminator_loss, UNDECIDED),
-    "hinge": Game(hinge_generator_loss, hinge_discriminator_loss, 2.0),
+GAN_MODES = {
+    "least_squares": GanMode(generator_loss, discriminator_loss, CHANCE_LEVEL),
+    "hinge": GanMode(hinge_generator_loss, hinge_discriminator_loss, 2.0),
 }

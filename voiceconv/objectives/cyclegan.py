@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from voiceconv.losses.adversarial import UNDECIDED, discriminator_loss, generator_loss
+from voiceconv.losses.adversarial import CHANCE_LEVEL, discriminator_loss, generator_loss
 from voiceconv.losses.reconstruction import l1_loss
 from voiceconv.models.base import Discriminator, Translator, Verdict, split_verdicts
 from voiceconv.objectives.base import Fake, Generated, Losses, Objective
@@ -168,7 +168,7 @@ class CycleGAN(Objective):
     @property
     def undecided(self) -> float:
         """See Objective."""
-        return UNDECIDED * self.n_domains
+        return CHANCE_LEVEL * self.n_domains
 
     def _judges(self) -> list[tuple[str, nn.ModuleList]]:
         return list(self.discriminators.items())  # type: ignore[operator]

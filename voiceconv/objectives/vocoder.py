@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from voiceconv.losses.adversarial import GAMES
+from voiceconv.losses.adversarial import GAN_MODES
 from voiceconv.losses.reconstruction import feature_matching_loss, l1_loss
 from voiceconv.losses.spectral import (
     Resolution,
@@ -38,7 +38,7 @@ class Vocoding(Objective):
         discriminators: by kind; a kind's losses are `adversarial_<kind>`, `matching_<kind>`.
         mel: waves (B, N) -> log-mel frames, for the loss `mel`; all frequencies, whatever the
             generator's frames leave out.
-        game: "least_squares" as in HiFi-GAN, or "hinge" as in Vocos.
+        gan_mode: "least_squares" as in HiFi-GAN, or "hinge" as in Vocos.
         resolutions: FFT size, window, hop of the loss `stft`.
         waves_start: until this step no wave is made or judged: a generator that has spectra learns
             by them alone, in a fifth of the time.
@@ -53,12 +53,12 @@ class Vocoding(Objective):
         discriminators: Mapping[str, WaveDiscriminator],
         mel: Callable[[Tensor], Tensor],
         weights: Mapping[str, Mapping[str, float]],
-        game: str = "hinge",
+        gan_mode: str = "hinge",
         resolutions: Sequence[Resolution] = RESOLUTIONS,
         waves_start: int = 0,
     ) -> None:
-        if game not in GAMES:
-            raise ValueError(f"game is {game!r}; it takes one of {sorted(GAMES)}")
+        if gan_mode not in GAN_MODES:
+            raise ValueError(f"gan_mode is {gan_mode!r}; it takes one of {sorted(GAN_MODES)}")
         super().__init__(generator, nn.ModuleDict(dict(discriminators)), weights)
         adversarial = {f"adversarial_{kind}" for kind in discriminators}
         matching = {f"matching_{kind}" for kind in discriminators}
@@ -74,7 +74,7 @@ class Vocoding(Objective):
             )
         if waves_start and not self._of_spectra:
             raise ValueError(f"waves_start is {waves_start}, and no loss of spectra has a weight")
-        self.game = GAMES[game]
+        self.gan_mode = GAN_MODES[gan_mode]
         self.mel = mel
         self.resolutions = [(n_fft, window, hop) for n_fft, window, hop in resolutions]
         self.waves_start = waves_start
@@ -114,7 +114,7 @@ class Vocoding(Objective):
             with torch.no_grad():
                 of_real = judge(waves)
             of_fake = judge(spoken)
-            losses[f"adversarial_{kind}"] = self.game.generator_loss(of_fake)
+            losses[f"adversarial_{kind}"] = self.gan_mode.generator_loss(of_fake)
             losses[f"matching_{kind}"] = feature_matching_loss(of_fake, of_real)
         return losses, {"waves": [Fake(spoken)]}
 
@@ -125,7 +125,7 @@ class Vocoding(Objective):
         for fakes in generated.get("waves", []):
             for kind, judge in self._judges():
                 verdicts: list[Verdict] = judge(torch.cat([waves, fakes.frames]))
-                losses[f"adversarial_{kind}"] = self.game.discriminator_loss(
+                losses[f"adversarial_{kind}"] = self.gan_mode.discriminator_loss(
                     *split_verdicts(verdicts, len(waves))
                 )
         return losses
@@ -137,7 +137,7 @@ class Vocoding(Objective):
     @property
     def undecided(self) -> float:
         """See Objective."""
-        return self.game.undecided
+        return self.gan_mode.undecided
 
     @property
     def _of_spectra(self) -> set[str]:

@@ -17,7 +17,13 @@ from voiceconv.report.run import MODEL, Direction, Run, read_run
 from voiceconv.report.scalars import Curve
 
 PLAYERS = ("generator", "discriminator")  # groups of losses, as TensorBoard has them
-GROUPS = ("validation", "losses", "gradient_norm", "rate", "doctor")  # of charts, in their order
+GROUPS = (
+    "validation",
+    "losses",
+    "gradient_norm",
+    "learning_rate",
+    "health",
+)  # of charts, in their order
 NOT_STATED = "not stated"
 
 
@@ -88,7 +94,7 @@ def _date(text: object) -> str | None:
 
 
 def charts(run: Run) -> Iterator[dict[str, Any]]:
-    """A chart for each loss, of both players; norms; rates; validation; the doctor's figures."""
+    """A chart for each loss, of both players; norms; rates; validation; the health figures."""
     grouped: dict[tuple[str, str], dict[str, Curve]] = {}
     for tag, curve in run.curves.items():
         group, _, name = tag.partition("/")

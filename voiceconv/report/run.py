@@ -42,7 +42,7 @@ class Direction:
 
 @dataclass(frozen=True)
 class Warned:
-    """A finding of the training doctor, or another warning; when it first came, and how often."""
+    """A finding about the run's health, or another warning; when it first came, and how often."""
 
     text: str
     step: int | None
@@ -153,20 +153,20 @@ def _strangers(name: str, domains: list[str]) -> tuple[str, str]:
 
 
 def read_log(path: Path) -> list[Warned]:
-    """What the doctor found and other warnings of `train.log`, each text once, in order."""
+    """What `train.log` says of the run's health, and its warnings, each text once, in order."""
     found: dict[str, Warned] = {}
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         match = _LINE.fullmatch(line)
         if not match or not _is_warning(match["level"], match["text"]):
             continue
-        text = match["text"].removeprefix("doctor: ")
+        text = match["text"].removeprefix("health: ")
         first = found.get(text, Warned(text, int(match["step"]) if match["step"] else None, 0))
         found[text] = Warned(text, first.step, first.n_times + 1)
     return list(found.values())
 
 
 def _is_warning(level: str, text: str) -> bool:
-    return level in ("WARNING", "ERROR", "CRITICAL") or text.startswith("doctor: ")
+    return level in ("WARNING", "ERROR", "CRITICAL") or text.startswith("health: ")
 
 
 def _curves(folder: Path) -> dict[str, Curve] | None:

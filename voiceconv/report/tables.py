@@ -17,7 +17,7 @@ SYSTEMS = {  # in the order of rows; what a name means
     "knn": "each frame the mean of its nearest in the target's",
 }
 ANCHORS = {  # rows that convert nothing
-    "identity": "the source through analysis and synthesis",
+    "copy": "the source through analysis and synthesis",
     "unconverted": "the source as it was recorded",
     "target": "the target's own recordings",
 }

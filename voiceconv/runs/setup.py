@@ -15,7 +15,7 @@ from voiceconv.files import replace_text
 from voiceconv.objectives import PLAYERS, Objective
 from voiceconv.provenance import write_provenance
 from voiceconv.training.distributed import Ranks
-from voiceconv.training.trainer import Batches, Schedule, Trainer, Validator
+from voiceconv.training.trainer import Batches, LinearDecay, Trainer, Validator
 
 
 def make_trainer(
@@ -36,7 +36,7 @@ def make_trainer(
         objective,
         batches,
         {player: build_factory(config.optimizer[player], Optimizer) for player in PLAYERS},
-        Schedule(settings.pop("n_steps"), settings.pop("decay_start")),
+        LinearDecay(settings.pop("n_steps"), settings.pop("decay_start")),
         folder,
         device=pick_device(settings.pop("device")),
         ranks=ranks,

@@ -36,7 +36,7 @@ class Finding:
     message: str
 
 
-class Doctor:
+class HealthMonitor:
     """Looks at a run at every check, and says each illness once when it begins.
 
     probe: a batch of n >= 2 items that are unlike each other.
@@ -88,15 +88,15 @@ class Doctor:
             peaks.append(output.abs().max())
         generator.train(was_training)
         growth = {
-            f"doctor/{player}_growth": _norm(self._objective.player(player)) / max(first, 1e-12)
+            f"health/{player}_growth": _norm(self._objective.player(player)) / max(first, 1e-12)
             for player, first in self._first_norms.items()
         }
         if not changes:
             return growth
         return {
-            "doctor/change": min(changes),
-            "doctor/variety": min(varieties),
-            "doctor/largest_output": float(torch.stack(peaks).max()),  # NaN where one is
+            "health/change": min(changes),
+            "health/variety": min(varieties),
+            "health/largest_output": float(torch.stack(peaks).max()),  # NaN where one is
             **growth,
         }
 
@@ -107,7 +107,7 @@ class Doctor:
         yield from self._runaway()
 
     def _generator(self) -> Iterator[Finding]:
-        change, variety = self._last("doctor/change"), self._last("doctor/variety")
+        change, variety = self._last("health/change"), self._last("health/variety")
         if change and max(change) < NO_CHANGE:
             yield Finding(
                 "identity",
@@ -144,7 +144,7 @@ class Doctor:
 
     def _norms(self) -> Iterator[Finding]:
         for player in PLAYERS:
-            growth = self._last_value(f"doctor/{player}_growth")
+            growth = self._last_value(f"health/{player}_growth")
             gradients = list(self._history.get(f"gradient_norm/{player}", ()))
             if not gradients:  # it does not play yet
                 continue
@@ -162,7 +162,7 @@ class Doctor:
 
     def _runaway(self) -> Iterator[Finding]:
         signs = []
-        peak = next(reversed(self._history.get("doctor/largest_output", ())), 0.0)
+        peak = next(reversed(self._history.get("health/largest_output", ())), 0.0)
         if not peak <= LOUD:  # NaN is not, either
             signs.append(f"outputs reach {peak:.3g} standard deviations")
         for name, history in sorted(self._history.items()):

@@ -89,8 +89,8 @@ class Tracker:
         """A sentence that nobody should miss: to the terminal, the log and TensorBoard."""
         if self.writer is None:
             return
-        self.writer.add_text("doctor", text, step)
-        log.info("step %d: doctor: %s", step, text)  # a warning would be on the terminal twice
+        self.writer.add_text("health", text, step)
+        log.info("step %d: health: %s", step, text)  # a warning would be on the terminal twice
         self._progress.console.print(
             f"step {step}: {text}", soft_wrap=True, markup=False, style="bold yellow"
         )

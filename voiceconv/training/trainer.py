@@ -17,7 +17,7 @@ from voiceconv.objectives.base import PLAYERS, Losses, Objective
 from voiceconv.training.best import Best
 from voiceconv.training.checkpoint import State, load_checkpoint, save_checkpoint
 from voiceconv.training.distributed import Ranks
-from voiceconv.training.health import Doctor
+from voiceconv.training.health import HealthMonitor
 from voiceconv.training.replay import ReplayPool
 from voiceconv.training.signals import StopSignals
 from voiceconv.training.tracker import Tracker
@@ -25,7 +25,7 @@ from voiceconv.training.tracker import Tracker
 Precision = Literal["float32", "bf16", "fp16"]
 AUTOCAST = {"float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 Ship = Literal["best", "last"]
-N_PROBED = 4  # crops of each domain the doctor looks at: 1% of the time at every hundredth step
+N_PROBED = 4  # crops of each domain the monitor looks at: 1% of the time at every hundredth step
 
 
 class Batches(Protocol):
@@ -49,7 +49,7 @@ class Validator(Protocol):
 
 
 @dataclass(frozen=True)
-class Schedule:
+class LinearDecay:
     """Rates stay up to `decay_start`, then fall in a line to 0 at `n_steps`."""
 
     n_steps: int
@@ -85,7 +85,7 @@ class Trainer:
         objective: Objective,
         batches: Batches,
         optimizers: Mapping[str, Callable[[Iterator[nn.Parameter]], Optimizer]],
-        schedule: Schedule,
+        schedule: LinearDecay,
         folder: Path,
         *,
         device: torch.device | str = "cpu",
@@ -127,7 +127,7 @@ class Trainer:
         self.optimizers = {
             player: optimizers[player](objective.player(player).parameters()) for player in PLAYERS
         }
-        self._rates = {
+        self._learning_rates = {
             player: [g["lr"] for g in o.param_groups] for player, o in self.optimizers.items()
         }
         self._ema_decay = ema_decay
@@ -171,7 +171,7 @@ class Trainer:
             self._signals,
             Tracker(self.folder, self.step, self.schedule.n_steps, silent) as tracker,
         ):
-            doctor = None if silent else Doctor(self.objective, self._probe())
+            monitor = None if silent else HealthMonitor(self.objective, self._probe())
             if self._validation_is_due():  # it was stopped before that
                 self._validate(tracker)
             last_logged, since = self.step, time.monotonic()
@@ -186,10 +186,11 @@ class Trainer:
                     self._require_finite(values)
                     speed = (self.step - last_logged) / (time.monotonic() - since)
                     last_logged, since = self.step, time.monotonic()
-                    if doctor and doctor.is_due(self.step):
-                        values |= self._see(doctor, values, tracker)
+                    if monitor and monitor.is_due(self.step):
+                        values |= self._examine(monitor, values, tracker)
                     tracker.scalars(
-                        self.step, values | self._rates_now() | {"speed/steps_per_second": speed}
+                        self.step,
+                        values | self._learning_rates_now() | {"speed/steps_per_second": speed},
                     )
                 if due:  # before a validation, which may raise
                     self.save()
@@ -210,16 +211,18 @@ class Trainer:
         ]
         factor = self.schedule.factor(self.step)
         for player, optimizer in self.optimizers.items():
-            for group, rate in zip(optimizer.param_groups, self._rates[player], strict=True):
+            for group, rate in zip(
+                optimizer.param_groups, self._learning_rates[player], strict=True
+            ):
                 group["lr"] = rate * factor
         with self._autocasting():
-            self._let_move("generator")
+            self._train_only("generator")
             losses, generated = self.objective.generator_losses(batch, self.step)
         report = self._update("generator", losses)
         detached = {kind: [fake.detach() for fake in fakes] for kind, fakes in generated.items()}
         shown = self._replay(detached, self.step)
         with self._autocasting():
-            self._let_move("discriminator")
+            self._train_only("discriminator")
             losses = self.objective.discriminator_losses(batch, shown)
         report |= self._update("discriminator", losses)
         self._scaler.update()
@@ -227,7 +230,7 @@ class Trainer:
         self.step += 1
         return report
 
-    def _let_move(self, moving: str) -> None:
+    def _train_only(self, moving: str) -> None:
         """Freeze the other player: its gradients are not wanted, and cost a third of the step."""
         for player in PLAYERS:
             self.objective.player(player).requires_grad_(player == moving)
@@ -263,8 +266,11 @@ class Trainer:
     def _autocasting(self) -> torch.autocast:
         return torch.autocast(self.device.type, self._autocast, enabled=self._autocast is not None)
 
-    def _rates_now(self) -> dict[str, float]:
-        return {f"rate/{player}": o.param_groups[0]["lr"] for player, o in self.optimizers.items()}
+    def _learning_rates_now(self) -> dict[str, float]:
+        return {
+            f"learning_rate/{player}": o.param_groups[0]["lr"]
+            for player, o in self.optimizers.items()
+        }
 
     def _require_finite(self, values: Mapping[str, float]) -> None:
         bad = [
@@ -294,8 +300,10 @@ class Trainer:
             for domain in zip(*batches, strict=True)
         ]
 
-    def _see(self, doctor: Doctor, values: dict[str, float], tracker: Tracker) -> dict[str, float]:
-        figures, findings = doctor.examine(self.step, values)
+    def _examine(
+        self, monitor: HealthMonitor, values: dict[str, float], tracker: Tracker
+    ) -> dict[str, float]:
+        figures, findings = monitor.examine(self.step, values)
         for finding in findings:
             tracker.warn(self.step, finding.message)
         return figures
