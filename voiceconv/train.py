@@ -1,5 +1,6 @@
 """`voiceconv train`: a configuration and an extracted corpus to a run with a model in it."""
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -41,6 +42,7 @@ FIXED = (
     "data",
 )  # for a run's whole life
 
+log = logging.getLogger(__name__)
 
 Prepare = Callable[[DictConfig, Path, Ranks], Trainer]
 
@@ -118,8 +120,9 @@ def prepare_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ranks()) ->
     require_same_frames(extractor, dump)
     require_same_loudness(config.data.loudness, dump)
     stats = read_stats(dump)
+    utterances = read_domains(dump, stats)
     batches = UnpairedCrops(
-        read_domains(dump, stats),
+        utterances,
         stats,
         config.data.n_frames,
         config.data.batch_size,
@@ -127,6 +130,10 @@ def prepare_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ranks()) ->
         ranks.rank,
         ranks.world_size,
     )
+    if ranks.is_main:
+        for domain, n_left_out in batches.n_left_out.items():
+            of = f"{len(utterances[domain])} utterances of {domain!r}"
+            warn_of_short(n_left_out, of, f"a crop of {batches.n_frames} frames")
     torch.manual_seed(config.seed)
     converter = Converter(model_config(config), stats)
     objective = build(
@@ -191,6 +198,15 @@ def require_counts(config: DictConfig) -> None:
         value = OmegaConf.select(config, key)
         if not isinstance(value, int) or value < least:
             raise InputError(f"{key} is {value!r}; it takes a whole number, {least} or more")
+
+
+def warn_of_short(n_left_out: int, of: str, what: str) -> None:
+    """Say how many utterances training goes without: on the terminal and in train.log."""
+    if n_left_out:
+        log.warning(
+            f"{n_left_out} of {of} are shorter than {what} and are left out; lower data.n_frames "
+            "to use them"
+        )
 
 
 def require_same_frames(extractor: FeatureExtractor, dump: Path) -> None:

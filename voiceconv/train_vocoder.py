@@ -25,6 +25,7 @@ from voiceconv.train import (
     require_same_loudness,
     run_training,
     train_command,
+    warn_of_short,
 )
 from voiceconv.training.distributed import Ranks
 from voiceconv.training.trainer import Trainer
@@ -56,8 +57,9 @@ def prepare_vocoder_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ran
     require_same_loudness(config.data.loudness, dump / "train")
     torch.manual_seed(config.seed)
     generator = make_generator(config, extractor)
+    utterances = read_segments_dump(dump / "train")
     batches = WaveSegments(
-        read_segments_dump(dump / "train"),
+        utterances,
         extractor.hop_length,
         config.data.n_frames,
         config.data.batch_size,
@@ -66,6 +68,9 @@ def prepare_vocoder_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ran
         ranks.world_size,
         generator.frame_centre,
     )
+    if ranks.is_main:
+        segment = f"a segment of {batches.n_frames} frames"
+        warn_of_short(batches.n_left_out, f"{len(utterances)} utterances", segment)
     objective = build(
         config.objective, Vocoding, generator=generator, mel=all_frequencies(extractor)
     )
