@@ -9,6 +9,7 @@ import pytest
 import torch
 from tiny import vowel as synthesise_vowel
 from torch import Tensor
+from voiceconv.terminal import StderrHandler
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 CHROMIUM_OPTIONS = (
@@ -43,7 +44,7 @@ def _no_log_handler_is_left() -> Iterator[None]:
     before = list(root.handlers)
     yield
     for handler in list(root.handlers):
-        if handler not in before and type(handler) is logging.StreamHandler:
+        if handler not in before and type(handler) in (logging.StreamHandler, StderrHandler):
             root.removeHandler(handler)
 
 

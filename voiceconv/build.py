@@ -7,6 +7,7 @@ this package and torch's optimisers are built, so a model directory from a stran
 import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -64,10 +65,9 @@ def build_factory(
 
 def class_of(node: Mapping[str, Any] | DictConfig, expect: type[T]) -> type[T]:
     """The class that a node names. Raises InputError where it is foreign, or no `expect`."""
-    plain = _plain(node)
-    name = plain.get("_target_")
+    name = node.get("_target_")
     if not isinstance(name, str):
-        raise InputError(f"configuration {plain} names no class: it needs a `_target_`")
+        raise InputError(f"configuration {node} names no class: it needs a `_target_`")
     cls = _resolve(name)
     if not issubclass(cls, expect):
         raise InputError(f"{name} is no {expect.__name__}; name a class that is")
@@ -100,13 +100,36 @@ def compose_config(
     config_dir: searched for groups too, as by Hydra's own `--config-dir`. root: `train_vocoder` for
     `voiceconv vocoder train`. Raises InputError.
     """
+    with _hydra():
+        return compose(root, [*overrides, *_search(config_dir)])
+
+
+def options(group: str, config_dir: Path | None = None) -> list[str]:
+    """What a configuration may choose of a group, `features=NAME` for one; sorted.
+
+    config_dir: as compose_config takes it. Raises InputError.
+    """
+    with _hydra():
+        loader = GlobalHydra.instance().config_loader()
+        found: list[str] = loader.get_group_options(
+            group, config_name="config", overrides=_search(config_dir)
+        )
+    return sorted(found)
+
+
+@contextmanager
+def _hydra() -> Iterator[None]:
+    """Hydra with our tree; what it does not like is an InputError."""
     GlobalHydra.instance().clear()
-    search = [f"hydra.searchpath=['file://{config_dir.resolve()}']"] if config_dir else []
     try:
         with initialize_config_module("voiceconv.conf", version_base="1.3"):
-            return compose(root, [*overrides, *search])
+            yield
     except (HydraException, OmegaConfBaseException) as error:
         raise InputError(one_line(error)) from error
+
+
+def _search(config_dir: Path | None) -> list[str]:
+    return [f"hydra.searchpath=['file://{config_dir.resolve()}']"] if config_dir else []
 
 
 def one_line(error: Exception) -> str:

@@ -23,8 +23,9 @@ from tiny_model import (
 )
 
 from voiceconv.audio import loudness_gain
-from voiceconv.baselines import BASELINES
+from voiceconv.baselines import BASELINES, registry
 from voiceconv.baselines.knn import NearestFrames
+from voiceconv.build import build
 from voiceconv.commands.convert import open_converter
 from voiceconv.converter import Converter, through_features
 from voiceconv.converter.unseen import SAME_VOICE, distance, own_stats
@@ -32,17 +33,20 @@ from voiceconv.data.archive import Archive
 from voiceconv.data.pairs import Corpus
 from voiceconv.data.statistics import read_stats
 from voiceconv.errors import InputError
+from voiceconv.features import FeatureExtractor
 from voiceconv.models.identity import IdentityTranslator
+from voiceconv.vocoders import Vocoder
+from voiceconv.vocoders.fitting import fitting_vocoder
 
 
 @pytest.fixture(scope="module")
 def dump(tmp_path_factory) -> Path:
-    return write_dump(tmp_path_factory.mktemp("ladder") / "dump")
+    return write_dump(tmp_path_factory.mktemp("registry") / "dump")
 
 
 @pytest.fixture(scope="module")
 def mel_dump(tmp_path_factory) -> Path:
-    return write_dump(tmp_path_factory.mktemp("ladder") / "mel", MEL)
+    return write_dump(tmp_path_factory.mktemp("registry") / "mel", MEL)
 
 
 @pytest.fixture
@@ -251,3 +255,15 @@ def test_a_dump_without_statistics_is_refused(tmp_path):
     assert refusal("baseline:statistics", folder).endswith(
         f"run `voiceconv stats {folder}/train` first"
     )
+
+
+@pytest.mark.parametrize("features", [WORLD, MEL])
+def test_a_rungs_vocoder_is_the_one_that_its_features_are_copied_by(tmp_path, features):
+    """As `voiceconv resynth --features` finds it, by the same function."""
+    (tmp_path / "features.yaml").write_text(yaml.safe_dump(dict(features)))
+    (tmp_path / "processing.yaml").write_text("loudness: -23.0\n")
+    made = registry._config(tmp_path)
+    extractor = build(features, FeatureExtractor)
+    assert made["vocoder"] == fitting_vocoder(type(extractor))
+    assert made["features"] == features
+    assert build(made["vocoder"], Vocoder, extractor=extractor).has_weights is False

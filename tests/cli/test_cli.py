@@ -220,7 +220,7 @@ def test_resynth(voiceconv, work, model):
     said = voiceconv("resynth", "in.wav", "--features", "lpc")
     assert (said.code, said.err) == (
         2,
-        "voiceconv: error: no features 'lpc'; choose from world, mel, experiment=NAME, or name a "
+        "voiceconv: error: no features 'lpc'; choose from mel, world, experiment=NAME, or name a "
         "vocoder that was trained on them\n",
     )
 

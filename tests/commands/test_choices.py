@@ -6,15 +6,18 @@ from pathlib import Path
 import pytest
 import soundfile
 import torch
+import yaml
 from tiny_model import RATE, make_cli, make_converter, record, speech
 
 from voiceconv.commands.choices import features_node, open_vocoder
 from voiceconv.converter import through_features
+from voiceconv.data.archive import Archive
 from voiceconv.errors import InputError
-from voiceconv.features import MelSpectrogram, World
+from voiceconv.features import FeatureExtractor, MelSpectrogram, World
 from voiceconv.models.vocos import Vocos
 from voiceconv.vocoders import GriffinLim, NeuralVocoder, WorldSynthesis
 from voiceconv.vocoders.directory import write_vocoder
+from voiceconv.vocoders.fitting import fitting_vocoder, plain_vocoders
 
 OWN = MelSpectrogram(sample_rate=RATE, n_fft=256, hop_length=64, n_mels=20)
 VOCOS = {"n_fft": 256, "channels": 8, "hidden": 16, "n_blocks": 1}
@@ -53,6 +56,78 @@ def test_each_choice_brings_features_and_a_vocoder(neural, model):
         assert open_vocoder(*choice).extractor.definition == OWN.definition
 
 
+@pytest.fixture
+def own_features(tmp_path) -> Path:
+    """A configuration directory with features of one's own, of a class that is there."""
+    (tmp_path / "conf/features").mkdir(parents=True)
+    (tmp_path / "conf/features/coarse.yaml").write_text(yaml.safe_dump(dict(COARSE)))
+    return tmp_path / "conf"
+
+
+COARSE = {"_target_": "voiceconv.features.mel.MelSpectrogram", "sample_rate": RATE, "n_mels": 10}
+
+
+def test_features_are_chosen_by_the_name_of_their_file(own_features):
+    assert features_node("coarse", own_features) == COARSE
+    assert features_node("mel", own_features)["n_mels"] == 80
+    said = "no features 'lpc'; choose from coarse, mel, world, experiment=NAME, or name a vocoder"
+    with pytest.raises(InputError, match=said):
+        features_node("lpc", own_features)
+    with pytest.raises(InputError, match="choose from mel, world, experiment"):
+        features_node("coarse")
+
+
+def test_extract_takes_features_of_ones_own(own_features, tmp_path, monkeypatch, capsys):
+    voiceconv = make_cli(monkeypatch, capsys)
+    record(tmp_path / "a.wav", speech("low", 0.5))
+    data, dump = tmp_path / "data", tmp_path / "dump"
+    data.mkdir()
+    (data / "wav.scp").write_text(f"low-a {tmp_path}/a.wav\n")
+    (data / "utt2spk").write_text("low-a low\n")
+    chosen = ["--features", "coarse", "--config-dir", own_features]
+    said = voiceconv("extract", data, dump, *chosen, "--jobs", "1", "--trim", "0")
+    assert said.code == 0, said.err
+    n_frames = MelSpectrogram(sample_rate=RATE, n_mels=10).extract(speech("low", 0.5)).frames.shape
+    assert Archive(dump / "feats.scp")["low-a"].shape == n_frames[::-1]
+    assert yaml.safe_load((dump / "features.yaml").read_text()) == COARSE
+
+
+class Wider(MelSpectrogram):
+    """A mel of another class."""
+
+
+class Unspoken(FeatureExtractor):
+    """Features that nobody can make a wave of."""
+
+
+def test_the_vocoder_is_the_one_that_takes_the_features(monkeypatch):
+    world = {"_target_": "voiceconv.vocoders.world.WorldSynthesis"}
+    griffin_lim = {"_target_": "voiceconv.vocoders.griffin_lim.GriffinLim", "n_iterations": 64}
+    assert plain_vocoders() == {"griffin_lim": griffin_lim, "world": world}
+    assert fitting_vocoder(World) == world
+    assert fitting_vocoder(MelSpectrogram) == fitting_vocoder(Wider) == griffin_lim
+    assert fitting_vocoder(Unspoken) is None
+
+    class OfWider(GriffinLim):
+        takes = Wider
+
+    monkeypatch.setattr("voiceconv.vocoders.world.WorldSynthesis", OfWider)
+    assert fitting_vocoder(Wider) == world  # its own goes before one of all mels
+    assert fitting_vocoder(MelSpectrogram) == griffin_lim
+    monkeypatch.setattr(OfWider, "has_weights", True)
+    assert fitting_vocoder(Wider) == griffin_lim  # nobody need have trained it
+    monkeypatch.setattr(GriffinLim, "takes", World)
+    assert fitting_vocoder(Wider) == world
+
+
+def test_features_without_a_vocoder_are_extracted_and_not_heard(monkeypatch):
+    monkeypatch.setattr("voiceconv.commands.choices.fitting_vocoder", lambda extractor: None)
+    assert features_node("mel")["n_mels"] == 80
+    with pytest.raises(InputError, match="no vocoder makes waves of mel features; name one with"):
+        open_vocoder("mel")
+    assert type(open_vocoder("mel", "griffin_lim")) is GriffinLim
+
+
 def test_griffin_lim_at_the_mel_of_a_neural_vocoder(neural):
     vocoder = open_vocoder(str(neural), "griffin_lim")
     wave = speech("high", 0.5)
@@ -88,7 +163,7 @@ def test_what_does_not_fit_is_refused(neural):
         open_vocoder(str(neural), "world")
     with pytest.raises(InputError, match="no vocoder 'vocoos'"):
         open_vocoder("mel", "vocoos")
-    with pytest.raises(InputError, match="no features 'vocoos'; choose from world, mel, exp"):
+    with pytest.raises(InputError, match="no features 'vocoos'; choose from mel, world, exp"):
         features_node("vocoos")
 
 

@@ -1,5 +1,6 @@
 """`voiceconv fit`: two folders of recordings to a model that convert takes, in one command."""
 
+import logging
 import os
 import signal
 import subprocess
@@ -211,6 +212,26 @@ def test_an_objective_without_identity_steps_is_fitted(voiceconv, speakers, tmp_
     plan = yaml.safe_load((output / "fit.yaml").read_text())
     assert plan == {"hours": 0.001, "n_steps": 12, "objective": {}}
     assert "identity_steps" not in yaml.safe_load((output / "config.yaml").read_text())["objective"]
+
+
+def test_utterances_shorter_than_a_crop_are_said_once(voiceconv, speakers, tmp_path, monkeypatch):
+    """By the run itself, and not by the trial before it."""
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    for number in range(4):  # one of which is in val or test
+        record(speakers / "low" / f"short{number}.wav", speech("low", 0.3, seed=9 + number))
+    monkeypatch.setattr(
+        fit,
+        "compose_config",
+        lambda overrides: build.compose_config([*overrides, *TINY, "data.n_frames=100"]),
+    )
+    monkeypatch.setattr(fit, "MEASURED", [0])
+    monkeypatch.setattr(fit, "_seconds_a_step", lambda config: SECONDS_A_STEP(config) and 0.36)
+    said = voiceconv("fit", speakers, "-o", tmp_path / "model", "--hours", "0.001", "--jobs", "1")
+    assert said.code == 0, said.err
+    assert [line for line in said.err.splitlines() if "left out" in line] == [
+        "voiceconv: 3 of 5 utterances of 'low' are shorter than a crop of 100 frames and are left "
+        "out; lower data.n_frames to use them"
+    ]
 
 
 @pytest.mark.slow

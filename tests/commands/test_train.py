@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 import signal
 import sys
 
@@ -15,6 +16,7 @@ from voiceconv.commands.train import train_command
 from voiceconv.data.crops import UnpairedCrops
 from voiceconv.errors import InputError, RunError
 from voiceconv.files import locked
+from voiceconv.report.run import read_log
 
 
 @pytest.fixture
@@ -58,6 +60,28 @@ def test_a_run_leaves_what_the_design_says(tmp_path, arguments):
     assert torch.load(run / "checkpoints/last.pt", weights_only=True)["step"] == 2
     train_command(arguments)  # finished: nothing more to do
     assert len(json.loads((run / "provenance.json").read_text())) == 2
+
+
+def test_utterances_shorter_than_a_crop_are_counted_for_the_user(tmp_path, arguments, capfd):
+    """On the terminal and in train.log, by domain; nothing is said where there are none."""
+    train_command(arguments)
+    assert "left out" not in capfd.readouterr().err
+    shutil.rmtree(tmp_path / "dump")
+    shutil.rmtree(tmp_path / "a run")
+    features = yaml.safe_load(yaml.safe_dump(dict(compose_config(["features=mel"]).features)))
+    make_dump(tmp_path / "dump", features, {"low": [31, 60, 5], "high": [50, 33], "none": [40]})
+    train_command(arguments)
+    sentence = (
+        "2 of 3 utterances of 'low' are shorter than a crop of 32 frames and are left out; lower "
+        "data.n_frames to use them"
+    )
+    shown = [line for line in capfd.readouterr().err.splitlines() if "left out" in line]
+    assert shown == [f"voiceconv: {sentence}"]
+    log = (tmp_path / "a run/train.log").read_text().splitlines()
+    assert [line for line in log if "left out" in line] == [
+        line for line in log if line.endswith(f"[voiceconv.runs.setup][WARNING] - {sentence}")
+    ]
+    assert [one.text for one in read_log(tmp_path / "a run/train.log")][0] == sentence
 
 
 def test_an_interrupted_run_says_so_and_goes_on(tmp_path, arguments, monkeypatch):

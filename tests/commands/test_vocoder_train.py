@@ -13,6 +13,7 @@ from tiny_model import RATE, make_cli, record, speech
 from voiceconv.build import compose_config
 from voiceconv.commands.vocoder_train import prepare_vocoder_trainer, train_vocoder_command
 from voiceconv.data.archive import Archive
+from voiceconv.data.segments import read_segments_dump
 from voiceconv.errors import InputError
 from voiceconv.features import MelSpectrogram
 from voiceconv.metrics import copy_synthesis
@@ -114,6 +115,24 @@ def test_a_run_leaves_a_vocoder_that_speaks(tmp_path, arguments):
     wave = vocoder.synthesize(vocoder.extractor.extract(speech("low", 0.5)))
     assert wave.shape == (63 * 128,) and wave.abs().max() > 1e-3
     assert "voiceconv vocoder train experiment=vocos_small" in (run / "provenance.json").read_text()
+
+
+def test_utterances_shorter_than_a_segment_are_counted_for_the_user(
+    tmp_path, arguments, monkeypatch, capfd
+):
+    def with_two_short(folder):
+        utterances = read_segments_dump(folder)
+        return [*utterances, *[(frames[:15], wave[: 15 * 128]) for frames, wave in utterances[:2]]]
+
+    monkeypatch.setattr("voiceconv.train_vocoder.read_segments_dump", with_two_short)
+    monkeypatch.setattr("voiceconv.train_vocoder.read_val", lambda dump, extractor: [])
+    train_vocoder_command([*arguments, "trainer.n_steps=1"])
+    sentence = (
+        "2 of 6 utterances are shorter than a segment of 16 frames and are left out; lower "
+        "data.n_frames to use them"
+    )
+    assert f"voiceconv: {sentence}\n" in capfd.readouterr().err
+    assert f"[WARNING] - {sentence}\n" in (tmp_path / "a run/train.log").read_text()
 
 
 @pytest.mark.skipif(not with_pesq(), reason="pesq is not installed")

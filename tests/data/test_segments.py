@@ -37,6 +37,12 @@ def test_a_segment_ends_where_the_wave_does():
         WaveSegments([(np.zeros((8, 1)), np.zeros(79))], HOP, 8, 1)
 
 
+def test_what_is_too_short_is_counted():
+    utterances = [utterance(n) for n in (1003, 79, 80, 10)]
+    assert WaveSegments(utterances, HOP, n_frames=8, batch_size=1).n_left_out == 2
+    assert WaveSegments(utterances, HOP, n_frames=1, batch_size=1).n_left_out == 0
+
+
 def test_a_batch_is_a_function_of_seed_rank_and_step():
     def batch(step: int, **keywords: int) -> torch.Tensor:
         many = [utterance(500, number) for number in range(5)]

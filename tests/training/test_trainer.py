@@ -296,7 +296,9 @@ def test_everything_is_logged(tmp_path, monkeypatch):
     events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     names = [f"generator/{name}" for name in weights()["generator"]]
     names += [f"discriminator/{name}" for name in weights()["discriminator"]]
-    names += [f"{group}/{player}" for group in ("gradient_norm", "learning_rate") for player in PLAYERS]
+    names += [
+        f"{group}/{player}" for group in ("gradient_norm", "learning_rate") for player in PLAYERS
+    ]
     names += [f"health/{player}_growth" for player in PLAYERS]
     names += [f"health/{what}" for what in ("change", "variety", "largest_output")]
     assert sorted(events.Tags()["scalars"]) == sorted([*names, "speed/steps_per_second"])

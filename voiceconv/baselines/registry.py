@@ -15,9 +15,7 @@ from voiceconv.data.pairs import Corpus
 from voiceconv.data.statistics import read_stats
 from voiceconv.errors import InputError
 from voiceconv.features import DomainStats, FeatureExtractor, World
-from voiceconv.vocoders import GriffinLim, WorldSynthesis
-
-VOCODERS = (WorldSynthesis, GriffinLim)
+from voiceconv.vocoders.fitting import fitting_vocoder
 
 
 def _copy(dump: Path | None) -> Converter:
@@ -84,12 +82,12 @@ def _config(train: Path) -> dict[str, Any]:
     """How a split was extracted, and the vocoder that goes with it."""
     features = read_yaml(train / "features.yaml")
     extractor = build(features, FeatureExtractor)
-    fitting = [vocoder for vocoder in VOCODERS if isinstance(extractor, vocoder.takes)]
-    if not fitting:
+    vocoder = fitting_vocoder(type(extractor))
+    if vocoder is None:
         raise InputError(f"{train}: no vocoder makes waves of {type(extractor).__name__} features")
     return {
         "features": features,
-        "vocoder": {"_target_": f"{fitting[0].__module__}.{fitting[0].__name__}"},
+        "vocoder": vocoder,
         "loudness": read_yaml(train / "processing.yaml").get("loudness"),
     }
 

@@ -7,19 +7,19 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from voiceconv.build import build, compose_config
+from voiceconv.build import build, class_of, compose_config, options
 from voiceconv.converter.directory import find_model, read_model
 from voiceconv.errors import InputError
 from voiceconv.features import FeatureExtractor
 from voiceconv.vocoders import Vocoder
 from voiceconv.vocoders.directory import find_vocoder, read_vocoder
+from voiceconv.vocoders.fitting import fitting_vocoder, plain_vocoders
 
-GROUPS = {"world": "world", "mel": "griffin_lim"}  # features, and the vocoder that goes with them
 NEURAL = "voiceconv.vocoders.neural.NeuralVocoder"
 
 
 def features_node(choice: str, config_dir: Path | None = None) -> dict[str, Any]:
-    """The extractor's node: of `world`, `mel`, `experiment=NAME`, or a neural vocoder's own.
+    """The extractor's node: an option of `features`, `experiment=NAME`, a neural vocoder's own.
 
     An experiment is a converter's or a vocoder's. Raises InputError.
     """
@@ -34,23 +34,26 @@ def open_vocoder(
 
     Args:
         features: as features_node takes them; None: the neural vocoder's own, or the model's.
-        vocoder: `griffin_lim`, `world`, or a neural one as NeuralVocoder takes it; None: the one
-            that goes with the features, with the experiment or in the model.
+        vocoder: an option of `vocoder` that needs no weights, as `griffin_lim` and `world` do, or
+            a neural one as NeuralVocoder takes it; None: the one that goes with the features, with
+            the experiment or in the model.
         model: the conversion model that is asked where nothing else is said.
 
     Raises InputError for what is none of these, and for a vocoder of other features.
     """
-    plain = vocoder in GROUPS.values()
-    if features is None and vocoder is not None and not plain:
+    plain = plain_vocoders() if vocoder is not None else {}
+    if features is None and vocoder is not None and vocoder not in plain:
         features = str(find_vocoder(vocoder))
     nodes = _nodes(features) if features is not None else read_model(find_model(model))[0]
     extractor = build(nodes["features"], FeatureExtractor)
-    if plain:
-        node = _plain(composed([f"vocoder={vocoder}"]))["vocoder"]
+    if vocoder in plain:
+        node = plain[vocoder]
     elif vocoder is not None:
         node = {"_target_": NEURAL, "model": vocoder}
     elif "vocoder" in nodes:
         node = nodes["vocoder"]
+    elif features in options("features"):
+        raise InputError(f"no vocoder makes waves of {features} features; name one with --vocoder")
     else:
         raise InputError(f"{features} trains a vocoder and has none; name one with --vocoder")
     return build(node, Vocoder, extractor=extractor)
@@ -66,8 +69,11 @@ def composed(
 
 def _nodes(choice: str, config_dir: Path | None = None) -> dict[str, Any]:
     """`features` and the `vocoder` that goes with them, if one does."""
-    if choice in GROUPS:
-        return _plain(composed([f"features={choice}", f"vocoder={GROUPS[choice]}"], config_dir))
+    groups = options("features", config_dir)
+    if choice in groups:
+        features = _plain(composed([f"features={choice}"], config_dir))["features"]
+        vocoder = fitting_vocoder(class_of(features, FeatureExtractor))
+        return {"features": features} | ({} if vocoder is None else {"vocoder": vocoder})
     if choice.startswith("experiment="):
         try:
             return _plain(composed([choice], config_dir))
@@ -79,7 +85,7 @@ def _nodes(choice: str, config_dir: Path | None = None) -> dict[str, Any]:
         folder = find_vocoder(choice)
     except InputError:
         raise InputError(
-            f"no features {choice!r}; choose from {', '.join(GROUPS)}, experiment=NAME, or name a "
+            f"no features {choice!r}; choose from {', '.join(groups)}, experiment=NAME, or name a "
             "vocoder that was trained on them"
         ) from None
     return {

@@ -1,9 +1,11 @@
 """`voiceconv fit`: folders of recordings to a model, in one command that can be called again."""
 
+import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -132,7 +134,8 @@ def _seconds_a_step(config: DictConfig) -> float:
     trial = config.copy()
     _apply(Plan(0.0, TRIAL_STEPS, _objective(config).plan(TRIAL_STEPS)), trial)
     with tempfile.TemporaryDirectory() as folder:
-        trainer = prepare_trainer(trial, Path(folder))
+        with _unlogged():  # the run itself warns of the same
+            trainer = prepare_trainer(trial, Path(folder))
         trainer.train_step()  # the first step allocates
         seconds = []
         for step in MEASURED:
@@ -141,6 +144,16 @@ def _seconds_a_step(config: DictConfig) -> float:
             trainer.train_step()
             seconds.append(time.monotonic() - start)
     return sum(seconds) / len(seconds)
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _read_plan(path: Path) -> Plan:

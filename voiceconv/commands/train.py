@@ -24,6 +24,7 @@ from voiceconv.runs.setup import (
     require_counts,
     require_same_frames,
     require_same_loudness,
+    warn_of_short,
 )
 from voiceconv.runs.validation import Validation
 from voiceconv.training.distributed import Ranks
@@ -61,8 +62,9 @@ def prepare_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ranks()) ->
     require_same_frames(extractor, dump)
     require_same_loudness(config.data.loudness, dump)
     stats = read_stats(dump)
+    utterances = read_domains(dump, stats)
     batches = UnpairedCrops(
-        read_domains(dump, stats),
+        utterances,
         stats,
         config.data.n_frames,
         config.data.batch_size,
@@ -70,6 +72,10 @@ def prepare_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ranks()) ->
         ranks.rank,
         ranks.world_size,
     )
+    if ranks.is_main:
+        for domain, n_left_out in batches.n_left_out.items():
+            of = f"{len(utterances[domain])} utterances of {domain!r}"
+            warn_of_short(n_left_out, of, f"a crop of {batches.n_frames} frames")
     torch.manual_seed(config.seed)
     converter = Converter(model_config(config), stats)
     objective = build(

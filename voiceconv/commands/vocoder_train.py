@@ -24,6 +24,7 @@ from voiceconv.runs.setup import (
     require_counts,
     require_same_frames,
     require_same_loudness,
+    warn_of_short,
 )
 from voiceconv.runs.vocoder_validation import VocoderValidation
 from voiceconv.training.distributed import Ranks
@@ -55,8 +56,9 @@ def prepare_vocoder_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ran
     require_same_loudness(config.data.loudness, dump / "train")
     torch.manual_seed(config.seed)
     generator = make_generator(config, extractor)
+    utterances = read_segments_dump(dump / "train")
     batches = WaveSegments(
-        read_segments_dump(dump / "train"),
+        utterances,
         extractor.hop_length,
         config.data.n_frames,
         config.data.batch_size,
@@ -65,6 +67,9 @@ def prepare_vocoder_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ran
         ranks.world_size,
         generator.frame_centre,
     )
+    if ranks.is_main:
+        segment = f"a segment of {batches.n_frames} frames"
+        warn_of_short(batches.n_left_out, f"{len(utterances)} utterances", segment)
     objective = build(
         config.objective, Vocoding, generator=generator, mel=all_frequencies(extractor)
     )

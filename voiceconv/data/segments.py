@@ -18,7 +18,8 @@ class WaveSegments:
     """Batches by step: [frames (batch_size, C, n_frames), waves (batch_size, n_frames * hop)].
 
     utterances: matrices (T, C) with their waves (N,), memory-mapped or not; sample t * hop_length
-        is the centre of frame t. Those shorter than a segment are left out.
+        is the centre of frame t. Those shorter than a segment are left out; `n_left_out` counts
+        them.
     frame_centre: the sample of a segment that its first frame is centred on: the generator's.
 
     Each utterance comes in every pass as often as segments fit into it, in an order of that pass's
@@ -48,6 +49,7 @@ class WaveSegments:
             (frames, wave, self._n_usable(len(frames), len(wave))) for frames, wave in utterances
         ]
         self._utterances = [one for one in usable if one[2] >= n_frames]
+        self.n_left_out = len(usable) - len(self._utterances)
         if not self._utterances:
             longest = max((n for _, _, n in usable), default=0)
             raise InputError(

@@ -1,5 +1,6 @@
 """From a configuration to a trainer in its folder: checks, and the files that a run leaves."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from voiceconv.objectives import PLAYERS, Objective
 from voiceconv.provenance import write_provenance
 from voiceconv.training.distributed import Ranks
 from voiceconv.training.trainer import Batches, LinearDecay, Trainer, Validator
+
+log = logging.getLogger(__name__)
 
 
 def make_trainer(
@@ -60,6 +63,15 @@ def require_counts(config: DictConfig) -> None:
         value = OmegaConf.select(config, key)
         if not isinstance(value, int) or value < least:
             raise InputError(f"{key} is {value!r}; it takes a whole number, {least} or more")
+
+
+def warn_of_short(n_left_out: int, of: str, what: str) -> None:
+    """Say how many utterances training goes without: on the terminal and in train.log."""
+    if n_left_out:
+        log.warning(
+            f"{n_left_out} of {of} are shorter than {what} and are left out; lower data.n_frames "
+            "to use them"
+        )
 
 
 def require_same_frames(extractor: FeatureExtractor, dump: Path) -> None:

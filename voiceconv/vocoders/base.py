@@ -16,6 +16,7 @@ class Vocoder(ABC, Generic[E]):
     """Made for one extractor, whose definition it inverts. Raises InputError for another kind's."""
 
     takes: ClassVar[type[FeatureExtractor]]
+    has_weights: ClassVar[bool] = False  # which somebody must have trained
     folder: Path | None = None  # where its weights lie, if it has some
 
     def __init__(self, extractor: E) -> None:

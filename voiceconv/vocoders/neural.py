@@ -27,6 +27,7 @@ class NeuralVocoder(Vocoder[MelSpectrogram]):
     """
 
     takes = MelSpectrogram
+    has_weights = True
 
     def __init__(self, extractor: MelSpectrogram, model: Path | str | None = None) -> None:
         super().__init__(extractor)

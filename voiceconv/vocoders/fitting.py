@@ -1,0 +1,42 @@
+"""Which vocoder goes with which features, of those that the configuration has."""
+
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from voiceconv.build import class_of, compose_config, options
+from voiceconv.features import FeatureExtractor
+from voiceconv.vocoders.base import Vocoder
+
+
+def plain_vocoders() -> dict[str, dict[str, Any]]:
+    """Those that need no weights: the name that `vocoder=` takes -> the node."""
+    return {name: node for name, node in _nodes().items() if not _class(node).has_weights}
+
+
+def fitting_vocoder(extractor: type[FeatureExtractor]) -> dict[str, Any] | None:
+    """The node of the vocoder that takes an extractor's features; None where none does.
+
+    One that needs no weights goes before one that does, one that takes these features alone
+    before one that takes their like.
+    """
+    fitting = [node for node in _nodes().values() if issubclass(extractor, _class(node).takes)]
+    return min(fitting, key=_order, default=None)
+
+
+def _order(node: dict[str, Any]) -> tuple[bool, int]:
+    cls = _class(node)
+    return cls.has_weights, -len(cls.takes.__mro__)
+
+
+def _class(node: dict[str, Any]) -> type[Vocoder[Any]]:
+    return class_of(node, Vocoder)
+
+
+def _nodes() -> dict[str, dict[str, Any]]:
+    return {name: _node(name) for name in options("vocoder")}
+
+
+def _node(name: str) -> dict[str, Any]:
+    config: DictConfig = compose_config(root=f"vocoder/{name}").vocoder
+    return OmegaConf.to_container(config)  # type: ignore[return-value]
