@@ -9,7 +9,8 @@ import pytest
 import torch
 from tiny import vowel as synthesise_vowel
 from torch import Tensor
-from voiceconv.terminal import StderrHandler
+
+from voiceconv.cli.terminal import StderrHandler
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 CHROMIUM_OPTIONS = (
