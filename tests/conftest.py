@@ -10,7 +10,7 @@ import torch
 from tiny import vowel as synthesise_vowel
 from torch import Tensor
 
-from voiceconv.cli.terminal import StderrHandler
+from voiceconv.progress import StderrHandler
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 CHROMIUM_OPTIONS = (

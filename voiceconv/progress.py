@@ -1,7 +1,10 @@
-"""Progress of long work: what reports it, and the bar that shows it."""
+"""What long work shows on stderr: a progress bar, and log messages above it."""
 
+import logging
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -20,3 +23,15 @@ def progress_bar(description: str) -> Iterator[Progress]:
     with Bar(*columns, TimeRemainingColumn(), console=console, disable=quiet) as bar:
         task = bar.add_task(description, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+class StderrHandler(logging.StreamHandler[TextIO]):
+    """To what sys.stderr is at the time: above a progress bar, where there is one."""
+
+    def __init__(self, level: int = logging.NOTSET) -> None:
+        logging.Handler.__init__(self, level)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        """See StreamHandler."""
+        return sys.stderr

@@ -124,8 +124,8 @@ def test_utterances_shorter_than_a_segment_are_counted_for_the_user(
         utterances = read_segments_dump(folder)
         return [*utterances, *[(frames[:15], wave[: 15 * 128]) for frames, wave in utterances[:2]]]
 
-    monkeypatch.setattr("voiceconv.train_vocoder.read_segments_dump", with_two_short)
-    monkeypatch.setattr("voiceconv.train_vocoder.read_val", lambda dump, extractor: [])
+    monkeypatch.setattr("voiceconv.commands.vocoder_train.read_segments_dump", with_two_short)
+    monkeypatch.setattr("voiceconv.commands.vocoder_train.read_val", lambda dump, extractor: [])
     train_vocoder_command([*arguments, "trainer.n_steps=1"])
     sentence = (
         "2 of 6 utterances are shorter than a segment of 16 frames and are left out; lower "

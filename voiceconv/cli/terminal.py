@@ -1,20 +1,7 @@
 """What the command line prints, beside single lines."""
 
-import logging
 import sys
-from typing import Any, TextIO
-
-
-class StderrHandler(logging.StreamHandler[TextIO]):
-    """To what sys.stderr is at the time: above a progress bar, where there is one."""
-
-    def __init__(self, level: int = logging.NOTSET) -> None:
-        logging.Handler.__init__(self, level)
-
-    @property
-    def stream(self) -> TextIO:  # type: ignore[override]
-        """See StreamHandler."""
-        return sys.stderr
+from typing import Any
 
 
 def show_summary(summary: Any) -> None:
