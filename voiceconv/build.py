@@ -21,7 +21,8 @@ from omegaconf.errors import OmegaConfBaseException
 from voiceconv.errors import InputError
 
 ALLOWED = tuple(
-    f"voiceconv.{package}." for package in ("features", "models", "objectives", "vocoders")
+    f"voiceconv.{package}."
+    for package in ("features", "models", "objectives", "vocoders", "data.crops")
 ) + ("torch.optim.",)
 
 T = TypeVar("T")

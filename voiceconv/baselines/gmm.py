@@ -16,7 +16,7 @@ from torch import Tensor
 from voiceconv.baselines.mlpg import Frames, generate, with_deltas
 from voiceconv.data.alignment import align
 from voiceconv.errors import InputError
-from voiceconv.models import Translator
+from voiceconv.models.base import DomainId, Translator
 
 N_CLASSES = 16  # chosen on val out of 1, 8, 16, 32 and 64, with 100 pairs of 3 s
 MAPPED = slice(1, 25)  # c1 to c24: power and the finest detail go by the statistics alone
@@ -123,10 +123,13 @@ class MixtureTranslator(Translator):
         self._pairs = pairs
         self._regressions: dict[tuple[int, int], Regression] = {}
 
-    def forward(self, frames: Tensor, source: int, target: int, **condition: Tensor) -> Tensor:
+    def forward(
+        self, frames: Tensor, source: DomainId, target: DomainId, **condition: Tensor
+    ) -> Tensor:
         """See Translator."""
-        if (source, target) not in self._regressions:
-            self._regressions[source, target] = Regression(self._pairs(source, target))
-        convert = self._regressions[source, target]
+        pair = int(source), int(target)
+        if pair not in self._regressions:
+            self._regressions[pair] = Regression(self._pairs(*pair))
+        convert = self._regressions[pair]
         rows = [torch.from_numpy(convert(one.T.double().numpy()).T) for one in frames]
         return torch.stack(rows).to(frames.dtype)

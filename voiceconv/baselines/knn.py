@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from voiceconv.models import Translator
+from voiceconv.models.base import DomainId, Translator
 
 N_NEAREST = 4  # as the paper has it
 COMPARED = slice(0, 25)  # c0 to c24: with the power, than without it, nearer on val in all measures
@@ -35,8 +35,11 @@ class NearestFrames(Translator):
         self._most = most
         self._banks: dict[int, tuple[Tensor, Tensor]] = {}
 
-    def forward(self, frames: Tensor, source: int, target: int, **condition: Tensor) -> Tensor:
+    def forward(
+        self, frames: Tensor, source: DomainId, target: DomainId, **condition: Tensor
+    ) -> Tensor:
         """See Translator. Channel 0, the power, stays."""
+        target = int(target)
         if target not in self._banks:
             self._banks[target] = self._make_bank(self._bank(target))
         return torch.stack([self._replace(one.T, *self._banks[target]).T for one in frames])

@@ -52,7 +52,7 @@ def prepare_vocoder_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ran
     require_counts(config)
     dump = Path(config.data.dump)
     extractor = build(config.features, MelSpectrogram)
-    require_same_frames(extractor, dump / "train")
+    require_same_frames(config.features, dump / "train")
     require_same_loudness(config.data.loudness, dump / "train")
     torch.manual_seed(config.seed)
     generator = make_generator(config, extractor)
@@ -98,7 +98,7 @@ def read_val(dump: Path, extractor: MelSpectrogram) -> list[tuple[np.ndarray, np
     """What is scored; nothing where there is no such split. InputError for one of another mel."""
     if not (dump / "feats.scp").exists() or not read_scp(dump / "feats.scp"):
         return []
-    require_same_frames(extractor, dump)
+    require_same_frames(extractor.spec.node, dump)
     return read_segments_dump(dump)
 
 

@@ -23,12 +23,12 @@ from voiceconv.model_folder import (
     write_settings,
     write_weights,
 )
+from voiceconv.models.exported import EXPORT
 from voiceconv.vocoders import directory
 
 DEFAULT = "nathalie-flemishguy"
 WEIGHTS, STATS = "translator.safetensors", "stats.safetensors"
 VOCODER = "vocoder"  # a neural vocoder's own directory in it
-EXPORT = "export.json"  # where graphs for onnxruntime are in place of the weights
 
 _KINDS: dict[str, type | UnionType] = {
     "features": dict,

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from voiceconv.data.archive import Archive, read_scp
+from voiceconv.data.batches import Segments
 from voiceconv.errors import InputError
 
 
 class WaveSegments:
-    """Batches by step: [frames (batch_size, C, n_frames), waves (batch_size, n_frames * hop)].
+    """Batches by step: frames (batch_size, C, n_frames), waves (batch_size, n_frames * hop).
 
     utterances: matrices (T, C) with their waves (N,), memory-mapped or not; sample t * hop_length
         is the centre of frame t. Those shorter than a segment are left out; `n_left_out` counts
@@ -61,8 +61,8 @@ class WaveSegments:
         )
         self._known = -1, self._turns  # a pass, and its order
 
-    def batch(self, step: int) -> list[Tensor]:
-        """[frames (batch_size, C, n_frames), waves (batch_size, n_frames * hop_length)]."""
+    def batch(self, step: int) -> Segments:
+        """The batch of a step."""
         rng = np.random.default_rng([self.seed, self.rank, step])
         first = (step * self.world_size + self.rank) * self.batch_size
         frames, waves = [], []
@@ -74,7 +74,7 @@ class WaveSegments:
             sample = start * self.hop_length - self.frame_centre
             n_samples = self.n_frames * self.hop_length
             waves.append(torch.from_numpy(np.array(wave[sample : sample + n_samples])))
-        return [torch.stack(frames), torch.stack(waves)]
+        return Segments(torch.stack(frames), torch.stack(waves))
 
     def _order(self, epoch: int) -> np.ndarray:
         """Utterances as a pass takes them; kept for its next segment: there may be millions."""

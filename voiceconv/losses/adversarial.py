@@ -45,11 +45,11 @@ def hinge_generator_loss(fake: list[Verdict]) -> Tensor:
 
 
 class GanMode(NamedTuple):
-    """Both players' losses; `undecided` is the discriminator's where it always says the same."""
+    """Both players' losses; `chance_level` is the discriminator's where it cannot tell."""
 
     generator_loss: Callable[[list[Verdict]], Tensor]
     discriminator_loss: Callable[[list[Verdict], list[Verdict]], Tensor]
-    undecided: float
+    chance_level: float
 
 
 GAN_MODES = {

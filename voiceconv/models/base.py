@@ -3,15 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from itertools import permutations
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-# The shortest row of frames that an instance norm gets. One frame has no variance, and of two no
-# more than a sign is left, which rounding decides (float32 was seen 1e-2 from float64; here 1e-5).
-FEWEST_ROWS = 4
+from voiceconv.models.layers import pad_rows
 
 
 class Verdict(NamedTuple):
@@ -31,17 +27,40 @@ def split_verdicts(verdicts: list[Verdict], n_real: int) -> tuple[list[Verdict],
     return of_real, of_fake
 
 
+DomainId = int | Tensor  # of a whole batch, or of each item: (B,)
+
+
 class Translator(nn.Module, ABC):
     """The network that ships.
 
     `frame_multiple`: what a generator's T must divide by; forward takes any T.
+    `shared`: one network for all directions, whose domain_ids may be tensors (B,). An export of it
+    is one graph, and takes the domain_ids as inputs.
     """
 
     frame_multiple: int = 1
+    shared: ClassVar[bool] = False
 
     @abstractmethod
-    def forward(self, frames: Tensor, source: int, target: int, **condition: Tensor) -> Tensor:
-        """Normalised frames (B, C, T) of domain_id `source` -> frames (B, C, T) of `target`."""
+    def forward(
+        self, frames: Tensor, source: DomainId, target: DomainId, **condition: Tensor
+    ) -> Tensor:
+        """Normalised frames (B, C, T) of domain_id `source` -> frames (B, C, T) of `target`.
+
+        condition: what else the network is told, by name, each (B, ...).
+        """
+
+    def directions(self, n_domains: int) -> list[tuple[int, int]]:
+        """The (source, target) that it converts, of so many domains; all by default."""
+        return list(permutations(range(n_domains), 2))
+
+    def default_condition(self) -> dict[str, Tensor]:
+        """What a user may tell it for a conversion, and its values where nothing is said.
+
+        Each (1, ...), by name; none by default. `voiceconv convert --condition` sets these, and an
+        export has them as inputs.
+        """
+        return {}
 
     def networks(self) -> dict[str, nn.Module]:
         """What `voiceconv info` describes: by name, each maps (B, C, T) alone."""
@@ -58,7 +77,11 @@ class Direction(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """(B, C, T) -> (B, C, T)."""
-        converted: Tensor = self.translator(frames, self.source, self.target)
+        condition = {
+            name: value.expand(len(frames), *value.shape[1:])
+            for name, value in self.translator.default_condition().items()
+        }
+        converted: Tensor = self.translator(frames, self.source, self.target, **condition)
         return converted
 
 
@@ -69,7 +92,7 @@ class Discriminator(nn.Module, ABC):
     def forward(self, frames: Tensor) -> list[Verdict]:
         """(B, C, T) -> one verdict a scale.
 
-        A network that is conditioned takes more, each (B, ...), by name.
+        A conditional discriminator takes more by name, each (B, ...): a domain_id, source frames.
         """
 
     def default_condition(self) -> dict[str, Tensor]:
@@ -157,19 +180,16 @@ class PairTranslator(Translator):
         """See Translator; one direction's, for all are alike."""
         return {"generator": self.generators[_key(0, 1)]}
 
-    def forward(self, frames: Tensor, source: int, target: int, **condition: Tensor) -> Tensor:
-        """See Translator. T that does not divide is lengthened by its last frame and cut again."""
+    def forward(
+        self, frames: Tensor, source: DomainId, target: DomainId, **condition: Tensor
+    ) -> Tensor:
+        """See Translator; source and target are numbers. Conditions are (B, ., T), as masks are."""
         n_frames, multiple = frames.shape[-1], self.frame_multiple
-        # sym_max is max, in a graph that is exported for any T, too; so is a padding of nothing.
-        rows = torch.sym_max((n_frames + multiple - 1) // multiple, FEWEST_ROWS)
-        padding = (0, rows * multiple - n_frames)
-        frames = F.pad(frames, padding, mode="replicate")
-        condition = {
-            name: F.pad(value, padding, mode="replicate") for name, value in condition.items()
-        }
-        converted: Tensor = self.generators[_key(source, target)](frames, **condition)
+        condition = {name: pad_rows(value, multiple) for name, value in condition.items()}
+        generator = self.generators[_key(source, target)]
+        converted: Tensor = generator(pad_rows(frames, multiple), **condition)
         return converted[..., :n_frames]
 
 
-def _key(source: int, target: int) -> str:
+def _key(source: DomainId, target: DomainId) -> str:
     return f"{source}_to_{target}"

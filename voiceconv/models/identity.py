@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from voiceconv.models.base import Translator
+from voiceconv.models.base import DomainId, Translator
 
 
 class IdentityTranslator(Translator):
@@ -11,6 +11,8 @@ class IdentityTranslator(Translator):
     def __init__(self, n_channels: int = 0, n_domains: int = 0) -> None:
         super().__init__()
 
-    def forward(self, frames: Tensor, source: int, target: int, **condition: Tensor) -> Tensor:
+    def forward(
+        self, frames: Tensor, source: DomainId, target: DomainId, **condition: Tensor
+    ) -> Tensor:
         """(B, C, T) -> the same."""
         return frames

@@ -13,6 +13,10 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import weight_norm
 
+# The shortest row of frames that an instance norm gets. One frame has no variance, and of two no
+# more than a sign is left, which rounding decides (float32 was seen 1e-2 from float64; here 1e-5).
+FEWEST_ROWS = 4
+
 
 class GatedConv1d(nn.Module):
     """Conv, instance norm by choice, GLU: (B, C, T) -> (B, n_filters / 2, T / stride)."""
@@ -170,3 +174,14 @@ def load_folded(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
     module.load_state_dict(weights)
     for part in normed:
         weight_norm(part)
+
+
+def pad_rows(frames: Tensor, multiple: int) -> Tensor:
+    """(B, C, T) -> (B, C, T'): T' divides by `multiple`, at least FEWEST_ROWS times.
+
+    The last frame is repeated. Exported, it works for any T.
+    """
+    n_frames = frames.shape[-1]
+    # sym_max is max, in a graph that is exported for any T, too; so is a padding of nothing.
+    rows = torch.sym_max((n_frames + multiple - 1) // multiple, FEWEST_ROWS)
+    return F.pad(frames, (0, rows * multiple - n_frames), mode="replicate")

@@ -1,8 +1,9 @@
 """From a configuration to a trainer in its folder: checks, and the files that a run leaves."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -16,7 +17,8 @@ from voiceconv.files import replace_text
 from voiceconv.objectives import PLAYERS, Objective
 from voiceconv.provenance import write_provenance
 from voiceconv.training.distributed import Ranks
-from voiceconv.training.trainer import Batches, LinearDecay, Trainer, Validator
+from voiceconv.training.schedule import LinearDecay
+from voiceconv.training.trainer import Batches, Trainer, Validator
 
 log = logging.getLogger(__name__)
 
@@ -74,10 +76,13 @@ def warn_of_short(n_left_out: int, of: str, what: str) -> None:
         )
 
 
-def require_same_frames(extractor: FeatureExtractor, dump: Path) -> None:
-    """Raise InputError where a dump holds other frames than the experiment's."""
-    found = build(read_yaml(dump / "features.yaml"), FeatureExtractor).definition
-    if differing := differences(extractor.definition, found):
+def require_same_frames(features: Mapping[str, Any] | DictConfig, dump: Path) -> None:
+    """Raise InputError where a split of a dump holds other frames than the experiment's node."""
+    there = read_yaml(dump / "features.yaml")
+    if features == there:
+        return
+    wanted, found = (build(node, FeatureExtractor).definition for node in (features, there))
+    if differing := differences(wanted, found):
         raise InputError(
             f"{dump} was extracted with other features than this experiment's: "
             f"{'; '.join(differing)}; extract with this experiment into another directory"
@@ -124,7 +129,8 @@ def write_run_files(config: DictConfig, folder: Path, fixed: Sequence[str]) -> N
     OmegaConf.resolve(config)
     if path.exists():
         before = DictConfig(OmegaConf.load(path))
-        changed = [key for key in fixed if _fixed(before, key) != _fixed(config, key)]
+        known = [key for key in fixed if key in before]  # an older version had fewer
+        changed = [key for key in known if _fixed(before, key) != _fixed(config, key)]
         if changed:
             raise InputError(
                 f"{folder} holds a run of another configuration ({', '.join(changed)} differ); "

@@ -6,13 +6,15 @@ are of CycleGAN-VC2 at a quarter of its widths, 19,500 steps.
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from statistics import mean, median
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from voiceconv.data.batches import Batch
 from voiceconv.objectives.base import PLAYERS, Objective
 
 CHECK_EVERY = 100  # steps at least between two checks, which cost as much as a step each
@@ -45,9 +47,9 @@ class HealthMonitor:
     takes the same steps as one that is not.
     """
 
-    def __init__(self, objective: Objective, probe: Sequence[Tensor]) -> None:
+    def __init__(self, objective: Objective[Any], probe: Batch) -> None:
         self._objective = objective
-        self._probe = list(probe)
+        self._probe = probe
         self._first_norms = {player: _norm(objective.player(player)) for player in PLAYERS}
         self._history: dict[str, deque[float]] = {}
         self._terms: set[str] = set()
@@ -122,10 +124,9 @@ class HealthMonitor:
             )
 
     def _discriminators(self) -> Iterator[Finding]:
-        undecided = self._objective.undecided
-        for name in sorted(name for name in self._history if name.startswith("discriminator/")):
-            share = [value / undecided for value in self._last(name)]
-            kind = name.removeprefix("discriminator/").removeprefix("adversarial_")
+        for name, chance_level in sorted(self._objective.chance_levels.items()):
+            share = [value / chance_level for value in self._last(f"discriminator/{name}")]
+            kind = name.removeprefix("adversarial_")
             if share and mean(share) < WON:
                 yield Finding(
                     f"won {kind}",
