@@ -1,6 +1,5 @@
 """Writing a file or a folder so that nobody ever sees half of it, or that nobody else does."""
 
-import fcntl
 import os
 import secrets
 import shutil
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import lock_descriptor
 
 from voiceconv.errors import InputError
 
@@ -27,8 +27,8 @@ def replacing(path: Path | str) -> Iterator[Path]:
         with open(temporary, "xb") as created:
             mode = os.fstat(created.fileno()).st_mode & 0o777
         yield temporary
+        os.chmod(temporary, mode)  # safetensors makes its files for their owner alone
         with open(temporary, "rb+") as written:
-            os.fchmod(written.fileno(), mode)  # safetensors makes its files for their owner alone
             os.fsync(written.fileno())
         os.replace(temporary, path)
     except BaseException:
@@ -74,14 +74,15 @@ def read_mapping(path: Path, remedy: str) -> dict[str, Any]:
 
 @contextmanager
 def locked(folder: Path, doing: str) -> Iterator[None]:
-    """Keep other processes out of a folder: the second one gets an InputError."""
+    """Keep other processes out of a folder: the second one gets an InputError.
+
+    The lock is of the open file: whatever ends its process, it goes with it.
+    """
     with open(folder / ".lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not lock_descriptor(lock.fileno(), blocking=False):
             raise InputError(
                 f"another process is {doing} {folder}; wait for it, or choose another folder"
-            ) from None
+            )
         yield
 
 

@@ -7,8 +7,8 @@ had: that one is tried again, by a new worker. (A process pool loses the whole r
 import multiprocessing
 import signal
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -132,16 +132,28 @@ def _start(
 ) -> _Worker[Any]:
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, setup, number, arguments), daemon=True)
-    # Ctrl-C waits until the worker has been told what to do, and never reaches the worker itself,
-    # which inherits the mask: it goes to all processes of a terminal.
+    with _no_interrupt():
+        process.start()
+    theirs.close()  # the worker has the only other end now: when it dies, ours says so
+    return _Worker(number, process, ours)
+
+
+@contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """Let Ctrl-C wait until a worker has been told what to do.
+
+    It never reaches the worker, which inherits the mask: it goes to all processes of a terminal.
+    Windows has no masks.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
     resource_tracker.ensure_running()  # its first start would lift the mask
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        process.start()
+        yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-    theirs.close()  # the worker has the only other end now: when it dies, ours says so
-    return _Worker(number, process, ours)
 
 
 def _serve(connection: Connection, setup: Setup, number: int, arguments: tuple[Any, ...]) -> None:

@@ -8,7 +8,6 @@ utterance is read by mapping the file into memory: a crop touches only its own p
 kaldiio read these files as they are.
 """
 
-import fcntl
 import itertools
 import os
 import struct
@@ -18,6 +17,7 @@ from types import TracebackType
 from typing import BinaryIO, NamedTuple, Self
 
 import numpy as np
+from filelock import lock_descriptor
 from numpy.typing import NDArray
 
 from voiceconv.errors import InputError
@@ -55,7 +55,7 @@ class ArchiveWriter:
         self.scp_path = Path(folder) / f"{name}.{worker}.scp"
         self._ark: BinaryIO = open(self.ark_path, "ab")
         # A worker whose master was killed may still be writing its last utterance here.
-        fcntl.flock(self._ark, fcntl.LOCK_EX)
+        lock_descriptor(self._ark.fileno())
         lines = _read_lines(self.scp_path)[0] if self.scp_path.exists() else []
         entries = [(line, *_parse(line, self.scp_path, n)) for n, line in lines]
         if keep is not None:

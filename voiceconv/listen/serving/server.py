@@ -2,7 +2,6 @@
 
 import logging
 import os
-import resource
 import secrets
 import signal
 import socket
@@ -30,6 +29,11 @@ from voiceconv.listen.serving.guards import BodyLimit, SafeHeaders
 PASSWORD = "VOICECONV_ADMIN_PASSWORD"
 SHORTEST = 8  # characters of a password that somebody has thought of
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+try:
+    import resource
+except ImportError:  # Windows, which has no such limit
+    resource = None  # type: ignore[assignment]
 
 _log = logging.getLogger(__name__)
 
@@ -109,9 +113,10 @@ def serve(folder: Path, host: str = "127.0.0.1", port: int = 8000, n_invitations
 
 def _run(app: FastAPI, listening: socket.socket) -> None:
     """Until a signal, which uvicorn takes, and raises once more when all is closed."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):  # a browser holds up to six connections; 1024 are few
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    if resource is not None:
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with suppress(ValueError, OSError):  # a browser holds up to six connections; 1024 are few
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     proxies = os.environ.get("FORWARDED_ALLOW_IPS")  # uvicorn's own: whose X-Forwarded-For counts
     config = uvicorn.Config(
         app,
