@@ -8,6 +8,7 @@ import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,9 +47,10 @@ def build(node: Mapping[str, Any] | DictConfig, expect: type[T], **dependencies:
 def build_factory(
     node: Mapping[str, Any] | DictConfig, expect: type[T], **dependencies: Any
 ) -> Callable[..., T]:
-    """The same, its making left to whoever needs one or several and knows the rest of it.
+    """Like `build`, but return a factory: the caller adds the missing arguments, and may call it
+    several times.
 
-    The factory too raises InputError where keywords do not fit.
+    The factory, too, raises InputError where keywords do not fit.
     """
     plain = {**_plain(node), "_partial_": True}
     make: Callable[..., T] = _instantiate(plain, expect, dependencies)
@@ -81,9 +83,11 @@ def _instantiate(plain: dict[str, Any], expect: type, dependencies: Mapping[str,
         _resolve(target)
     cls: type = class_of(plain, expect)
     try:
-        return instantiate(plain, **dependencies, _convert_="all")
-    except InstantiationException as error:
-        cause = error.__cause__ or error
+        # What code hands over goes past Hydra, which would take dataclasses and arrays to pieces.
+        make = instantiate({**plain, "_partial_": True}, _convert_="all")
+        return partial(make, **dependencies) if plain.get("_partial_") else make(**dependencies)
+    except Exception as error:  # as Hydra: whatever a constructor raises is of its keywords
+        cause = (error.__cause__ or error) if isinstance(error, InstantiationException) else error
         if isinstance(cause, InputError):  # a sentence that says all
             raise cause from None
         accepted = [p for p in inspect.signature(cls).parameters if p not in dependencies]
