@@ -12,6 +12,7 @@ stop_stage=7
 jobs=$(env -u OMP_NUM_THREADS nproc 2>/dev/null || echo 1)
 corpus=""
 domains=""
+only_directions=""
 experiment=cyclegan_vc2_small
 features=""
 data=""
@@ -44,6 +45,7 @@ Trains a voice converter and scores it. Everything is written beside run.sh, unl
   --jobs N               parallel processes of stage 2 (one per core: $jobs)
   --corpus DIR           the corpus where you have it already; without it local/data.sh downloads it
   --domains \"A B\"        speakers to convert between (the corpus's own choice)
+  --only-directions STR  directions to convert and score, such as \"A-B C-D\" (all: of N domains N x (N - 1))
   --experiment NAME      an experiment of voiceconv/conf/experiment or of conf/experiment here ($experiment)
   --features NAME        features, where they are not the experiment's
   --data DIR             prepared data (data)
@@ -73,12 +75,19 @@ list_directions() {
   directions=()
   for source in $(domains_of "$data/train"); do
     for target in $(domains_of "$data/train"); do
-      [ "$source" = "$target" ] || directions+=("$source $target $data")
+      if [ "$source" != "$target" ] && wanted "$source-$target"; then directions+=("$source $target $data"); fi
     done
   done
   [ -n "$stranger" ] || return 0
   source=$(domains_of "$stranger/test")
-  for target in $(domains_of "$data/train"); do directions+=("$source $target $stranger"); done
+  for target in $(domains_of "$data/train"); do
+    if wanted "$source-$target"; then directions+=("$source $target $stranger"); fi
+  done
+}
+
+# wanted SOURCE-TARGET: whether a direction is asked for; all are where none is named.
+wanted() {
+  case " ${only_directions:-$1} " in *" $1 "*) ;; *) return 1 ;; esac
 }
 
 # list_systems DIR: sets the array systems to what can convert the recordings of DIR: the network, then the baselines.

@@ -12,10 +12,11 @@ from voiceconv.commands.choices import composed
 from voiceconv.converter.directory import WEIGHTS, bundled_models, find_model, read_config
 from voiceconv.errors import InputError
 from voiceconv.features import FeatureExtractor, MelSpectrogram
-from voiceconv.models import Discriminator, Translator
+from voiceconv.models import Translator
 from voiceconv.models.base import WaveDiscriminator, WaveGenerator
 from voiceconv.models.complexity import describe
 from voiceconv.models.layers import fold_weight_norm
+from voiceconv.runs.setup import make_objective
 from voiceconv.vocoders import directory
 
 
@@ -77,12 +78,11 @@ def experiment_info(overrides: Sequence[str], config_dir: Path | None = None) ->
     extractor = build(config.features, FeatureExtractor)
     n_channels = extractor.n_channels
     translator = build(config.translator, Translator, n_channels=n_channels, n_domains=2)
-    discriminator = build(config.discriminator, Discriminator, n_channels=n_channels)
-    networks = translator.networks() | {"discriminator": discriminator}
+    objective = make_objective(config, translator, n_channels, n_domains=2)
     return {
         "networks": {
             name: describe(network, n_channels, extractor.frames_per_second)
-            for name, network in networks.items()
+            for name, network in objective.networks().items()
         }
     }
 

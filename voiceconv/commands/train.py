@@ -8,17 +8,17 @@ import hydra
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from voiceconv.build import build, build_factory, class_of
+from voiceconv.build import build, class_of
 from voiceconv.converter import PARTS, Converter
 from voiceconv.data.crops import Crops, Utterances
 from voiceconv.data.dump import read_dump
 from voiceconv.data.statistics import read_stats
 from voiceconv.errors import InputError
 from voiceconv.features import DomainStats
-from voiceconv.models import Discriminator
 from voiceconv.objectives import Objective
 from voiceconv.runs.hydra_main import call_hydra, run_training
 from voiceconv.runs.setup import (
+    make_objective,
     make_trainer,
     require_counts,
     require_same_frames,
@@ -64,15 +64,8 @@ def prepare_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ranks()) ->
     batches = make_batches(config, dump, stats, ranks)
     torch.manual_seed(config.seed)
     converter = Converter(model_config(config), stats)
-    objective = build(
-        config.objective,
-        Objective,
-        translator=converter.translator,
-        discriminator=build_factory(
-            config.discriminator, Discriminator, n_channels=converter.extractor.n_channels
-        ),
-        n_domains=len(stats),
-        seed=config.seed + ranks.rank,
+    objective = make_objective(
+        config, converter.translator, converter.extractor.n_channels, len(stats), ranks.rank
     )
     validator = Validation(config, folder, converter)
     return make_trainer(config, folder, ranks, objective, batches, validator, FIXED)

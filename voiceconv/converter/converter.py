@@ -107,6 +107,12 @@ class Converter:
         )
 
     @property
+    def directions(self) -> list[tuple[str, str]]:
+        """The (source, target) that the translator converts."""
+        pairs = self.translator.directions(len(self.domains))
+        return [(self.domains[source], self.domains[target]) for source, target in pairs]
+
+    @property
     def sample_rate(self) -> int:
         """Of the waves that convert takes and gives."""
         return self.extractor.sample_rate
@@ -153,6 +159,12 @@ class Converter:
                 raise InputError(f"no {role} {name!r}: this model knows {', '.join(self.domains)}")
         if source == target:
             raise InputError(f"source and target are both {target!r}; choose another target")
+        ways = [pair for pair in self.directions if pair[1] == target and source in (None, pair[0])]
+        if not ways:
+            known = ", ".join(" to ".join(pair) for pair in self.directions)
+            raise InputError(
+                f"no conversion from {source or 'any voice'} to {target}: this model has {known}"
+            )
 
     def translate(
         self, features: Features, source_stats: DomainStats, source: str, target: str
@@ -179,7 +191,7 @@ class Converter:
         if source is not None:
             return self.stats[source], source
         own = own_stats(self.extractor, wave, extract)
-        others = [domain for domain in self.domains if domain != target]
+        others = [source for source, one in self.directions if one == target]
         distances = {domain: distance(own, self.stats[domain]) for domain in others}
         nearest = min(others, key=distances.__getitem__)
         known = distances[nearest] < SAME_VOICE

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 from torch import Tensor, nn
 
 from voiceconv.data.batches import Batch
+from voiceconv.models.base import Discriminator, Translator
 
 Losses = dict[str, Tensor]
 
@@ -60,6 +61,13 @@ class Objective(nn.Module, ABC, Generic[B]):
     def plan(cls, n_steps: int) -> dict[str, Any]:
         """Keywords of the constructor that follow from the length of a run; none by default."""
         return {}
+
+    def networks(self) -> dict[str, nn.Module]:
+        """What `voiceconv info` describes: the translator's, and a discriminator."""
+        found = self.generator.networks() if isinstance(self.generator, Translator) else {}
+        parts = self.discriminators.modules()
+        judge = next((part for part in parts if isinstance(part, Discriminator)), None)
+        return found if judge is None else {**found, "discriminator": judge}
 
     def player(self, name: str) -> nn.Module:
         """The networks that this player trains."""

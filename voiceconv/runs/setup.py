@@ -14,6 +14,7 @@ from voiceconv.data.dump import read_yaml
 from voiceconv.errors import InputError
 from voiceconv.features import FeatureExtractor, differences
 from voiceconv.files import replace_text
+from voiceconv.models import Discriminator, Translator
 from voiceconv.objectives import PLAYERS, Objective
 from voiceconv.provenance import write_provenance
 from voiceconv.training.distributed import Ranks
@@ -21,6 +22,20 @@ from voiceconv.training.schedule import LinearDecay
 from voiceconv.training.trainer import Batches, Trainer, Validator
 
 log = logging.getLogger(__name__)
+
+
+def make_objective(
+    config: DictConfig, translator: Translator, n_channels: int, n_domains: int, rank: int = 0
+) -> Objective[Any]:
+    """The objective with its players' networks. Raises InputError."""
+    return build(
+        config.objective,
+        Objective,
+        translator=translator,
+        discriminator=build_factory(config.discriminator, Discriminator, n_channels=n_channels),
+        n_domains=n_domains,
+        seed=config.seed + rank,
+    )
 
 
 def make_trainer(
@@ -59,6 +74,7 @@ def require_counts(config: DictConfig) -> None:
     lowest = dict.fromkeys(("data.n_frames", "data.batch_size", "trainer.n_steps"), 1)
     lowest |= {f"trainer.{what}_every": 1 for what in ("log", "checkpoint", "validate")}
     lowest |= {"validation.n_scored": 1, "validation.n_utterances": 0, "seed": 0}
+    lowest |= {"validation.n_directions": 1} if "n_directions" in config.validation else {}
     if config.trainer.patience is not None:
         lowest["trainer.patience"] = 1
     for key, least in lowest.items():

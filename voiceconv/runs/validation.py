@@ -6,7 +6,6 @@ Fixed validation utterances, converted as users will convert; a score; the model
 import copy
 import logging
 import time
-from itertools import permutations
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -19,7 +18,14 @@ from voiceconv.errors import InputError
 from voiceconv.features import MelSpectrogram
 from voiceconv.models import Translator
 from voiceconv.runs.history import History
-from voiceconv.runs.scores import Direction, ParallelScore, Score, UnpairedScore, read_val
+from voiceconv.runs.scores import (
+    Direction,
+    ParallelScore,
+    Score,
+    UnpairedScore,
+    read_val,
+    spread,
+)
 from voiceconv.training.tracker import Tracker
 
 ROW_HEIGHT = 4  # pixels: 80 rows alone would make a strip of an image
@@ -37,6 +43,7 @@ class Validation:
         self.config = config
         self.folder = folder
         self.converter = converter
+        self.directions = spread(converter.directions, config.validation.n_directions)
         self.spectrogram = MelSpectrogram(converter.sample_rate)  # mel-cepstra show nothing
         self.waves = self._read_waves(config.data.waves, config.validation.n_utterances)
         chosen = self._choose_score(config.validation.n_scored)
@@ -82,21 +89,22 @@ class Validation:
         self.converter.translator = copy.deepcopy(network).cpu().eval()
 
     def _convert(self, step: int, tracker: Tracker) -> dict[Direction, list[Tensor]]:
-        """Every direction's conversions of the fixed utterances, which TensorBoard gets, too."""
+        """Conversions of the fixed utterances by direction, which TensorBoard gets, too."""
         converted: dict[Direction, list[Tensor]] = {}
-        for source, target in permutations(self.converter.domains, 2):
+        for source, target in self.directions:
             for number, wave in enumerate(self.waves.get(source, [])):
                 output = self.converter.convert(wave, target=target, source=source)
-                cycled = self.converter.convert(output, target=source, source=target)
                 converted.setdefault((source, target), []).append(output)
                 if tracker.writer is None:
                     continue
                 name, rate = f"{source}_to_{target}/{number}", self.converter.sample_rate
                 tracker.writer.add_audio(name, output[None], step, rate)
-                for kind, shown in (("source", wave), ("converted", output), ("cycled", cycled)):
-                    tracker.writer.add_image(
-                        f"{name}/{kind}", self._picture(shown), step, dataformats="HW"
-                    )
+                shown = {"source": wave, "converted": output}
+                if (target, source) in self.converter.directions:
+                    shown["cycled"] = self.converter.convert(output, source, target)
+                for kind, sound in shown.items():
+                    picture = self._picture(sound)
+                    tracker.writer.add_image(f"{name}/{kind}", picture, step, dataformats="HW")
         return converted
 
     def _choose_score(self, n_scored: int) -> Score | str:
@@ -104,13 +112,17 @@ class Validation:
         frames = read_val(Path(self.config.data.dump) / "val", self.converter.domains)
         if not frames:
             return f"{self.config.data.dump}/val has no utterance of every domain"
-        parallel = ParallelScore(frames, n_scored)
+        parallel = ParallelScore(frames, n_scored, self.directions)
         if all(parallel.pairs.values()):
             return parallel
         if set(self.waves) != set(self.converter.domains):
             return "no sentence is said twice in val, and data.waves has no val of every domain"
+        back = {(target, source) for source, target in self.directions}
+        if not back <= set(self.converter.directions):
+            return "no sentence is said twice in val, and no network converts back"
         try:
-            return UnpairedScore(frames, n_scored, self.waves, self.converter.sample_rate)
+            rate = self.converter.sample_rate
+            return UnpairedScore(frames, n_scored, self.directions, self.waves, rate)
         except (InputError, ValueError) as error:  # no package; a recording without a voice
             return str(error)
 
