@@ -22,8 +22,7 @@ from voiceconv.features import (
     FeatureExtractor,
     Features,
     MelSpectrogram,
-    convert_aperiodicity,
-    convert_f0,
+    convert_tracks,
 )
 from voiceconv.models import Translator
 from voiceconv.models.exported import OnnxTranslator
@@ -164,13 +163,8 @@ class Converter:
             self.domains.index(source),
             self.domains.index(target),
         )[0]
-        f0, aperiodicity = features.f0, features.aperiodicity
-        if f0 is not None:
-            if aperiodicity is not None:
-                aperiodicity = convert_aperiodicity(aperiodicity, f0, source_stats, target_stats)
-            f0 = convert_f0(f0, source_stats, target_stats)
-        frames = target_stats.denormalize(frames)
-        return replace(features, frames=frames, f0=f0, aperiodicity=aperiodicity)
+        tracks = convert_tracks(features.tracks, source_stats, target_stats)
+        return replace(features, frames=target_stats.denormalize(frames), tracks=tracks)
 
     def _know_source(
         self, wave: Tensor, target: str, source: str | None, extract: Extract
