@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from voiceconv import __version__
-from voiceconv.converter import Converter
+from voiceconv.converter import FrameConverter, open_model
 from voiceconv.converter.directory import (
     CARD,
     CONFIG,
@@ -64,7 +64,7 @@ def export(
     folder = find_model(model)
     if engine_of(folder) == "onnx":
         raise InputError(f"{folder} is an export; export the model that it was made of")
-    converter = Converter.from_pretrained(folder)
+    converter = open_model(folder)
     pairs = list(permutations(range(len(converter.domains)), 2))
     graphs: dict[str, dict[str, Any]] = {}
     output.resolve().parent.mkdir(parents=True, exist_ok=True)
@@ -86,7 +86,9 @@ def export(
     return graphs
 
 
-def _write_direction(converter: Converter, source: int, target: int, path: Path) -> dict[str, Any]:
+def _write_direction(
+    converter: FrameConverter, source: int, target: int, path: Path
+) -> dict[str, Any]:
     network = Direction(converter.translator, source, target)
     return {
         "source": converter.domains[source],
@@ -151,13 +153,13 @@ def _difference(network: nn.Module, graph: Graph, frames: Tensor) -> float:
     return float((wanted - found).abs().max())
 
 
-def _noise(converter: Converter, n_frames: int) -> Tensor:
+def _noise(converter: FrameConverter, n_frames: int) -> Tensor:
     """Normalised frames (1, C, T): the same for the same number of them."""
     rng = torch.Generator().manual_seed(n_frames)
-    return torch.randn(1, converter.extractor.n_channels, n_frames, generator=rng)
+    return torch.randn(1, converter.representation.n_channels, n_frames, generator=rng)
 
 
-def _spoken(converter: Converter, n_frames: int) -> Tensor:
+def _spoken(converter: FrameConverter, n_frames: int) -> Tensor:
     """The same at a domain's levels, as a vocoder gets them."""
     return converter.stats[converter.domains[0]].denormalize(_noise(converter, n_frames))
 

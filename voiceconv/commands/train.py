@@ -10,14 +10,15 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from voiceconv.build import build, build_factory
-from voiceconv.converter import PARTS, Converter
+from voiceconv.converter import PARTS, FileConverter, converter_class
 from voiceconv.data.crops import UnpairedCrops
 from voiceconv.data.dump import read_dump
 from voiceconv.data.statistics import read_stats
 from voiceconv.errors import InputError
-from voiceconv.features import DomainStats, FeatureExtractor
+from voiceconv.features import DomainStats, Representation
 from voiceconv.models import Discriminator
 from voiceconv.objectives import Objective
+from voiceconv.runs.file_validation import FileValidation
 from voiceconv.runs.hydra_main import call_hydra, run_training
 from voiceconv.runs.setup import (
     make_trainer,
@@ -28,7 +29,7 @@ from voiceconv.runs.setup import (
 )
 from voiceconv.runs.validation import Validation
 from voiceconv.training.distributed import Ranks
-from voiceconv.training.trainer import Trainer
+from voiceconv.training.trainer import Trainer, Validator
 
 FIXED = (
     "features",
@@ -58,8 +59,8 @@ def prepare_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ranks()) ->
     """
     require_counts(config)
     dump = Path(config.data.dump) / "train"
-    extractor = build(config.features, FeatureExtractor)
-    require_same_frames(extractor, dump)
+    representation = build(config.features, Representation)
+    require_same_frames(representation, dump)
     require_same_loudness(config.data.loudness, dump)
     stats = read_stats(dump)
     utterances = read_domains(dump, stats)
@@ -77,25 +78,29 @@ def prepare_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ranks()) ->
             of = f"{len(utterances[domain])} utterances of {domain!r}"
             warn_of_short(n_left_out, of, f"a crop of {batches.n_frames} frames")
     torch.manual_seed(config.seed)
-    converter = Converter(model_config(config), stats)
+    converter = converter_class(config.features)(model_config(config), stats)
     objective = build(
         config.objective,
         Objective,
         translator=converter.translator,
         discriminator=build_factory(
-            config.discriminator, Discriminator, n_channels=extractor.n_channels
+            config.discriminator, Discriminator, n_channels=representation.n_channels
         ),
         n_domains=len(stats),
         seed=config.seed + ranks.rank,
     )
-    validator = Validation(config, folder, converter)
+    validator: Validator = (
+        FileValidation(config, folder, converter)
+        if isinstance(converter, FileConverter)
+        else Validation(config, folder, converter)
+    )
     return make_trainer(config, folder, ranks, objective, batches, validator, FIXED)
 
 
 def model_config(config: DictConfig) -> dict[str, Any]:
-    """What of a training configuration goes with the model."""
+    """What of a training configuration goes with the model; without a vocoder it is None."""
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    return {part: plain[part] for part in PARTS} | {"loudness": plain["data"]["loudness"]}
+    return {part: plain.get(part) for part in PARTS} | {"loudness": plain["data"]["loudness"]}
 
 
 def read_domains(dump: Path, stats: Mapping[str, DomainStats]) -> dict[str, list[np.ndarray]]:

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from voiceconv.build import build, build_factory
 from voiceconv.data.dump import read_yaml
 from voiceconv.errors import InputError
-from voiceconv.features import FeatureExtractor, differences
+from voiceconv.features import Representation, differences
 from voiceconv.files import replace_text
 from voiceconv.objectives import PLAYERS, Objective
 from voiceconv.provenance import write_provenance
@@ -74,10 +74,10 @@ def warn_of_short(n_left_out: int, of: str, what: str) -> None:
         )
 
 
-def require_same_frames(extractor: FeatureExtractor, dump: Path) -> None:
+def require_same_frames(representation: Representation, dump: Path) -> None:
     """Raise InputError where a dump holds other frames than the experiment's."""
-    found = build(read_yaml(dump / "features.yaml"), FeatureExtractor).definition
-    if differing := differences(extractor.definition, found):
+    found = build(read_yaml(dump / "features.yaml"), Representation).definition
+    if differing := differences(representation.definition, found):
         raise InputError(
             f"{dump} was extracted with other features than this experiment's: "
             f"{'; '.join(differing)}; extract with this experiment into another directory"
