@@ -28,4 +28,5 @@ class PitchShift(Converter):
         """Features -> the same but for F0."""
         if features.f0 is None:
             return features
-        return replace(features, f0=convert_f0(features.f0, source_stats, self.stats[target]))
+        f0 = convert_f0(features.f0, source_stats, self.stats[target])
+        return replace(features, tracks={**features.tracks, "f0": f0})

@@ -24,11 +24,18 @@ def prepare(
     keep_shared: Annotated[
         bool, typer.Option("--keep-shared", help="Let domains train on the same sentences.")
     ] = False,
+    features: Annotated[
+        str | None,
+        typer.Option(help="What the files are for, as `extract` takes it. [sound files]"),
+    ] = None,
+    config_dir: ConfigDir = None,
 ) -> None:
     """Make Kaldi data directories with unpaired splits from recordings."""
+    from voiceconv.commands.choices import open_features
     from voiceconv.data.prepare import prepare
 
-    show_summary(prepare(source, data, domain, lists, n_val, n_test, seed, keep_shared))
+    opened = None if features is None else open_features(features, config_dir)
+    show_summary(prepare(source, data, domain, lists, n_val, n_test, seed, keep_shared, opened))
 
 
 def check(

@@ -1,8 +1,8 @@
-"""Many recordings through one change of waves: which files, where to, what went wrong."""
+"""Many files through one change: which ones, where to, what went wrong."""
 
 import glob
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -19,10 +19,11 @@ from voiceconv.errors import InputError, RunError
 STREAM = "-"
 Report = Callable[[float], None]
 Change = Callable[[Tensor, str | None, Report], Tensor]  # wave, its domain if known, progress
+WAV = ".wav"
 
 
 class Job(NamedTuple):
-    """One recording, or seconds [start, end) of it, and the file that it becomes."""
+    """One file, or seconds [start, end) of it, and the file that it becomes."""
 
     path: Path | str
     output: Path | str
@@ -37,26 +38,33 @@ def plan(
     suffix: str,
     domain: str | None,
     without: str | None = None,
+    extensions: Collection[str] | None = None,
 ) -> list[Job]:
     """Files, folders, patterns, Kaldi data directories or `-` -> jobs.
 
     Of a data directory, only `domain` is taken, or all but the domain `without`.
 
+    extensions: how names of files end, their outputs' too; None: sound files, which become WAV.
+
     One file goes to `output` if that is no folder, else to a file of its own name in it; without
     an output, to `<name>-<suffix>.wav` in the current directory. Raises InputError where nothing
     is found, and where an output would be an input, be written twice or be of no known format.
     """
-    found = [job for one in inputs for job in _find(one, domain)]
+    if extensions is not None and STREAM in (*inputs, output):
+        raise InputError("- stands for sound, and these features have files; name a file")
+    found = [job for one in inputs for job in _find(one, domain, extensions)]
     found = [job for job in found if without is None or job.domain != without]
     if not found:
-        raise InputError(f"no sound file in {', '.join(map(repr, inputs))}; name files or folders")
-    jobs = [job._replace(output=_output(job, len(found), inputs, output, suffix)) for job in found]
+        kind = "sound" if extensions is None else " or ".join(sorted(extensions))
+        raise InputError(f"no {kind} file in {', '.join(map(repr, inputs))}; name files or folders")
+    outputs = [_output(job, len(found), inputs, output, suffix, extensions) for job in found]
+    jobs = [job._replace(output=place) for job, place in zip(found, outputs, strict=True)]
     sources = {_identity(job.path): job.path for job in jobs if job.path != STREAM}
     taken: dict[Path, Path | str] = {}
     for job in jobs:
         if job.output == STREAM:
             continue
-        audio.check_output(job.output)
+        _check_output(job.output, extensions)
         place = _identity(job.output)
         if place in sources:
             raise InputError(f"{job.output} is an input too; choose another output with -o")
@@ -73,15 +81,26 @@ def run(
     output_rate: int | None = None,
     skip_existing: bool = False,
 ) -> None:
+    """Read, change and write each job's wave, as `run_all` does it."""
+    if output_rate is not None and not LOWEST_RATE <= output_rate <= HIGHEST_RATE:
+        raise InputError(
+            f"no output at {output_rate} Hz; choose a rate from {LOWEST_RATE} to {HIGHEST_RATE} Hz"
+        )
+    run_all(
+        jobs,
+        lambda job, report: _do(job, change, model_rate, output_rate, report),
+        skip_existing,
+    )
+
+
+def run_all(
+    jobs: Sequence[Job], do: Callable[[Job, Report], None], skip_existing: bool = False
+) -> None:
     """Do the jobs one by one with a progress bar on stderr.
 
     A single bad input raises its InputError; of several, all others are done first, and RunError
     then names the bad ones.
     """
-    if output_rate is not None and not LOWEST_RATE <= output_rate <= HIGHEST_RATE:
-        raise InputError(
-            f"no output at {output_rate} Hz; choose a rate from {LOWEST_RATE} to {HIGHEST_RATE} Hz"
-        )
     failed: list[str] = []
     with _bar() as progress:
         bar = progress.add_task("", total=len(jobs))
@@ -90,8 +109,7 @@ def run(
             if skip_existing and job.output != STREAM and Path(job.output).exists():
                 continue
             try:
-                report = partial(_report, progress, bar, number)
-                _do(job, change, model_rate, output_rate, report)
+                do(job, partial(_report, progress, bar, number))
             except InputError as error:
                 if len(jobs) == 1:
                     raise
@@ -110,8 +128,7 @@ def _do(job: Job, change: Change, model_rate: int, output_rate: int | None, repo
     changed = change(wave, job.domain, report)
     if output_rate is not None:
         changed = audio.resample(changed, model_rate, output_rate)
-    if job.output != STREAM:
-        _make_folder(Path(job.output).parent)
+    make_folder(job)
     audio.write(job.output, changed, output_rate or model_rate)
 
 
@@ -119,8 +136,12 @@ def _report(progress: Progress, bar: TaskID, n_done: int, share: float) -> None:
     progress.update(bar, completed=n_done + share)
 
 
-def _find(given: str, domain: str | None) -> Iterator[Job]:
+def _find(given: str, domain: str | None, extensions: Collection[str] | None) -> Iterator[Job]:
     """What one argument stands for; outputs are names relative to an output folder as yet."""
+
+    def becomes(name: Path, suffix: str) -> Path:
+        return name.with_suffix(WAV if extensions is None else suffix)
+
     path = Path(given)
     if given == STREAM:
         yield Job(STREAM, Path("stdin.wav"))
@@ -129,27 +150,30 @@ def _find(given: str, domain: str | None) -> Iterator[Job]:
             if domain in (None, utterance.domain):
                 yield Job(
                     utterance.path,
-                    Path(f"{utterance.id}.wav"),
+                    Path(f"{utterance.id}{WAV if extensions is None else utterance.path.suffix}"),
                     utterance.domain,
                     utterance.start or 0.0,
                     utterance.end,
                 )
     elif path.is_dir():
         for file in sorted(path.rglob("*")):
-            is_sound = file.suffix.lower() in EXTENSIONS and not file.name.startswith(".")
-            if is_sound and file.is_file():
-                yield Job(file, file.relative_to(path).with_suffix(".wav"))
+            is_ours = file.suffix.lower() in (EXTENSIONS if extensions is None else extensions)
+            if is_ours and not file.name.startswith(".") and file.is_file():
+                yield Job(file, becomes(file.relative_to(path), file.suffix))
     elif not path.exists() and glob.has_magic(given):
         for name in sorted(glob.glob(given, recursive=True)):
-            yield from _find(name, domain)
+            yield from _find(name, domain, extensions)
     else:
-        yield Job(
-            path, Path(path.name).with_suffix(".wav")
-        )  # audio.read says what is wrong with it
+        yield Job(path, becomes(Path(path.name), path.suffix))  # reading says what is wrong with it
 
 
 def _output(
-    job: Job, n_jobs: int, inputs: Sequence[str], output: str | None, suffix: str
+    job: Job,
+    n_jobs: int,
+    inputs: Sequence[str],
+    output: str | None,
+    suffix: str,
+    extensions: Collection[str] | None,
 ) -> Path | str:
     relative = Path(job.output)
     if output == STREAM or (output is None and job.path == STREAM):
@@ -157,19 +181,35 @@ def _output(
             raise InputError(f"-o - takes one input, not {n_jobs}; give an output folder")
         return STREAM
     if output is None:
-        return relative.parent / f"{relative.stem}-{suffix}.wav"
+        return relative.parent / f"{relative.stem}-{suffix}{relative.suffix}"
     folder = output.endswith(("/", "\\")) or Path(output).is_dir()
     single = n_jobs == 1 and not Path(inputs[0]).is_dir()
-    if not single and not folder and Path(output).suffix.lower() in EXTENSIONS:
+    known = EXTENSIONS if extensions is None else extensions
+    if not single and not folder and Path(output).suffix.lower() in known:
         raise InputError(f"{output} names one file for a folder or several; give a folder with -o")
     return Path(output) if single and not folder else Path(output) / relative
+
+
+def _check_output(output: Path | str, extensions: Collection[str] | None) -> None:
+    """Refuse a file of a kind that is not written, before anything is converted."""
+    if extensions is None:
+        audio.check_output(output)
+    elif Path(output).suffix.lower() not in extensions:
+        raise InputError(
+            f"{output} is no name of a file of these features; let it end in "
+            f"{' or '.join(sorted(extensions))}"
+        )
 
 
 def _identity(path: Path | str) -> Path:
     return Path(path).resolve()
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(job: Job) -> None:
+    """Of its output, where that is a file. Raises InputError."""
+    if job.output == STREAM:
+        return
+    folder = Path(job.output).parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from voiceconv.build import build, class_of, compose_config, options
 from voiceconv.converter.directory import find_model, read_model
 from voiceconv.errors import InputError
-from voiceconv.features import FeatureExtractor
+from voiceconv.features import FeatureExtractor, Representation
 from voiceconv.vocoders import Vocoder
 from voiceconv.vocoders.directory import find_vocoder, read_vocoder
 from voiceconv.vocoders.fitting import fitting_vocoder, plain_vocoders
@@ -25,6 +25,11 @@ def features_node(choice: str, config_dir: Path | None = None) -> dict[str, Any]
     """
     node: dict[str, Any] = _nodes(choice, config_dir)["features"]
     return node
+
+
+def open_features(choice: str, config_dir: Path | None = None) -> Representation:
+    """What `features_node` says, built. Raises InputError."""
+    return build(features_node(choice, config_dir), Representation)
 
 
 def open_vocoder(
@@ -45,6 +50,8 @@ def open_vocoder(
     if features is None and vocoder is not None and vocoder not in plain:
         features = str(find_vocoder(vocoder))
     nodes = _nodes(features) if features is not None else read_model(find_model(model))[0]
+    if not issubclass(class_of(nodes["features"], Representation), FeatureExtractor):
+        raise InputError(f"{features or model} is of files without a wave; resynth is for audio")
     extractor = build(nodes["features"], FeatureExtractor)
     if vocoder in plain:
         node = plain[vocoder]
@@ -72,7 +79,7 @@ def _nodes(choice: str, config_dir: Path | None = None) -> dict[str, Any]:
     groups = options("features", config_dir)
     if choice in groups:
         features = _plain(composed([f"features={choice}"], config_dir))["features"]
-        vocoder = fitting_vocoder(class_of(features, FeatureExtractor))
+        vocoder = fitting_vocoder(class_of(features, Representation))
         return {"features": features} | ({} if vocoder is None else {"vocoder": vocoder})
     if choice.startswith("experiment="):
         try:

@@ -1,10 +1,11 @@
 """`voiceconv convert`: recordings to the target's voice, by a model or a baseline."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from voiceconv.commands import batch
-from voiceconv.converter import Converter
+from voiceconv.converter import Converter, FileConverter, open_model
 from voiceconv.converter.directory import digest, find_model
 from voiceconv.errors import InputError
 from voiceconv.provenance import write_conversion
@@ -25,12 +26,15 @@ def convert(
 ) -> None:
     """Convert recordings; conversion.json in an output folder says what made them.
 
-    Arguments as the command line has them. Raises InputError, and RunError where some of several
-    inputs failed.
+    Where a model's features have files of their own, those. Arguments as the command line has
+    them. Raises InputError, and RunError where some of several inputs failed.
     """
     without = target if source is None else None  # a data directory may hold the target, too
-    jobs = batch.plan(inputs, output, target, source, without)
     converter = open_converter(model, dump, engine)
+    extensions = None
+    if isinstance(converter, FileConverter):
+        extensions = converter.representation.extensions
+    jobs = batch.plan(inputs, output, target, source, without, extensions)
     converter.check_domains(target, source)
 
     def known(domain: str | None) -> str | None:
@@ -38,27 +42,41 @@ def convert(
         return domain if domain in converter.domains else None
 
     try:
-        batch.run(
-            jobs,
-            lambda wave, domain, report: converter.convert(
-                wave, target, source or known(domain), progress=report
-            ),
-            converter.sample_rate,
-            sample_rate,
-            skip_existing,
-        )
+        if isinstance(converter, FileConverter):
+            if sample_rate is not None:
+                raise InputError(f"--sample-rate {sample_rate} is for sound; leave it out")
+            batch.run_all(jobs, partial(_convert_file, converter, target, source), skip_existing)
+        else:
+            batch.run(
+                jobs,
+                lambda wave, domain, report: converter.convert(
+                    wave, target, source or known(domain), progress=report
+                ),
+                converter.sample_rate,
+                sample_rate,
+                skip_existing,
+            )
     finally:  # what is there says what made it, even where it isn't all
         if len(jobs) > 1 and output is not None and Path(output).is_dir():
             write_conversion(Path(output), {**identify(model), "source": source, "target": target})
 
 
+def _convert_file(
+    converter: FileConverter, target: str, source: str | None, job: batch.Job, _: batch.Report
+) -> None:
+    known = job.domain if job.domain in converter.domains else None
+    batch.make_folder(job)
+    path, output = Path(job.path), Path(job.output)
+    converter.convert(path, output, target, source or known, job.start, job.end)
+
+
 def open_converter(
     model: Path | str | None = None, dump: Path | str | None = None, engine: str | None = None
-) -> Converter:
-    """`baseline:NAME`, or any other model as Converter.from_pretrained takes it.
+) -> Converter | FileConverter:
+    """`baseline:NAME`, or any other model as FrameConverter.from_pretrained takes it.
 
-    dump: as `open_baseline` takes it. engine: as Converter.from_pretrained takes it; a baseline has
-    none to choose.
+    dump: as `open_baseline` takes it. engine: as from_pretrained takes it; a baseline has none to
+    choose.
     Raises InputError for an unknown name, and for a dump that is missing or does not fit.
     """
     if not str(model).startswith(BASELINE):
@@ -67,7 +85,7 @@ def open_converter(
                 f"--dump {dump} is for baselines, and {model or 'the bundled model'} is none: it "
                 "has its own statistics; leave --dump out"
             )
-        return Converter.from_pretrained(model, engine)
+        return open_model(model, engine)
     if engine is not None:
         raise InputError(f"--engine {engine} is for networks, and {model} has none; leave it out")
     from voiceconv.baselines import open_baseline  # half a second of imports, for those alone

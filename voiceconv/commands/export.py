@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from voiceconv import __version__
-from voiceconv.converter import Converter
+from voiceconv.converter import FrameConverter, open_model
 from voiceconv.converter.directory import (
     CARD,
     CONFIG,
@@ -70,7 +70,7 @@ def export(
     folder = find_model(model)
     if engine_of(folder) == "onnx":
         raise InputError(f"{folder} is an export; export the model that it was made of")
-    converter = Converter.from_pretrained(folder)
+    converter = open_model(folder)
     translator = converter.translator
     pairs = translator.directions(len(converter.domains))
     files = {TRANSLATOR: pairs}  # graph -> the directions that it is compared with torch in
@@ -101,7 +101,7 @@ def export(
 
 
 def _write_translator(
-    converter: Converter, directions: Sequence[tuple[int, int]], path: Path
+    converter: FrameConverter, directions: Sequence[tuple[int, int]], path: Path
 ) -> dict[str, Any]:
     """The graph of a direction, or the one of all, which then takes the domain_ids."""
     translator = converter.translator
@@ -201,7 +201,7 @@ def _difference(network: nn.Module, graph: Graph, inputs: dict[str, Tensor]) -> 
     return float((wanted - found).abs().max())
 
 
-def _drawn(converter: Converter, ids: dict[str, Tensor], n_frames: int) -> dict[str, Tensor]:
+def _drawn(converter: FrameConverter, ids: dict[str, Tensor], n_frames: int) -> dict[str, Tensor]:
     """Normalised frames (1, C, T), domain_ids (1,), conditions near their defaults, by name."""
     rng = torch.Generator().manual_seed(n_frames)
     condition = {
@@ -211,13 +211,13 @@ def _drawn(converter: Converter, ids: dict[str, Tensor], n_frames: int) -> dict[
     return {"frames": _noise(converter, n_frames), **ids, **condition}
 
 
-def _noise(converter: Converter, n_frames: int) -> Tensor:
+def _noise(converter: FrameConverter, n_frames: int) -> Tensor:
     """Normalised frames (1, C, T): the same for the same number of them."""
     rng = torch.Generator().manual_seed(n_frames)
-    return torch.randn(1, converter.extractor.n_channels, n_frames, generator=rng)
+    return torch.randn(1, converter.representation.n_channels, n_frames, generator=rng)
 
 
-def _spoken(converter: Converter, n_frames: int) -> dict[str, Tensor]:
+def _spoken(converter: FrameConverter, n_frames: int) -> dict[str, Tensor]:
     """The same at a domain's levels, as a vocoder gets them."""
     stats = converter.stats[converter.domains[0]]
     return {"frames": stats.denormalize(_noise(converter, n_frames))}

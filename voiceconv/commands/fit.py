@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from voiceconv.build import class_of, compose_config
+from voiceconv.build import build, class_of, compose_config
 from voiceconv.commands.train import prepare_trainer
 from voiceconv.data.extract import LeftOutError, extract
 from voiceconv.data.prepare import Summary, prepare
 from voiceconv.data.splits import SPLITS
 from voiceconv.data.statistics import write_stats
 from voiceconv.errors import InputError, RunError
+from voiceconv.features import Representation
 from voiceconv.files import locked, replace_text
 from voiceconv.objectives import Objective
 from voiceconv.progress import progress_bar
@@ -52,12 +53,12 @@ def fit(
     interrupted.
     """
     data, dump = output / "data", output / "dump"
+    config = _config(experiment, data, dump, output)
     if not (data / "train" / "wav.scp").exists():
         say("1/4 looking at the recordings")
-        _prepare(speakers, data, show)
+        _prepare(speakers, data, build(config.features, Representation), show)
     else:
         say(f"1/4 going on with the recordings listed in {data}; delete {output} to start anew")
-    config = _config(experiment, data, dump, output)
     say("2/4 extracting features")
     features = dict(config.features)
     loudness = config.data.loudness
@@ -78,8 +79,10 @@ def fit(
         raise RunError(f"stopped at step {trainer.step} and saved; the same command goes on")
 
 
-def _prepare(speakers: Path, data: Path, show: Callable[[Summary], None]) -> None:
-    summary = prepare(speakers, data)
+def _prepare(
+    speakers: Path, data: Path, representation: Representation, show: Callable[[Summary], None]
+) -> None:
+    summary = prepare(speakers, data, representation=representation)
     domains = {row.domain for row in summary.rows}
     if len(domains) < 2:
         for split in SPLITS:  # else the next call would go on with them

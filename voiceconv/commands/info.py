@@ -11,7 +11,7 @@ from voiceconv.build import build
 from voiceconv.commands.choices import composed
 from voiceconv.converter.directory import WEIGHTS, bundled_models, find_model, read_config
 from voiceconv.errors import InputError
-from voiceconv.features import FeatureExtractor, MelSpectrogram
+from voiceconv.features import MelSpectrogram, Representation
 from voiceconv.models import Translator
 from voiceconv.models.base import WaveDiscriminator, WaveGenerator
 from voiceconv.models.complexity import describe
@@ -75,13 +75,13 @@ def experiment_info(overrides: Sequence[str], config_dir: Path | None = None) ->
         with suppress(InputError):
             return _vocoder_sizes(composed(overrides, config_dir, "train_vocoder"))
         raise error
-    extractor = build(config.features, FeatureExtractor)
-    n_channels = extractor.n_channels
+    representation = build(config.features, Representation)
+    n_channels = representation.n_channels
     translator = build(config.translator, Translator, n_channels=n_channels, n_domains=2)
     objective = make_objective(config, translator, n_channels, n_domains=2)
     return {
         "networks": {
-            name: describe(network, n_channels, extractor.frames_per_second)
+            name: describe(network, n_channels, representation.frames_per_second)
             for name, network in objective.networks().items()
         }
     }

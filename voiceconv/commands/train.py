@@ -9,13 +9,14 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from voiceconv.build import build, class_of
-from voiceconv.converter import PARTS, Converter
+from voiceconv.converter import PARTS, FileConverter, converter_class
 from voiceconv.data.crops import Crops, Utterances
 from voiceconv.data.dump import read_dump
 from voiceconv.data.statistics import read_stats
 from voiceconv.errors import InputError
 from voiceconv.features import DomainStats
 from voiceconv.objectives import Objective
+from voiceconv.runs.file_validation import FileValidation
 from voiceconv.runs.hydra_main import call_hydra, run_training
 from voiceconv.runs.setup import (
     make_objective,
@@ -27,7 +28,7 @@ from voiceconv.runs.setup import (
 )
 from voiceconv.runs.validation import Validation
 from voiceconv.training.distributed import Ranks
-from voiceconv.training.trainer import Trainer
+from voiceconv.training.trainer import Trainer, Validator
 
 FIXED = (
     "features",
@@ -63,18 +64,21 @@ def prepare_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ranks()) ->
     stats = read_stats(dump / "train")
     batches = make_batches(config, dump, stats, ranks)
     torch.manual_seed(config.seed)
-    converter = Converter(model_config(config), stats)
-    objective = make_objective(
-        config, converter.translator, converter.extractor.n_channels, len(stats), ranks.rank
+    converter = converter_class(config.features)(model_config(config), stats)
+    n_channels = converter.representation.n_channels
+    objective = make_objective(config, converter.translator, n_channels, len(stats), ranks.rank)
+    validator: Validator = (
+        FileValidation(config, folder, converter)
+        if isinstance(converter, FileConverter)
+        else Validation(config, folder, converter)
     )
-    validator = Validation(config, folder, converter)
     return make_trainer(config, folder, ranks, objective, batches, validator, FIXED)
 
 
 def model_config(config: DictConfig) -> dict[str, Any]:
-    """What of a training configuration goes with the model."""
+    """What of a training configuration goes with the model; without a vocoder it is None."""
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    return {part: plain[part] for part in PARTS} | {"loudness": plain["data"]["loudness"]}
+    return {part: plain.get(part) for part in PARTS} | {"loudness": plain["data"]["loudness"]}
 
 
 def make_batches(

@@ -1,11 +1,8 @@
 """Wave to wave: the single door that the command line, recipes, validation and servers use."""
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from functools import partial
-from pathlib import Path
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,103 +11,34 @@ from torch.nn import functional as F
 from voiceconv.audio import loudness, loudness_gain, resample
 from voiceconv.build import build
 from voiceconv.converter.chunks import crossfade_into, cut_chunks
-from voiceconv.converter.directory import engine_of, find_model, read_model, write_model
-from voiceconv.converter.unseen import SAME_VOICE, distance, own_stats
+from voiceconv.converter.frames import FrameConverter
+from voiceconv.converter.unseen import own_stats
 from voiceconv.errors import InputError
-from voiceconv.features import (
-    DomainStats,
-    FeatureExtractor,
-    Features,
-    MelSpectrogram,
-    convert_aperiodicity,
-    convert_f0,
-)
-from voiceconv.models import Translator
-from voiceconv.models.exported import OnnxTranslator
+from voiceconv.features import DomainStats, FeatureExtractor, Features
 from voiceconv.vocoders import Vocoder
 
-PARTS = ("features", "translator", "vocoder")
 SILENCE = 1e-4  # -80 dB full scale: an input below it has nothing to convert
 Progress = Callable[[float], None]
 Extract = Callable[[Tensor], Features]
 
 
-class Converter:
-    """A trained translator with all that belongs to it: analysis, statistics, synthesis.
+class Converter(FrameConverter):
+    """A trained translator with all that belongs to it: analysis, statistics, synthesis."""
 
-    Args:
-        config: nodes `features`, `translator` and `vocoder` as `build` takes them; `loudness`, the
-            LUFS to which waves are brought before analysis, as in training, or None; `card`.
-        stats: by domain; the sorted names are the domain_ids.
-        translator: makes it of `n_channels` and `n_domains`; None: as `config` says.
-    """
+    kind = FeatureExtractor
+    representation: FeatureExtractor
+    vocoder: Vocoder[Any]
 
-    def __init__(
-        self,
-        config: Mapping[str, Any],
-        stats: Mapping[str, DomainStats],
-        translator: Callable[..., Translator] | None = None,
-    ) -> None:
-        self.domains = sorted(stats)
-        self.stats = dict(stats)
-        self.config = {part: config[part] for part in PARTS} | {
-            "domains": self.domains,
-            "loudness": config["loudness"],
-            "card": dict(config.get("card") or {}),
-        }
-        self.loudness: float | None = config["loudness"]
-        self.extractor = build(config["features"], FeatureExtractor)
-        if isinstance(self.extractor, MelSpectrogram):  # a default may change, a model's mel not
-            self.config["features"] = self.extractor.spec.node
-        for domain, one in self.stats.items():
-            if one.frames_mean.shape != (self.extractor.n_channels,):
-                raise InputError(
-                    f"the statistics of {domain!r} are of {len(one.frames_mean)} channels, the "
-                    f"features of {self.extractor.n_channels}; use those that belong together"
-                )
-        self.vocoder = build(config["vocoder"], Vocoder, extractor=self.extractor)
-        make = translator or partial(build, config["translator"], Translator)
-        self.translator = make(n_channels=self.extractor.n_channels, n_domains=len(self.domains))
-
-    @classmethod
-    def from_pretrained(cls, model: Path | str | None = None, engine: str | None = None) -> Self:
-        """A model directory, a run directory, a bundled model's name; None: the bundled default.
-
-        engine: `torch`, or `onnx` for what `voiceconv export` has written; None: what it is for.
-
-        Raises InputError where it is missing, incomplete, damaged, for another engine, or asks for
-        foreign classes.
-        """
-        folder = find_model(model)
-        onnx = engine_of(folder, engine) == "onnx"
-        config, stats, weights = read_model(folder)
-        if onnx:
-            return cls(config, stats, partial(OnnxTranslator, folder))
-        converter = cls(config, stats)
-        try:
-            converter.translator.load_state_dict(weights)
-        except RuntimeError as error:
-            raise InputError(
-                f"{folder}: the weights are not those of its configuration "
-                f"({str(error).splitlines()[-1].strip()[:120]}); fetch the model again"
-            ) from error
-        converter.translator.requires_grad_(False).eval()
-        return converter
-
-    def save_pretrained(self, folder: Path | str, card: Mapping[str, object]) -> None:
-        """Write config.yaml, weights, statistics, README.md, and a neural vocoder's directory."""
-        if isinstance(self.translator, OnnxTranslator):
-            raise InputError("an export has no weights to save; save the model that it was made of")
-        config = self.config | {"card": dict(card)}
-        write_model(
-            Path(folder), config, self.stats, self.translator.state_dict(), self.vocoder.folder
-        )
+    def _open(self) -> None:
+        self.loudness: float | None = self.config["loudness"]
+        if self.config["vocoder"] is None:
+            raise InputError("these features are of waves and vocoder is null; choose a vocoder")
+        self.vocoder = build(self.config["vocoder"], Vocoder, extractor=self.extractor)
 
     @property
-    def directions(self) -> list[tuple[str, str]]:
-        """The (source, target) that the translator converts."""
-        pairs = self.translator.directions(len(self.domains))
-        return [(self.domains[source], self.domains[target]) for source, target in pairs]
+    def extractor(self) -> FeatureExtractor:
+        """The representation."""
+        return self.representation
 
     @property
     def sample_rate(self) -> int:
@@ -152,38 +80,6 @@ class Converter:
 
         return through_features(self.vocoder, wave, translate, gain, progress, extract)
 
-    def check_domains(self, target: str, source: str | None = None) -> None:
-        """Raise InputError where `convert` could not take these."""
-        for role, name in (("target", target), ("source", source)):
-            if name is not None and name not in self.stats:
-                raise InputError(f"no {role} {name!r}: this model knows {', '.join(self.domains)}")
-        if source == target:
-            raise InputError(f"source and target are both {target!r}; choose another target")
-        ways = [pair for pair in self.directions if pair[1] == target and source in (None, pair[0])]
-        if not ways:
-            known = ", ".join(" to ".join(pair) for pair in self.directions)
-            raise InputError(
-                f"no conversion from {source or 'any voice'} to {target}: this model has {known}"
-            )
-
-    def translate(
-        self, features: Features, source_stats: DomainStats, source: str, target: str
-    ) -> Features:
-        """Features of `source`, normalised by `source_stats` -> features of `target`."""
-        target_stats = self.stats[target]
-        frames = self.translator(
-            source_stats.normalize(features.frames)[None],
-            self.domains.index(source),
-            self.domains.index(target),
-        )[0]
-        f0, aperiodicity = features.f0, features.aperiodicity
-        if f0 is not None:
-            if aperiodicity is not None:
-                aperiodicity = convert_aperiodicity(aperiodicity, f0, source_stats, target_stats)
-            f0 = convert_f0(f0, source_stats, target_stats)
-        frames = target_stats.denormalize(frames)
-        return replace(features, frames=frames, f0=f0, aperiodicity=aperiodicity)
-
     def _know_source(
         self, wave: Tensor, target: str, source: str | None, extract: Extract
     ) -> tuple[DomainStats, str]:
@@ -191,11 +87,7 @@ class Converter:
         if source is not None:
             return self.stats[source], source
         own = own_stats(self.extractor, wave, extract)
-        others = [source for source, one in self.directions if one == target]
-        distances = {domain: distance(own, self.stats[domain]) for domain in others}
-        nearest = min(others, key=distances.__getitem__)
-        known = distances[nearest] < SAME_VOICE
-        return (self.stats[nearest] if known else own), nearest
+        return self.nearest(own, target)
 
 
 @torch.no_grad()  # not inference_mode, whose tensors nobody may change in place afterwards

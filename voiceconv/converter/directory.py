@@ -33,7 +33,7 @@ VOCODER = "vocoder"  # a neural vocoder's own directory in it
 _KINDS: dict[str, type | UnionType] = {
     "features": dict,
     "translator": dict,
-    "vocoder": dict,
+    "vocoder": dict | None,  # of what is no audio
     "domains": list,
     "loudness": float | int | None,
     "card": dict | None,
@@ -123,7 +123,7 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, DomainStats], di
             f"{folder}: statistics of {sorted(stats)}, configuration of {config['domains']}; fetch "
             "the model again"
         )
-    if "model" in config["vocoder"]:
+    if "model" in (config["vocoder"] or {}):
         config["vocoder"]["model"] = _own_vocoder(folder, config["vocoder"]["model"])
     return config, stats, weights
 
@@ -171,7 +171,8 @@ def _card(config: Mapping[str, Any], n_parameters: int) -> str:
         "A voiceconv model: converts between these domains.",
         rows,
         card.get("scores") or {},
-        f"voiceconv convert in.wav --target {config['domains'][0]} --model DIR",
+        f"voiceconv convert {'in.wav' if config['vocoder'] else 'IN'} --target "
+        f"{config['domains'][0]} --model DIR",
     )
 
 

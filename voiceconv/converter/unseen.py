@@ -41,8 +41,5 @@ def _sounding(features: Features, wave: Tensor, extractor: FeatureExtractor) -> 
     padded = torch.nn.functional.pad(wave, (hop_length // 2, hop_length))
     power = padded[: n_frames * hop_length].view(n_frames, hop_length).square().mean(1)
     kept = power >= power.max() * 10 ** (-PAUSE / 10)
-    return Features(
-        features.frames[:, kept],
-        None if features.f0 is None else features.f0[kept],
-        None if features.aperiodicity is None else features.aperiodicity[:, kept],
-    )
+    tracks = {name: track[..., kept] for name, track in features.tracks.items()}
+    return Features(features.frames[:, kept], tracks)

@@ -1,14 +1,14 @@
 """Data directories to feature archives: `voiceconv extract DATA DUMP`.
 
-DUMP/<split> gets `feats.scp` and, where the features have them, `f0.scp` and `ap.scp`; where they
+DUMP/<split> gets `feats.scp` and one for each track that the features have, as `f0.scp`; where they
 are asked for `waves.scp`, the waves that were analysed, (N,) at the features' rate; the archives
 that these name; a copy of the data directory of what could be extracted; `features.yaml` (the
-extractor's node) and `processing.yaml` (trim, loudness). Killed at any moment, it goes on where it
-stopped when called again.
+features' node) and `processing.yaml` (trim, loudness: of waves). Killed at any moment, it goes on
+where it stopped when called again.
 """
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,13 +30,15 @@ from voiceconv.data.archive import (
 from voiceconv.data.kaldi import Utterance, is_data_dir, read_data_dir, write_data_dir
 from voiceconv.data.splits import SPLITS
 from voiceconv.errors import InputError, RunError
-from voiceconv.features.base import FeatureExtractor, Features, differences
+from voiceconv.features.base import (
+    FeatureExtractor,
+    FileRepresentation,
+    Representation,
+    differences,
+)
 from voiceconv.files import locked, replace_text
 from voiceconv.progress import Progress
 from voiceconv.workers import GiveUp, Outcome, run_tasks
-
-# The order of writing: an utterance that is in feats is in the others.
-_KINDS = ("waves", "ap", "f0", "feats")
 
 
 @dataclass
@@ -64,7 +66,7 @@ _Done = dict[Path, dict[int, set[str]]]  # dump folder -> worker -> what its arc
 def extract(
     data_dir: Path | str,
     dump_dir: Path | str,
-    extractor: Mapping[str, Any],
+    features: Mapping[str, Any],
     jobs: int | None = None,
     trim: float | None = None,
     loudness: float | None = None,
@@ -75,34 +77,45 @@ def extract(
 ) -> list[SplitResult]:
     """Extract the features of DATA, a split or a folder of splits, in `jobs` processes (all cores).
 
-    extractor: a node for `build`. trim: dB below the loudest at which silence at both ends is cut;
+    features: a node for `build`. trim: dB below the loudest at which silence at both ends is cut;
     None: not. loudness: LUFS to which each utterance is brought; None: not. waves: keep the
-    waves, too, for a vocoder to learn from. strict: stop at the first file that fails; else
-    LeftOutError names them when all others are done.
+    waves, too, for a vocoder to learn from. What is no audio has none of these. strict: stop at
+    the first file that fails; else LeftOutError names them when all others are done.
     """
-    definition = build(extractor, FeatureExtractor).definition
+    representation = build(features, Representation)
+    if not isinstance(representation, FeatureExtractor):
+        if waves:
+            kind = type(representation).__name__
+            raise InputError(f"{kind} features are of files without a wave; leave --waves out")
+        trim = loudness = None
+    kinds = _kinds(representation)
     splits = _read_splits(Path(data_dir), Path(dump_dir))
     processing = {"trim": trim, "loudness": loudness} | ({"waves": True} if waves else {})
     for folder in splits:
-        _check_folder(folder, extractor, definition, processing)
+        _check_folder(folder, features, representation.definition, processing)
     with locked(Path(dump_dir), "extracting to"):
-        done = {folder: _done_before(folder) for folder in splits}
+        done = {folder: _done_before(folder, kinds) for folder in splits}
         results = {
             folder: SplitResult(folder, len(utterances), 0) for folder, utterances in splits.items()
         }
         outcomes = run_tasks(
             _todo(splits, done, results),
             _setup,
-            lambda worker: (dict(extractor), trim, loudness, waves, _kept(done, worker)),
+            lambda worker: (dict(features), trim, loudness, waves, _kept(done, worker)),
             jobs or os.cpu_count() or 1,
             retries,
         )
         with closing(outcomes):
             _collect(outcomes, done, results, strict, progress or (lambda done, total: None))
         for folder, utterances in splits.items():
-            _finish(folder, utterances, done[folder], results[folder].failed)
+            _finish(folder, kinds, utterances, done[folder], results[folder].failed)
     _report(list(results.values()))
     return list(results.values())
+
+
+def _kinds(representation: Representation) -> tuple[str, ...]:
+    """Kinds of archive in the order of writing: an utterance that is in feats is in the others."""
+    return ("waves", *representation.tracks, "feats")
 
 
 def _todo(
@@ -165,7 +178,7 @@ def _check_folder(
                 continue
             there = yaml.safe_load(path.read_text(encoding="utf-8"))
             if name == "features.yaml":
-                there, content = build(there, FeatureExtractor).definition, definition
+                there, content = build(there, Representation).definition, definition
             if there != content:
                 raise InputError(
                     f"{path} says that other features are there "
@@ -176,7 +189,7 @@ def _check_folder(
         raise InputError(f"cannot write {folder}: {error.strerror}; choose another DUMP") from None
 
 
-def _done_before(folder: Path) -> dict[int, set[str]]:
+def _done_before(folder: Path, kinds: Sequence[str]) -> dict[int, set[str]]:
     """Return what the workers of earlier runs have left whole, by worker."""
     done: dict[int, set[str]] = {}
     for scp in folder.glob("feats.*.scp"):
@@ -184,7 +197,7 @@ def _done_before(folder: Path) -> dict[int, set[str]]:
         if worker.isdecimal():
             whole = [
                 set(intact_utterances(path))
-                for kind in _KINDS
+                for kind in kinds
                 if (path := folder / f"{kind}.{worker}.scp").exists()
             ]
             done[int(worker)] = set.intersection(*whole)
@@ -206,14 +219,14 @@ def _setup(
 ) -> Iterator[Callable[[_Task], None]]:
     """In a worker: give what analyses an utterance and writes it to this worker's archives."""
     torch.set_num_threads(1)  # the processes share the cores
-    extractor = build(node, FeatureExtractor)
+    representation = build(node, Representation)
     writers: dict[tuple[Path, str], ArchiveWriter] = {}
     with ExitStack() as stack:
 
         def handle(task: _Task) -> None:
-            tracks = _analyse(task.utterance, extractor, trim, loudness)
+            tracks = _analyse(task.utterance, representation, trim, loudness)
             if not waves:
-                del tracks["waves"]
+                tracks.pop("waves", None)
             try:
                 for kind, track in tracks.items():
                     key = (task.folder, kind)
@@ -229,9 +242,35 @@ def _setup(
 
 
 def _analyse(
-    utterance: Utterance, extractor: FeatureExtractor, trim: float | None, loudness: float | None
+    utterance: Utterance, representation: Representation, trim: float | None, loudness: float | None
 ) -> dict[str, Tensor]:
     """Kind of archive -> (T, channels) or (T,), in the order of writing."""
+    if isinstance(representation, FileRepresentation):
+        features = representation.read(utterance.path, utterance.start or 0.0, utterance.end)
+        tracks: dict[str, Tensor] = {}
+    else:
+        assert isinstance(representation, FeatureExtractor)
+        wave = _read_wave(utterance, representation, trim, loudness)
+        features, tracks = representation.extract(wave), {"waves": wave}
+    if features.tracks.keys() != set(representation.tracks):
+        raise ValueError(
+            f"tracks are {sorted(features.tracks)}, {type(representation).__name__} names "
+            f"{sorted(representation.tracks)}; name all that it gives"
+        )
+    tracks |= {name: features.tracks[name] for name in representation.tracks}
+    tracks["feats"] = features.frames
+    # (C, T) -> (T, C), Kaldi's order; (T,) stays
+    written = {kind: track.movedim(0, -1) for kind, track in tracks.items()}
+    for kind, track in written.items():
+        if not bool(torch.isfinite(track).all()):
+            raise RunError(f"{utterance.path} gives {kind} that are not finite; look into it")
+    return written
+
+
+def _read_wave(
+    utterance: Utterance, extractor: FeatureExtractor, trim: float | None, loudness: float | None
+) -> Tensor:
+    """(N,) at the extractor's rate, trimmed, at that loudness."""
     wave = audio.read(
         utterance.path, extractor.sample_rate, utterance.start or 0.0, utterance.end
     ).samples
@@ -239,27 +278,19 @@ def _analyse(
         wave = audio.trim(wave, extractor.sample_rate, trim)
     if loudness is not None:
         wave = wave * audio.loudness_gain(wave, extractor.sample_rate, loudness)
-    features: Features = extractor.extract(wave)
-    tracks = {
-        "waves": wave,
-        "ap": features.aperiodicity,
-        "f0": features.f0,
-        "feats": features.frames,
-    }
-    # (C, T) -> (T, C), Kaldi's order; (T,) stays
-    written = {kind: t.movedim(0, -1) for kind, t in tracks.items() if t is not None}
-    for kind, track in written.items():
-        if not bool(torch.isfinite(track).all()):
-            raise RunError(f"{utterance.path} gives {kind} that are not finite; listen to it")
-    return written
+    return wave
 
 
 def _finish(
-    folder: Path, utterances: list[Utterance], done: dict[int, set[str]], failed: dict[str, str]
+    folder: Path,
+    kinds: Sequence[str],
+    utterances: list[Utterance],
+    done: dict[int, set[str]],
+    failed: dict[str, str],
 ) -> None:
     """Write the scps of the whole split, its data directory, and what failed."""
     wanted = {u.id: u for u in utterances}
-    for kind in _KINDS:
+    for kind in kinds:
         locations: dict[str, Location] = {}
         for worker, ids in done.items():
             path = folder / f"{kind}.{worker}.scp"

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from voiceconv.data.content import content_files
 from voiceconv.data.kaldi import Utterance, is_data_dir, read_data_dir, read_table
-from voiceconv.data.prepare import sound_files
 from voiceconv.errors import InputError
 
 T = TypeVar("T")
@@ -36,7 +36,7 @@ def recordings(location: Location, domain: str | None, option: str | None) -> li
         raise InputError(f"there is no folder {folder}; check the path")
     if is_data_dir(folder):
         return _of_domain(folder, domain, option)
-    files = list(sound_files(folder))
+    files = list(content_files(folder))
     if not files:
         raise InputError(f"no sound file in {folder}; give a folder that holds some")
     return [Utterance(file.stem, domain or "", file) for file in files]

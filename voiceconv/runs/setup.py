@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from voiceconv.build import build, build_factory
 from voiceconv.data.dump import read_yaml
 from voiceconv.errors import InputError
-from voiceconv.features import FeatureExtractor, differences
+from voiceconv.features import Representation, differences
 from voiceconv.files import replace_text
 from voiceconv.models import Discriminator, Translator
 from voiceconv.objectives import PLAYERS, Objective
@@ -97,7 +97,7 @@ def require_same_frames(features: Mapping[str, Any] | DictConfig, dump: Path) ->
     there = read_yaml(dump / "features.yaml")
     if features == there:
         return
-    wanted, found = (build(node, FeatureExtractor).definition for node in (features, there))
+    wanted, found = (build(node, Representation).definition for node in (features, there))
     if differing := differences(wanted, found):
         raise InputError(
             f"{dump} was extracted with other features than this experiment's: "

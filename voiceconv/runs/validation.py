@@ -16,6 +16,7 @@ from voiceconv.converter import SILENCE, Converter
 from voiceconv.data.kaldi import Utterance, read_data_dir
 from voiceconv.errors import InputError
 from voiceconv.features import MelSpectrogram
+from voiceconv.features.base import as_picture
 from voiceconv.models import Translator
 from voiceconv.runs.history import History
 from voiceconv.runs.scores import (
@@ -29,7 +30,18 @@ from voiceconv.runs.scores import (
 from voiceconv.training.tracker import Tracker
 
 ROW_HEIGHT = 4  # pixels: 80 rows alone would make a strip of an image
+NO_SCORE = "no validation score ({}): the newest model ships, and patience does not end the run"
 log = logging.getLogger(__name__)
+
+
+def model_card(config: DictConfig, step: int) -> dict[str, object]:
+    """What a run's configuration says of the model."""
+    return {
+        "experiment": config.name,
+        "steps": step,
+        "data": config.card.data,
+        "licence": config.card.licence,
+    }
 
 
 class Validation:
@@ -56,7 +68,7 @@ class Validation:
         began = time.monotonic()
         self._take(network)
         if self.config.trainer.ship == "best":
-            self.converter.save_pretrained(self.folder / "last", self._card(step))
+            self.converter.save_pretrained(self.folder / "last", model_card(self.config, step))
         converted = self._convert(step, tracker)
         if self.score is None:
             self._warn_once(step, tracker)
@@ -72,16 +84,12 @@ class Validation:
     def ship(self, step: int, network: nn.Module) -> None:
         """Write `<folder>/model`."""
         self._take(network)
-        self.converter.save_pretrained(self.folder / "model", self._card(step))
+        self.converter.save_pretrained(self.folder / "model", model_card(self.config, step))
 
     def _warn_once(self, step: int, tracker: Tracker) -> None:
         settings = self.config.trainer
         if self._why_none and (settings.ship == "best" or settings.patience is not None):
-            tracker.warn(
-                step,
-                f"no validation score ({self._why_none}): the newest model ships, and patience "
-                "does not end the run",
-            )
+            tracker.warn(step, NO_SCORE.format(self._why_none))
         self._why_none = None
 
     def _take(self, network: nn.Module) -> None:
@@ -129,18 +137,7 @@ class Validation:
     def _picture(self, wave: Tensor) -> Tensor:
         """(N,) -> log-mel spectrogram as an image (H, T) in 0..1, low channels below."""
         frames = self.spectrogram.extract(wave).frames
-        low, high = frames.min(), frames.max()
-        picture = ((frames - low) / (high - low).clamp_min(1e-6)).flip(0)
-        return picture.repeat_interleave(ROW_HEIGHT, 0)
-
-    def _card(self, step: int) -> dict[str, object]:
-        card = self.config.card
-        return {
-            "experiment": self.config.name,
-            "steps": step,
-            "data": card.data,
-            "licence": card.licence,
-        }
+        return as_picture(frames).repeat_interleave(ROW_HEIGHT, 0)
 
     def _read_waves(self, waves: str | None, n_utterances: int) -> dict[str, list[Tensor]]:
         """The first readable utterances of each domain in the val split, in the order of ids."""

@@ -7,7 +7,8 @@ from typing import ClassVar, Generic, TypeVar
 from torch import Tensor
 
 from voiceconv.errors import InputError
-from voiceconv.features.base import FeatureExtractor, Features, differences
+from voiceconv.features.base import FeatureExtractor, differences
+from voiceconv.features.frames import Features
 
 E = TypeVar("E", bound=FeatureExtractor)
 

@@ -4,7 +4,7 @@ import torch
 import torchaudio
 from torch import Tensor
 
-from voiceconv.features.base import Features
+from voiceconv.features.frames import Features
 from voiceconv.features.mel import WINDOWS, MelSpectrogram
 from voiceconv.vocoders.base import Vocoder
 

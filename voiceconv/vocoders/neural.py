@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from voiceconv.build import build
 from voiceconv.errors import InputError
-from voiceconv.features.base import Features
+from voiceconv.features.frames import Features
 from voiceconv.features.mel import MelSpectrogram
 from voiceconv.models.base import WaveGenerator
 from voiceconv.models.exported import OnnxGenerator

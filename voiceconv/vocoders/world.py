@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from voiceconv.errors import InputError
-from voiceconv.features.base import Features
+from voiceconv.features.frames import Features
 from voiceconv.features.world import World, pyworld
 from voiceconv.vocoders.base import Vocoder
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from voiceconv import audio
+from voiceconv.data.content import content_files
 from voiceconv.data.kaldi import Utterance, is_data_dir, read_data_dir
-from voiceconv.data.prepare import sound_files
 from voiceconv.errors import InputError
 from voiceconv.evaluation.inputs import ends
 from voiceconv.listen.manifest import REFERENCE
@@ -152,7 +152,7 @@ def _recordings(folder: Path) -> list[Utterance]:
         raise InputError(f"there is no folder {folder}; check the path")
     if is_data_dir(folder):
         return read_data_dir(folder)
-    files = list(sound_files(folder))
+    files = list(content_files(folder))
     if not files:
         raise InputError(f"no sound file in {folder}; give a folder that holds some")
     places = [file.parent.relative_to(folder).as_posix() for file in files]
