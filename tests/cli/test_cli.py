@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -284,9 +285,10 @@ def test_help_lists_the_commands_and_none_is_an_error(voiceconv):
     assert voiceconv("convert", "in.wav").code == 2  # no --target
 
 
-def test_help_starts_neither_torch_nor_hydra():
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_and_version_start_neither_torch_nor_hydra(option):
     code = (
-        "import sys; sys.argv = ['voiceconv', '--help']\n"
+        f"import sys; sys.argv = ['voiceconv', '{option}']\n"
         "from voiceconv.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
@@ -294,6 +296,11 @@ def test_help_starts_neither_torch_nor_hydra():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_version_is_the_packages(voiceconv):
+    assert voiceconv("--version") == (0, f"voiceconv {version('voiceconv')}\n", "")
+    assert voiceconv("--version", "transform").code == 0  # as --help does, it wins
 
 
 def test_the_command_itself_from_a_pipe_to_a_pipe(model, work):
