@@ -55,7 +55,7 @@ def make_trainer(
 def require_counts(config: DictConfig) -> None:
     """Raise InputError for a number of steps, frames or the like that can't be one."""
     lowest = dict.fromkeys(("data.n_frames", "data.batch_size", "trainer.n_steps"), 1)
-    lowest |= {f"trainer.{what}_every": 1 for what in ("log", "checkpoint", "validate")}
+    lowest |= {f"trainer.{what}_every": 0 for what in ("log", "checkpoint", "validate")}
     lowest |= {"validation.n_scored": 1, "validation.n_utterances": 0, "seed": 0}
     if config.trainer.patience is not None:
         lowest["trainer.patience"] = 1
@@ -63,6 +63,12 @@ def require_counts(config: DictConfig) -> None:
         value = OmegaConf.select(config, key)
         if not isinstance(value, int) or value < least:
             raise InputError(f"{key} is {value!r}; it takes a whole number, {least} or more")
+    if config.trainer.patience is not None and not config.trainer.validate_every:
+        raise InputError(
+            f"trainer.patience is {config.trainer.patience} validations, and "
+            "trainer.validate_every=0 makes none; give trainer.patience=null or another "
+            "trainer.validate_every"
+        )
 
 
 def warn_of_short(n_left_out: int, of: str, what: str) -> None:
