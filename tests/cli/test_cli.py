@@ -226,6 +226,17 @@ def test_resynth(voiceconv, work, model):
     )
 
 
+def test_a_device_that_is_not_there(convert, voiceconv, work, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    put("in.wav")
+    sentence = "voiceconv: error: --device cuda: no CUDA device is there; use --device cpu\n"
+    assert convert("in.wav", "--device", "cuda") == (2, "", sentence)
+    assert voiceconv("resynth", "in.wav", "--device", "cuda") == (2, "", sentence)
+    assert convert("in.wav", "--device", "cpu", "-o", "named.wav").code == 0
+    assert convert("in.wav", "-o", "auto.wav").code == 0
+    assert Path("named.wav").read_bytes() == Path("auto.wav").read_bytes()
+
+
 def test_models_and_info_of_a_model(voiceconv, model, monkeypatch):
     for module in ("voiceconv.converter.directory", "voiceconv.vocoders.directory"):
         monkeypatch.setattr(f"{module}.BUNDLED", model.parent)

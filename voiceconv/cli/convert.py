@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from voiceconv.cli.options import AsJson, ConfigDir, Inputs, Model, Output, Rate, Skip
+from voiceconv.cli.options import AsJson, ConfigDir, Device, Inputs, Model, Output, Rate, Skip
 from voiceconv.cli.terminal import as_lines
 from voiceconv.errors import InputError
 
@@ -37,11 +37,12 @@ def convert(
     output: Output = None,
     sample_rate: Rate = None,
     skip_existing: Skip = False,
+    device: Device = "auto",
 ) -> None:
     """Convert recordings to the target's voice."""
     from voiceconv.commands.convert import convert
 
-    convert(inputs, target, source, model, dump, engine, output, sample_rate, skip_existing)
+    convert(inputs, target, source, model, dump, engine, output, sample_rate, skip_existing, device)
 
 
 def resynth(
@@ -64,21 +65,12 @@ def resynth(
     output: Output = None,
     sample_rate: Rate = None,
     skip_existing: Skip = False,
+    device: Device = "auto",
 ) -> None:
     """Analyse and synthesise, without conversion: what features and vocoder alone do to a sound."""
-    from voiceconv.commands import batch
-    from voiceconv.commands.choices import open_vocoder
-    from voiceconv.converter import through_features
+    from voiceconv.commands.resynth import resynth
 
-    jobs = batch.plan(inputs, output, "resynth", domain)
-    copier = open_vocoder(features, vocoder, model)
-    batch.run(
-        jobs,
-        lambda wave, _, report: through_features(copier, wave, progress=report),
-        copier.extractor.sample_rate,
-        sample_rate,
-        skip_existing,
-    )
+    resynth(inputs, features, vocoder, model, domain, output, sample_rate, skip_existing, device)
 
 
 def export(

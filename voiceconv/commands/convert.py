@@ -6,7 +6,9 @@ from pathlib import Path
 from voiceconv.commands import batch
 from voiceconv.converter import Converter
 from voiceconv.converter.directory import digest, find_model
+from voiceconv.device import pick_device
 from voiceconv.errors import InputError
+from voiceconv.models.exported import OnnxTranslator
 from voiceconv.provenance import write_conversion
 
 BASELINE = "baseline:"
@@ -22,15 +24,27 @@ def convert(
     output: str | None = None,
     sample_rate: int | None = None,
     skip_existing: bool = False,
+    device: str = "auto",
 ) -> None:
     """Convert recordings; conversion.json in an output folder says what made them.
 
     Arguments as the command line has them. Raises InputError, and RunError where some of several
     inputs failed.
     """
+    place = pick_device(device, "--device ")
     without = target if source is None else None  # a data directory may hold the target, too
     jobs = batch.plan(inputs, output, target, source, without)
     converter = open_converter(model, dump, engine)
+    if (
+        device != "auto"
+        and place.type != "cpu"
+        and isinstance(converter.translator, OnnxTranslator)
+    ):
+        raise InputError(
+            f"--device {device} is for torch, and {model} is an export, which runs on the CPU; "
+            "leave --device out"
+        )
+    converter.to(place)
     converter.check_domains(target, source)
 
     def known(domain: str | None) -> str | None:

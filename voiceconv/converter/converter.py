@@ -16,6 +16,7 @@ from voiceconv.build import build
 from voiceconv.converter.chunks import crossfade_into, cut_chunks
 from voiceconv.converter.directory import engine_of, find_model, read_model, write_model
 from voiceconv.converter.unseen import SAME_VOICE, distance, own_stats
+from voiceconv.device import device_of
 from voiceconv.errors import InputError
 from voiceconv.features import (
     DomainStats,
@@ -106,6 +107,12 @@ class Converter:
             Path(folder), config, self.stats, self.translator.state_dict(), self.vocoder.folder
         )
 
+    def to(self, device: torch.device | str) -> Self:
+        """Move the networks; waves stay on the CPU, before and after. An export's run there."""
+        self.translator.to(device)
+        self.vocoder.to(device)
+        return self
+
     @property
     def sample_rate(self) -> int:
         """Of the waves that convert takes and gives."""
@@ -160,10 +167,10 @@ class Converter:
         """Features of `source`, normalised by `source_stats` -> features of `target`."""
         target_stats = self.stats[target]
         frames = self.translator(
-            source_stats.normalize(features.frames)[None],
+            source_stats.normalize(features.frames)[None].to(device_of(self.translator)),
             self.domains.index(source),
             self.domains.index(target),
-        )[0]
+        )[0].cpu()
         f0, aperiodicity = features.f0, features.aperiodicity
         if f0 is not None:
             if aperiodicity is not None:

@@ -4,12 +4,12 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from omegaconf import DictConfig, OmegaConf
 from torch.optim import Optimizer
 
 from voiceconv.build import build, build_factory
 from voiceconv.data.dump import read_yaml
+from voiceconv.device import pick_device
 from voiceconv.errors import InputError
 from voiceconv.features import FeatureExtractor, differences
 from voiceconv.files import replace_text
@@ -18,6 +18,7 @@ from voiceconv.provenance import write_provenance
 from voiceconv.training.distributed import Ranks
 from voiceconv.training.trainer import Batches, LinearDecay, Trainer, Validator
 
+DEVICE = "trainer.device="  # what a device is given with
 log = logging.getLogger(__name__)
 
 
@@ -41,7 +42,7 @@ def make_trainer(
         {player: build_factory(config.optimizer[player], Optimizer) for player in PLAYERS},
         LinearDecay(settings.pop("n_steps"), settings.pop("decay_start")),
         folder,
-        device=pick_device(settings.pop("device")),
+        device=pick_device(settings.pop("device"), DEVICE),
         ranks=ranks,
         validator=validator,
         seed=config.seed,
@@ -98,18 +99,6 @@ def require_same_loudness(loudness: float | None, dump: Path) -> None:
             f"{dump} was extracted at {found} LUFS, data.loudness is {loudness}: give "
             f"data.loudness={'null' if found is None else found}, or extract again"
         )
-
-
-def pick_device(name: str) -> torch.device:
-    """`auto` is CUDA where there is one. Raises InputError for a device that is not there."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError(f"trainer.device={name}: no CUDA device is there; use trainer.device=cpu")
-    try:
-        return torch.device(name)
-    except RuntimeError as error:
-        raise InputError(f"trainer.device={name} is no device; use auto, cpu or cuda") from error
 
 
 def _fixed(config: DictConfig, key: str) -> object:
