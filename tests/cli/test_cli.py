@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from tiny_model import RATE, Cli, make_cli, make_converter, record, speech
+from tiny_model import MEL_CONFIG, RATE, Cli, make_cli, make_converter, record, speech
 
 from voiceconv.converter import Converter
 from voiceconv.converter.directory import digest
@@ -224,6 +224,54 @@ def test_resynth(voiceconv, work, model):
         "voiceconv: error: no features 'lpc'; choose from mel, world, experiment=NAME, or name a "
         "vocoder that was trained on them\n",
     )
+
+
+def test_verbose_says_whose_statistics_and_how_f0_moves(convert, work):
+    put("in/a.wav", 1.0)
+    said = convert("in", "-o", "out", "-v", "--source", "low")
+    assert said == (
+        0,
+        "",
+        "voiceconv: in/a.wav -> out/a.wav:\n"
+        "voiceconv: source low, as named; F0 moved by +12.0 semitones\n",
+    )
+    record(work / "other.wav", speech("low", 1.0) + 0.1 * speech("high", 1.0))
+    said = convert("in/a.wav", "other.wav", "-o", "out", "--verbose", "--semitones", "-1.5")
+    lines = said.err.splitlines()
+    assert [line for line in lines if "->" in line] == [
+        "voiceconv: in/a.wav -> out/a.wav:",
+        "voiceconv: other.wav -> out/other.wav:",
+    ]
+    assert lines[1] == (
+        "voiceconv: source low, recognised; F0 moved by +12.0 semitones and -1.5 on top"
+    )
+    assert lines[3].startswith(
+        "voiceconv: source unseen: its own statistics, the network of low; F0 moved by +"
+    )
+    assert convert("in/a.wav", "-o", "quiet.wav").err == ""
+
+
+def test_semitones_move_the_pitch(convert, voiceconv, work, model, tmp_path):
+    put("in.wav", 1.0)
+    extract = Converter.from_pretrained(model).extractor.extract
+    pitch = {}
+    for semitones in ("0", "4", "-4"):
+        assert convert("in.wav", "-o", "out.wav", "--semitones", semitones).code == 0
+        f0 = extract(torch.from_numpy(soundfile.read("out.wav", dtype="float32")[0])).f0
+        pitch[semitones] = float(f0[f0 > 0].median())
+    assert pitch["4"] / pitch["0"] == pytest.approx(2 ** (4 / 12), rel=0.02)
+    assert pitch["-4"] / pitch["0"] == pytest.approx(2 ** (-4 / 12), rel=0.02)
+    make_converter(MEL_CONFIG).save_pretrained(tmp_path / "mel", {})
+    for model_, semitones, sentence in (
+        (tmp_path / "mel", "1", "semitones 1: MelSpectrogram features have no F0 to move; leave it "
+         "out, or take a model of WORLD features"),
+        (model, "25", "semitones 25: F0 is moved by -24 to 24 of them; choose a number between"),
+        (model, "nan", "semitones nan: F0 is moved by -24 to 24 of them; choose a number between"),
+    ):  # fmt: skip
+        said = voiceconv("convert", "in.wav", "--target", "high", "--model", model_,
+                         "--semitones", semitones, "-o", "no.wav")  # fmt: skip
+        assert said == (2, "", f"voiceconv: error: {sentence}\n")
+    assert not Path("no.wav").exists()
 
 
 def test_a_device_that_is_not_there(convert, voiceconv, work, monkeypatch):

@@ -13,7 +13,7 @@ from voiceconv.cli import listen, vocoder
 from voiceconv.cli.convert import convert, export, info, models, resynth
 from voiceconv.cli.corpus import check, extract, prepare, stats
 from voiceconv.cli.scores import compare, evaluate, report
-from voiceconv.cli.terminal import printable
+from voiceconv.cli.terminal import LOG_FORMAT, printable
 from voiceconv.cli.train import fit, train
 from voiceconv.errors import InputError, RunError
 
@@ -59,7 +59,7 @@ app.add_typer(listen.app, name="listen")
 
 def main() -> None:
     """Run; an InputError becomes one sentence and exit code 2, a RunError one and exit code 1."""
-    logging.basicConfig(format="voiceconv: %(message)s", stream=sys.stderr)
+    logging.basicConfig(format=LOG_FORMAT, stream=sys.stderr)
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
         app(prog_name="voiceconv")

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from voiceconv.cli.options import AsJson, ConfigDir, Device, Inputs, Model, Output, Rate, Skip
-from voiceconv.cli.terminal import as_lines
+from voiceconv.cli.terminal import as_lines, logging_to_stderr
 from voiceconv.errors import InputError
 
 
@@ -38,11 +38,31 @@ def convert(
     sample_rate: Rate = None,
     skip_existing: Skip = False,
     device: Device = "auto",
+    semitones: Annotated[
+        float, typer.Option(help="Moves F0 on top of the move to the target's; may be negative.")
+    ] = 0.0,
+    verbose: Annotated[
+        bool,
+        typer.Option("-v", "--verbose", help="Say of each file whose statistics, how F0 moves."),
+    ] = False,
 ) -> None:
     """Convert recordings to the target's voice."""
     from voiceconv.commands.convert import convert
 
-    convert(inputs, target, source, model, dump, engine, output, sample_rate, skip_existing, device)
+    with logging_to_stderr(verbose):
+        convert(
+            inputs,
+            target,
+            source,
+            model,
+            dump,
+            engine,
+            output,
+            sample_rate,
+            skip_existing,
+            device,
+            semitones,
+        )
 
 
 def resynth(
@@ -70,7 +90,10 @@ def resynth(
     """Analyse and synthesise, without conversion: what features and vocoder alone do to a sound."""
     from voiceconv.commands.resynth import resynth
 
-    resynth(inputs, features, vocoder, model, domain, output, sample_rate, skip_existing, device)
+    with logging_to_stderr():
+        resynth(
+            inputs, features, vocoder, model, domain, output, sample_rate, skip_existing, device
+        )
 
 
 def export(

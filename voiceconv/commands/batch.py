@@ -1,6 +1,7 @@
 """Many recordings through one change of waves: which files, where to, what went wrong."""
 
 import glob
+import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -15,8 +16,10 @@ from voiceconv import audio
 from voiceconv.audio import EXTENSIONS, HIGHEST_RATE, LOWEST_RATE
 from voiceconv.data.kaldi import is_data_dir, read_data_dir
 from voiceconv.errors import InputError, RunError
+from voiceconv.files import printable
 
 STREAM = "-"
+log = logging.getLogger(__name__)
 Report = Callable[[float], None]
 Change = Callable[[Tensor, str | None, Report], Tensor]  # wave, its domain if known, progress
 
@@ -106,6 +109,7 @@ def run(
 
 
 def _do(job: Job, change: Change, model_rate: int, output_rate: int | None, report: Report) -> None:
+    log.info("%s -> %s:", printable(job.path), printable(job.output))
     wave = audio.read(job.path, model_rate, job.start, job.end).samples
     changed = change(wave, job.domain, report)
     if output_rate is not None:

@@ -25,6 +25,7 @@ def convert(
     sample_rate: int | None = None,
     skip_existing: bool = False,
     device: str = "auto",
+    semitones: float = 0.0,
 ) -> None:
     """Convert recordings; conversion.json in an output folder says what made them.
 
@@ -46,6 +47,7 @@ def convert(
         )
     converter.to(place)
     converter.check_domains(target, source)
+    converter.check_semitones(semitones)
 
     def known(domain: str | None) -> str | None:
         """A data directory's domain, where the model knows it."""
@@ -55,7 +57,7 @@ def convert(
         batch.run(
             jobs,
             lambda wave, domain, report: converter.convert(
-                wave, target, source or known(domain), progress=report
+                wave, target, source or known(domain), progress=report, semitones=semitones
             ),
             converter.sample_rate,
             sample_rate,

@@ -1,5 +1,6 @@
 """Wave to wave: the single door that the command line, recipes, validation and servers use."""
 
+import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -14,6 +15,7 @@ from torch.nn import functional as F
 from voiceconv.audio import loudness, loudness_gain, resample
 from voiceconv.build import build
 from voiceconv.converter.chunks import crossfade_into, cut_chunks
+from voiceconv.converter.conversion import LARGEST, Conversion, Known, f0_move, transposed
 from voiceconv.converter.directory import engine_of, find_model, read_model, write_model
 from voiceconv.converter.unseen import SAME_VOICE, distance, own_stats
 from voiceconv.device import device_of
@@ -34,6 +36,7 @@ PARTS = ("features", "translator", "vocoder")
 SILENCE = 1e-4  # -80 dB full scale: an input below it has nothing to convert
 Progress = Callable[[float], None]
 Extract = Callable[[Tensor], Features]
+log = logging.getLogger(__name__)
 
 
 class Converter:
@@ -125,6 +128,7 @@ class Converter:
         source: str | None = None,
         sample_rate: int | None = None,
         progress: Progress | None = None,
+        semitones: float = 0.0,
     ) -> Tensor:
         """Wave (N,) -> wave (N,) of the target domain at the model's rate, as loud as the input.
 
@@ -132,7 +136,9 @@ class Converter:
             wave: mono, at the model's rate, or at `sample_rate` and then resampled first.
             source: its domain; without one it is recognised, or taken with its own statistics.
             progress: called with the share that is done.
+            semitones: moves F0 on top of the move to the target's.
 
+        What was done is logged as a Conversion, at level INFO.
         Long waves go chunk by chunk: memory beyond the two waves does not grow with N. A wave
         without a sample stays one.
         Raises InputError for a domain that the model does not know.
@@ -140,16 +146,22 @@ class Converter:
         if sample_rate is not None:
             wave = resample(wave, sample_rate, self.sample_rate)
         self.check_domains(target, source)
+        self.check_semitones(semitones)
         gain = 1.0
         if self.loudness is not None:
             gain = loudness_gain(wave, self.sample_rate, self.loudness)
         extract = _remembering(self.extractor.extract)
+        named = source is not None
         source_stats, source = self._know_source(
             wave, target, source, lambda part: extract(part * gain)
         )
+        unnamed: Known = "recognised" if source_stats is self.stats[source] else "unseen"
+        move = f0_move(source_stats, self.stats[target])
+        log.info(Conversion(source, "named" if named else unnamed, move, semitones))
 
         def translate(features: Features) -> Features:
-            return self.translate(features, source_stats, source, target)
+            translated = self.translate(features, source_stats, source, target)
+            return transposed(translated, semitones)
 
         return through_features(self.vocoder, wave, translate, gain, progress, extract)
 
@@ -160,6 +172,19 @@ class Converter:
                 raise InputError(f"no {role} {name!r}: this model knows {', '.join(self.domains)}")
         if source == target:
             raise InputError(f"source and target are both {target!r}; choose another target")
+
+    def check_semitones(self, semitones: float) -> None:
+        """Raise InputError where `convert` could not move F0 by so much."""
+        if not -LARGEST <= semitones <= LARGEST:
+            raise InputError(
+                f"semitones {semitones:g}: F0 is moved by {-LARGEST:g} to {LARGEST:g} of them; "
+                "choose a number between"
+            )
+        if semitones and all(one.log_f0.isnan().any() for one in self.stats.values()):
+            raise InputError(
+                f"semitones {semitones:g}: {type(self.extractor).__name__} features have no F0 to "
+                "move; leave it out, or take a model of WORLD features"
+            )
 
     def translate(
         self, features: Features, source_stats: DomainStats, source: str, target: str
