@@ -9,7 +9,17 @@ from typing import Annotated
 
 import typer
 
-from voiceconv.cli.options import AsJson, ConfigDir, Device, Inputs, Model, Output, Rate, Skip
+from voiceconv.cli.options import (
+    AsJson,
+    ConfigDir,
+    Device,
+    Inputs,
+    Model,
+    Output,
+    Rate,
+    Skip,
+    Workers,
+)
 from voiceconv.cli.terminal import as_lines, logging_to_stderr
 from voiceconv.errors import InputError
 
@@ -38,6 +48,7 @@ def convert(
     sample_rate: Rate = None,
     skip_existing: Skip = False,
     device: Device = "auto",
+    jobs: Workers = 1,
     semitones: Annotated[
         float, typer.Option(help="Moves F0 on top of the move to the target's; may be negative.")
     ] = 0.0,
@@ -62,6 +73,7 @@ def convert(
             skip_existing,
             device,
             semitones,
+            jobs,
         )
 
 
@@ -86,6 +98,7 @@ def resynth(
     sample_rate: Rate = None,
     skip_existing: Skip = False,
     device: Device = "auto",
+    jobs: Workers = 1,
 ) -> None:
     """Analyse and synthesise, without conversion: what features and vocoder alone do to a sound."""
     from voiceconv.commands.resynth import resynth

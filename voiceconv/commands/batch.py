@@ -2,14 +2,19 @@
 
 import glob
 import logging
+import pickle
+import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+import traceback
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import NamedTuple
 
+import torch
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from voiceconv import audio
@@ -17,11 +22,22 @@ from voiceconv.audio import EXTENSIONS, HIGHEST_RATE, LOWEST_RATE
 from voiceconv.data.kaldi import is_data_dir, read_data_dir
 from voiceconv.errors import InputError, RunError
 from voiceconv.files import printable
+from voiceconv.workers import describe, run_tasks
 
 STREAM = "-"
 log = logging.getLogger(__name__)
 Report = Callable[[float], None]
 Change = Callable[[Tensor, str | None, Report], Tensor]  # wave, its domain if known, progress
+_Logged = list[tuple[str, int, str]]  # logger, level, message
+_End = tuple[_Logged, Exception | None]  # what a worker says of a job
+Show = Callable[["Job", float], None]  # what is worked on, how many are done
+
+
+class Opened(NamedTuple):
+    """What changes waves, and the rate at which it takes and gives them."""
+
+    change: Change
+    sample_rate: int
 
 
 class Job(NamedTuple):
@@ -71,56 +87,157 @@ def plan(
 
 def run(
     jobs: Sequence[Job],
-    change: Change,
-    model_rate: int,
+    opened: Opened,
+    reopen: Callable[[], Opened],
     output_rate: int | None = None,
     skip_existing: bool = False,
+    n_workers: int = 1,
 ) -> None:
-    """Do the jobs one by one with a progress bar on stderr.
+    """Do the jobs with a progress bar on stderr: one by one, or in processes that each reopen.
 
     A single bad input raises its InputError; of several, all others are done first, and RunError
-    then names the bad ones.
+    then names the bad ones, in the order of the inputs.
     """
     if output_rate is not None and not LOWEST_RATE <= output_rate <= HIGHEST_RATE:
         raise InputError(
             f"no output at {output_rate} Hz; choose a rate from {LOWEST_RATE} to {HIGHEST_RATE} Hz"
         )
-    failed: list[str] = []
+    todo = [job for job in jobs if not (skip_existing and _exists(job.output))]
+    failed: list[InputError] = []
     with _bar() as progress:
-        bar = progress.add_task("", total=len(jobs))
-        for number, job in enumerate(jobs):
-            progress.update(bar, completed=number, description=_name(job))
-            if skip_existing and job.output != STREAM and Path(job.output).exists():
-                continue
-            try:
-                report = partial(_report, progress, bar, number)
-                _do(job, change, model_rate, output_rate, report)
-            except InputError as error:
-                if len(jobs) == 1:
-                    raise
-                failed.append(str(error))
-                # soft_wrap: one line for each, however narrow the terminal
-                progress.console.print(
-                    f"voiceconv: {error}", markup=False, highlight=False, soft_wrap=True
-                )
-        progress.update(bar, completed=len(jobs))
+        bar = progress.add_task("", total=len(todo))
+
+        def show(job: Job, n_done: float) -> None:
+            progress.update(bar, completed=n_done, description=_name(job))
+
+        streams = any(STREAM in (job.path, job.output) for job in todo)  # this process has them
+        if n_workers > 1 and len(todo) > 1 and not streams:
+            done = _in_processes(todo, reopen, output_rate, n_workers, show)
+        else:
+            done = _one_by_one(todo, opened, output_rate, show)
+        with closing(done):
+            for error in done:
+                if error is not None and len(jobs) == 1:
+                    raise error
+                if error is not None:
+                    failed.append(error)
+                    # soft_wrap: one line for each, however narrow the terminal
+                    progress.console.print(
+                        f"voiceconv: {error}", markup=False, highlight=False, soft_wrap=True
+                    )
     if failed:
         raise RunError(f"{len(failed)} of {len(jobs)} inputs were not converted; see above")
 
 
-def _do(job: Job, change: Change, model_rate: int, output_rate: int | None, report: Report) -> None:
+def _one_by_one(
+    jobs: Sequence[Job], opened: Opened, output_rate: int | None, show: Show
+) -> Generator[InputError | None, None, None]:
+    """Yield what was wrong with each input."""
+    for number, job in enumerate(jobs):
+        show(job, number)
+        error = None
+        try:
+            _do(job, opened, output_rate, lambda share: show(job, number + share))  # noqa: B023
+        except InputError as raised:
+            error = raised
+        yield error
+
+
+def _in_processes(
+    jobs: Sequence[Job],
+    reopen: Callable[[], Opened],
+    output_rate: int | None,
+    n_workers: int,
+    show: Show,
+) -> Generator[InputError | None, None, None]:
+    """The same, with what the workers log; raises what else a worker raised as soon as it has."""
+    arguments = (reopen, output_rate, logging.getLogger("voiceconv").level)
+    outcomes = run_tasks(enumerate(jobs), _setup, lambda _: arguments, n_workers, retries=1)
+    ends: dict[int, tuple[_Logged, InputError | None]] = {}
+    n_yielded = 0
+    with closing(outcomes):
+        for (number, job), _, died, end in outcomes:
+            logged, error = end or (
+                [],
+                InputError(f"{printable(job.path)}: {died}; try fewer --jobs"),
+            )
+            if error is not None and not isinstance(error, InputError):
+                raise error
+            ends[number] = logged, error
+            show(job, n_yielded + len(ends))
+            while n_yielded in ends:  # in the order of the inputs
+                logged, error = ends.pop(n_yielded)
+                for name, level, message in logged:
+                    logging.getLogger(name).log(level, "%s", message)
+                yield error
+                n_yielded += 1
+
+
+@contextmanager
+def _setup(
+    worker: int, reopen: Callable[[], Opened], output_rate: int | None, level: int
+) -> Iterator[Callable[[tuple[int, Job]], _End]]:
+    """In a worker: give what does a job by a converter of this worker's own."""
+    signal.signal(signal.SIGTERM, _leave)
+    torch.set_num_threads(1)  # the processes share the cores
+    opened, kept = reopen(), _Kept()
+    root = logging.getLogger()
+    root.addHandler(kept)
+    logging.getLogger("voiceconv").setLevel(level)
+
+    def handle(task: tuple[int, Job]) -> _End:
+        kept.logged, error = [], None
+        try:
+            _do(task[1], opened, output_rate, lambda share: None)
+        except Exception as raised:
+            error = _portable(raised)
+        return kept.logged, error
+
+    yield handle
+    root.removeHandler(kept)
+
+
+class _Kept(logging.Handler):
+    """Keeps what a worker logs for the terminal, which is the master's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logged: _Logged = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See Handler."""
+        self.logged.append((record.name, record.levelno, record.getMessage()))
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """Stopped by the master: by an exception, so that a file that is half written goes."""
+    sys.exit(128 + number)
+
+
+def _portable(error: Exception) -> Exception:
+    """An exception that gets through a pipe, with its traceback as a note."""
+    note = "".join(traceback.format_exception(error))
+    try:
+        error = pickle.loads(pickle.dumps(error))
+    except Exception:  # its constructor takes something else than it keeps
+        error = RuntimeError(describe(error))
+    error.add_note(note)
+    return error
+
+
+def _do(job: Job, opened: Opened, output_rate: int | None, report: Report) -> None:
     log.info("%s -> %s:", printable(job.path), printable(job.output))
-    wave = audio.read(job.path, model_rate, job.start, job.end).samples
-    changed = change(wave, job.domain, report)
+    wave = audio.read(job.path, opened.sample_rate, job.start, job.end).samples
+    changed = opened.change(wave, job.domain, report)
     if output_rate is not None:
-        changed = audio.resample(changed, model_rate, output_rate)
+        changed = audio.resample(changed, opened.sample_rate, output_rate)
     if job.output != STREAM:
         _make_folder(Path(job.output).parent)
-    audio.write(job.output, changed, output_rate or model_rate)
+    audio.write(job.output, changed, output_rate or opened.sample_rate)
 
 
-def _report(progress: Progress, bar: TaskID, n_done: int, share: float) -> None:
-    progress.update(bar, completed=n_done + share)
+def _exists(output: Path | str) -> bool:
+    return output != STREAM and Path(output).exists()
 
 
 def _find(given: str, domain: str | None) -> Iterator[Job]:

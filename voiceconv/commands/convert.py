@@ -1,7 +1,10 @@
 """`voiceconv convert`: recordings to the target's voice, by a model or a baseline."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+
+from torch import Tensor
 
 from voiceconv.commands import batch
 from voiceconv.converter import Converter
@@ -26,21 +29,38 @@ def convert(
     skip_existing: bool = False,
     device: str = "auto",
     semitones: float = 0.0,
+    n_workers: int = 1,
 ) -> None:
     """Convert recordings; conversion.json in an output folder says what made them.
 
     Arguments as the command line has them. Raises InputError, and RunError where some of several
     inputs failed.
     """
-    place = pick_device(device, "--device ")
     without = target if source is None else None  # a data directory may hold the target, too
     jobs = batch.plan(inputs, output, target, source, without)
+    reopen = partial(_open, target, source, model, dump, engine, device, semitones)
+    opened = reopen()
+    try:
+        batch.run(jobs, opened, reopen, sample_rate, skip_existing, n_workers)
+    finally:  # what is there says what made it, even where it isn't all
+        if len(jobs) > 1 and output is not None and Path(output).is_dir():
+            write_conversion(Path(output), {**identify(model), "source": source, "target": target})
+
+
+def _open(
+    target: str,
+    source: str | None,
+    model: str | None,
+    dump: Path | None,
+    engine: str | None,
+    device: str,
+    semitones: float,
+) -> batch.Opened:
+    """What converts, of arguments that a worker process gets as they are."""
+    place = pick_device(device, "--device ")
     converter = open_converter(model, dump, engine)
-    if (
-        device != "auto"
-        and place.type != "cpu"
-        and isinstance(converter.translator, OnnxTranslator)
-    ):
+    is_export = isinstance(converter.translator, OnnxTranslator)
+    if is_export and place.type != "cpu" and device != "auto":
         raise InputError(
             f"--device {device} is for torch, and {model} is an export, which runs on the CPU; "
             "leave --device out"
@@ -49,23 +69,13 @@ def convert(
     converter.check_domains(target, source)
     converter.check_semitones(semitones)
 
-    def known(domain: str | None) -> str | None:
-        """A data directory's domain, where the model knows it."""
-        return domain if domain in converter.domains else None
-
-    try:
-        batch.run(
-            jobs,
-            lambda wave, domain, report: converter.convert(
-                wave, target, source or known(domain), progress=report, semitones=semitones
-            ),
-            converter.sample_rate,
-            sample_rate,
-            skip_existing,
+    def change(wave: Tensor, domain: str | None, report: batch.Report) -> Tensor:
+        known = domain if domain in converter.domains else None  # of a data directory
+        return converter.convert(
+            wave, target, source or known, progress=report, semitones=semitones
         )
-    finally:  # what is there says what made it, even where it isn't all
-        if len(jobs) > 1 and output is not None and Path(output).is_dir():
-            write_conversion(Path(output), {**identify(model), "source": source, "target": target})
+
+    return batch.Opened(change, converter.sample_rate)
 
 
 def open_converter(
