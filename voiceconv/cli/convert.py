@@ -145,13 +145,23 @@ def info(
         ),
     ] = None,
     config_dir: ConfigDir = None,
+    environment: Annotated[
+        bool, typer.Option("--environment", help="Versions and devices, for a bug report.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show a model's card, or the size and cost of an experiment's networks."""
+    """Show a model's card, the size and cost of an experiment's networks, or the environment."""
+    from voiceconv.commands import environment as machine
     from voiceconv.commands.info import experiment_info, model_info
 
     words = what or []
-    if any("=" in word and not Path(word).exists() for word in words):
+    if environment and words:
+        raise InputError(
+            f"--environment is about this machine, not about {' '.join(words)}; name one of the two"
+        )
+    if environment:
+        shown = machine.environment()
+    elif any("=" in word and not Path(word).exists() for word in words):
         shown = experiment_info(words, config_dir)
     elif len(words) > 1:
         raise InputError(f"one model at a time, not {len(words)}: {', '.join(words)}")

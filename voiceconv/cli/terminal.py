@@ -52,9 +52,8 @@ def as_lines(shown: dict[str, Any], indent: str = "") -> str:
         if isinstance(value, dict):
             lines += [f"{indent}{key}:", as_lines(value, indent + "  ")]
         else:
-            lines.append(
-                f"{indent}{key}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
-            )
+            words = ", ".join(map(str, value)) or "none" if isinstance(value, list) else value
+            lines.append(f"{indent}{key}: {words}")
     return "\n".join(lines)
 
 
