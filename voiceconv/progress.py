@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 Progress = Callable[[int, int], None]  # items done, items in all
+Share = Callable[[float], None]  # what is done of one item, from 0 to 1
 
 
 @contextmanager

@@ -4,13 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 import torch
-from tiny_model import RATE, Cli, make_cli, make_converter, record, speech
+from tiny_model import MEL_CONFIG, RATE, Cli, make_cli, make_converter, record, speech
 
 from voiceconv.converter import Converter
 from voiceconv.converter.directory import digest
@@ -225,6 +226,65 @@ def test_resynth(voiceconv, work, model):
     )
 
 
+def test_verbose_says_whose_statistics_and_how_f0_moves(convert, work):
+    put("in/a.wav", 1.0)
+    said = convert("in", "-o", "out", "-v", "--source", "low")
+    assert said == (
+        0,
+        "",
+        "voiceconv: in/a.wav -> out/a.wav:\n"
+        "voiceconv: source low, as named; F0 moved by +12.0 semitones\n",
+    )
+    record(work / "other.wav", speech("low", 1.0) + 0.1 * speech("high", 1.0))
+    said = convert("in/a.wav", "other.wav", "-o", "out", "--verbose", "--semitones", "-1.5")
+    lines = said.err.splitlines()
+    assert [line for line in lines if "->" in line] == [
+        "voiceconv: in/a.wav -> out/a.wav:",
+        "voiceconv: other.wav -> out/other.wav:",
+    ]
+    assert lines[1] == (
+        "voiceconv: source low, recognised; F0 moved by +12.0 semitones and -1.5 on top"
+    )
+    assert lines[3].startswith(
+        "voiceconv: source unseen: its own statistics, the network of low; F0 moved by +"
+    )
+    assert convert("in/a.wav", "-o", "quiet.wav").err == ""
+
+
+def test_semitones_move_the_pitch(convert, voiceconv, work, model, tmp_path):
+    put("in.wav", 1.0)
+    extract = Converter.from_pretrained(model).extractor.extract
+    pitch = {}
+    for semitones in ("0", "4", "-4"):
+        assert convert("in.wav", "-o", "out.wav", "--semitones", semitones).code == 0
+        f0 = extract(torch.from_numpy(soundfile.read("out.wav", dtype="float32")[0])).f0
+        pitch[semitones] = float(f0[f0 > 0].median())
+    assert pitch["4"] / pitch["0"] == pytest.approx(2 ** (4 / 12), rel=0.02)
+    assert pitch["-4"] / pitch["0"] == pytest.approx(2 ** (-4 / 12), rel=0.02)
+    make_converter(MEL_CONFIG).save_pretrained(tmp_path / "mel", {})
+    for model_, semitones, sentence in (
+        (tmp_path / "mel", "1", "semitones 1: MelSpectrogram features have no F0 to move; leave it "
+         "out, or take a model of WORLD features"),
+        (model, "25", "semitones 25: F0 is moved by -24 to 24 of them; choose a number between"),
+        (model, "nan", "semitones nan: F0 is moved by -24 to 24 of them; choose a number between"),
+    ):  # fmt: skip
+        said = voiceconv("convert", "in.wav", "--target", "high", "--model", model_,
+                         "--semitones", semitones, "-o", "no.wav")  # fmt: skip
+        assert said == (2, "", f"voiceconv: error: {sentence}\n")
+    assert not Path("no.wav").exists()
+
+
+def test_a_device_that_is_not_there(convert, voiceconv, work, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    put("in.wav")
+    sentence = "voiceconv: error: --device cuda: no CUDA device is there; use --device cpu\n"
+    assert convert("in.wav", "--device", "cuda") == (2, "", sentence)
+    assert voiceconv("resynth", "in.wav", "--device", "cuda") == (2, "", sentence)
+    assert convert("in.wav", "--device", "cpu", "-o", "named.wav").code == 0
+    assert convert("in.wav", "-o", "auto.wav").code == 0
+    assert Path("named.wav").read_bytes() == Path("auto.wav").read_bytes()
+
+
 def test_models_and_info_of_a_model(voiceconv, model, monkeypatch):
     for module in ("voiceconv.converter.directory", "voiceconv.vocoders.directory"):
         monkeypatch.setattr(f"{module}.BUNDLED", model.parent)
@@ -284,9 +344,10 @@ def test_help_lists_the_commands_and_none_is_an_error(voiceconv):
     assert voiceconv("convert", "in.wav").code == 2  # no --target
 
 
-def test_help_starts_neither_torch_nor_hydra():
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_and_version_start_neither_torch_nor_hydra(option):
     code = (
-        "import sys; sys.argv = ['voiceconv', '--help']\n"
+        f"import sys; sys.argv = ['voiceconv', '{option}']\n"
         "from voiceconv.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
@@ -294,6 +355,11 @@ def test_help_starts_neither_torch_nor_hydra():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_version_is_the_packages(voiceconv):
+    assert voiceconv("--version") == (0, f"voiceconv {version('voiceconv')}\n", "")
+    assert voiceconv("--version", "transform").code == 0  # as --help does, it wins
 
 
 def test_the_command_itself_from_a_pipe_to_a_pipe(model, work):

@@ -100,6 +100,14 @@ def test_an_interrupted_run_says_so_and_goes_on(tmp_path, arguments, monkeypatch
     assert state["step"] == 2
 
 
+def test_a_run_without_validation_ships_a_model_of_its_last_step(tmp_path, arguments):
+    train_command([*arguments, "trainer.validate_every=0", "trainer.ship=best"])
+    card = yaml.safe_load((tmp_path / "a run/model/config.yaml").read_text())["card"]
+    assert card["steps"] == 2
+    assert not (tmp_path / "a run/validation.json").exists()
+    assert not (tmp_path / "a run/last").exists()
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
@@ -108,13 +116,18 @@ def test_an_interrupted_run_says_so_and_goes_on(tmp_path, arguments, monkeypatch
         ("data.n_frames=5000", "lower data.n_frames"),
         ("data.loudness=-16", "extracted at -23.0 LUFS"),
         ("trainer.precision=int8", "int8"),
+        ("trainer.log_every=-1", "trainer.log_every is -1; it takes a whole number, 0 or more"),
+        (
+            "trainer.patience=2",
+            "trainer.patience is 2 validations, and trainer.validate_every=0 makes none; give",
+        ),
         ("optimizer.generator.lr=-1", "lr|learning rate"),
         ("translator.generator.base_channels=oops", "oops|could not be built"),
     ],
 )
 def test_a_wrong_argument_is_one_sentence(tmp_path, arguments, override, message):
     with pytest.raises(InputError, match=message) as caught:
-        train_command([*arguments, override])
+        train_command([*arguments, "trainer.validate_every=0", override])
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "a run/checkpoints").exists()
 

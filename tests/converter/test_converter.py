@@ -18,6 +18,7 @@ from tiny_model import (
 
 from voiceconv.audio import loudness, resample
 from voiceconv.converter import Converter, through_features
+from voiceconv.converter.conversion import transposed
 from voiceconv.errors import InputError
 from voiceconv.features import DomainStats
 from voiceconv.models.identity import IdentityTranslator
@@ -178,6 +179,39 @@ def test_copy_synthesis_is_as_long_and_as_loud(each):
     copied = through_features(each.vocoder, wave)
     assert copied.shape == wave.shape
     assert loudness(copied, RATE) == pytest.approx(loudness(wave, RATE), abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("wave", "source", "known"),
+    [
+        (speech("low", 1.0), "low", "named"),
+        (speech("low", 1.0), None, "recognised"),
+        (speech("low", 1.0) + 0.1 * speech("high", 1.0), None, "unseen"),
+    ],
+)
+def test_a_conversion_is_logged_by_its_figures(converter, caplog, wave, source, known):
+    caplog.set_level("INFO", "voiceconv.converter")
+    converter.convert(wave, "high", source, semitones=2.0)
+    (record,) = caplog.records
+    found = record.msg
+    assert (found.source, found.known, found.semitones) == ("low", known, 2.0)
+    if known != "unseen":
+        assert found.f0_move == pytest.approx(12.0, abs=0.1)  # 105 to 210 Hz
+
+
+def test_a_model_without_f0_says_so(mel_converter, caplog):
+    caplog.set_level("INFO", "voiceconv.converter")
+    mel_converter.convert(speech("low", 0.3), "high", "low")
+    assert caplog.messages == ["source low, as named; no F0 to move"]
+
+
+def test_no_semitones_are_the_same_to_the_bit_and_twelve_an_octave(converter):
+    wave = speech("low", 1.0)
+    plain = converter.convert(wave, "high", "low")
+    assert torch.equal(converter.convert(wave, "high", "low", semitones=0.0), plain)
+    heard = converter.extractor.extract(wave)
+    up = transposed(heard, 12.0)
+    assert torch.equal(up.f0, 2 * heard.f0) and up.frames is heard.frames
 
 
 def test_progress_ends_at_one(converter):

@@ -73,6 +73,35 @@ def test_what_ships(tmp_path, ship, scores, shipped):
     assert validator.shipped == shipped
 
 
+@pytest.mark.parametrize("ship", ["best", "last"])
+def test_a_run_without_validation_ships_its_newest_network_at_the_end(tmp_path, ship):
+    validator = Scores(SCORES)
+    settings = {"validator": validator, "ship": ship}
+    assert trainer(tmp_path, 4, validate_every=0, **settings).run() is True
+    assert (validator.measured, validator.shipped) == ([], [4])
+    assert trainer(tmp_path, 4, validate_every=0, **settings).run() is True
+    assert validator.shipped == [4]  # it was finished
+
+
+def test_a_best_network_of_before_does_not_keep_the_newest_from_shipping(tmp_path):
+    validator = Scores({2: 1.0})
+    settings = {"validator": validator, "ship": "best"}
+    trainer(tmp_path, 3, validate_every=2, **settings).run()
+    trainer(tmp_path, 5, validate_every=0, **settings).run()
+    assert (validator.measured, validator.shipped) == ([2, 3], [2, 5])
+
+
+def test_zero_logs_and_saves_at_the_end_alone(tmp_path):
+    run = trainer(tmp_path, 4, log_every=0, checkpoint_every=0, validate_every=0)
+    saved: list[int] = []
+    save, run.save = run.save, lambda: (saved.append(run.step), save())[1]  # type: ignore
+    assert run.run() is True
+    assert set(saved) == {4}
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    steps = [one.step for one in events.Scalars("speed/steps_per_second")]
+    assert steps == [4]
+
+
 def test_patience_ends_a_run_for_good(tmp_path):
     validator = Scores(SCORES | {3: 2.1})
     run = trainer(tmp_path, 6, validate_every=1, validator=validator, ship="best", patience=2)

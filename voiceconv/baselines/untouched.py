@@ -1,6 +1,9 @@
 """The lowest rungs: converters that leave the frames, and so the voice's timbre, as they are."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+
+from torch import Tensor
 
 from voiceconv.converter import Converter
 from voiceconv.features import DomainStats, Features, convert_f0
@@ -13,7 +16,12 @@ class CopySynthesis(Converter):
     """
 
     def translate(
-        self, features: Features, source_stats: DomainStats, source: str, target: str
+        self,
+        features: Features,
+        source_stats: DomainStats,
+        source: str,
+        target: str,
+        condition: Mapping[str, Tensor] | None = None,
     ) -> Features:
         """Features -> the same."""
         return features
@@ -23,7 +31,12 @@ class PitchShift(Converter):
     """F0 alone is moved to the target's mean and deviation; frames and aperiodicity stay."""
 
     def translate(
-        self, features: Features, source_stats: DomainStats, source: str, target: str
+        self,
+        features: Features,
+        source_stats: DomainStats,
+        source: str,
+        target: str,
+        condition: Mapping[str, Tensor] | None = None,
     ) -> Features:
         """Features -> the same but for F0."""
         if features.f0 is None:

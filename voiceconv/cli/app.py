@@ -4,14 +4,16 @@ import logging
 import signal
 import sys
 from types import FrameType
+from typing import Annotated
 
 import typer
 
+from voiceconv import __version__
 from voiceconv.cli import listen, vocoder
 from voiceconv.cli.convert import convert, export, info, models, resynth
 from voiceconv.cli.corpus import check, extract, prepare, stats
 from voiceconv.cli.scores import compare, evaluate, report
-from voiceconv.cli.terminal import printable
+from voiceconv.cli.terminal import LOG_FORMAT, printable
 from voiceconv.cli.train import fit, train
 from voiceconv.errors import InputError, RunError
 
@@ -23,6 +25,26 @@ app = typer.Typer(
     rich_markup_mode=None,  # it takes a default in [brackets] for a tag
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"voiceconv {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """What `voiceconv` itself takes, before a command."""
+
+
 for command in (convert, resynth, export, models, info, prepare, check, extract, stats):
     app.command()(command)
 app.command(
@@ -37,7 +59,7 @@ app.add_typer(listen.app, name="listen")
 
 def main() -> None:
     """Run; an InputError becomes one sentence and exit code 2, a RunError one and exit code 1."""
-    logging.basicConfig(format="voiceconv: %(message)s", stream=sys.stderr)
+    logging.basicConfig(format=LOG_FORMAT, stream=sys.stderr)
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
         app(prog_name="voiceconv")

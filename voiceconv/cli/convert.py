@@ -9,8 +9,18 @@ from typing import Annotated
 
 import typer
 
-from voiceconv.cli.options import AsJson, ConfigDir, Inputs, Model, Output, Rate, Skip
-from voiceconv.cli.terminal import as_lines
+from voiceconv.cli.options import (
+    AsJson,
+    ConfigDir,
+    Device,
+    Inputs,
+    Model,
+    Output,
+    Rate,
+    Skip,
+    Workers,
+)
+from voiceconv.cli.terminal import as_lines, logging_to_stderr
 from voiceconv.errors import InputError
 
 
@@ -37,11 +47,30 @@ def convert(
     output: Output = None,
     sample_rate: Rate = None,
     skip_existing: Skip = False,
+    device: Device = "auto",
+    jobs: Workers = 1,
+    semitones: Annotated[
+        float, typer.Option(help="Moves F0 on top of the move to the target's; may be negative.")
+    ] = 0.0,
+    condition: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="What else the model is told, such as a style: numbers with commas, or the file "
+            "of a reference. May be repeated.",
+        ),
+    ] = None,
+    verbose: Annotated[
+        bool,
+        typer.Option("-v", "--verbose", help="Say of each file whose statistics, how F0 moves."),
+    ] = False,
 ) -> None:
     """Convert recordings to the target's voice."""
-    from voiceconv.commands.convert import convert
+    from voiceconv.commands.convert import Choice, convert
 
-    convert(inputs, target, source, model, dump, engine, output, sample_rate, skip_existing)
+    choice = Choice(target, source, model, dump, engine, device, semitones, condition or [])
+    with logging_to_stderr(verbose):
+        convert(inputs, choice, output, sample_rate, skip_existing, jobs)
 
 
 def resynth(
@@ -64,21 +93,25 @@ def resynth(
     output: Output = None,
     sample_rate: Rate = None,
     skip_existing: Skip = False,
+    device: Device = "auto",
+    jobs: Workers = 1,
 ) -> None:
     """Analyse and synthesise, without conversion: what features and vocoder alone do to a sound."""
-    from voiceconv.commands import batch
-    from voiceconv.commands.choices import open_vocoder
-    from voiceconv.converter import through_features
+    from voiceconv.commands.resynth import resynth
 
-    jobs = batch.plan(inputs, output, "resynth", domain)
-    copier = open_vocoder(features, vocoder, model)
-    batch.run(
-        jobs,
-        lambda wave, _, report: through_features(copier, wave, progress=report),
-        copier.extractor.sample_rate,
-        sample_rate,
-        skip_existing,
-    )
+    with logging_to_stderr():
+        resynth(
+            inputs,
+            features,
+            vocoder,
+            model,
+            domain,
+            output,
+            sample_rate,
+            skip_existing,
+            device,
+            jobs,
+        )
 
 
 def export(
@@ -117,13 +150,23 @@ def info(
         ),
     ] = None,
     config_dir: ConfigDir = None,
+    environment: Annotated[
+        bool, typer.Option("--environment", help="Versions and devices, for a bug report.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show a model's card, or the size and cost of an experiment's networks."""
+    """Show a model's card, the size and cost of an experiment's networks, or the environment."""
+    from voiceconv.commands import environment as machine
     from voiceconv.commands.info import experiment_info, model_info
 
     words = what or []
-    if any("=" in word and not Path(word).exists() for word in words):
+    if environment and words:
+        raise InputError(
+            f"--environment is about this machine, not about {' '.join(words)}; name one of the two"
+        )
+    if environment:
+        shown = machine.environment()
+    elif any("=" in word and not Path(word).exists() for word in words):
         shown = experiment_info(words, config_dir)
     elif len(words) > 1:
         raise InputError(f"one model at a time, not {len(words)}: {', '.join(words)}")

@@ -24,4 +24,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ConfigDir = Annotated[
     Path | None, typer.Option(help="A folder with experiments of your own, as Hydra has them.")
 ]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda: where networks run.")]
+Workers = Annotated[
+    int, typer.Option("--jobs", min=1, help="Recordings at once, each in a process of one thread.")
+]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Parallel processes. [one per core]")]

@@ -1,7 +1,12 @@
 """What the command line prints, beside single lines."""
 
+import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+LOG_FORMAT = "voiceconv: %(message)s"
 
 
 def show_summary(summary: Any) -> None:
@@ -21,6 +26,25 @@ def show_summary(summary: Any) -> None:
         print(f"voiceconv: {printable(note)}", file=sys.stderr)
 
 
+@contextmanager
+def logging_to_stderr(verbose: bool = False) -> Iterator[None]:
+    """Log messages above a progress bar; with `verbose` what voiceconv notes at level INFO, too."""
+    from voiceconv.progress import StderrHandler  # rich, again
+
+    root, ours = logging.getLogger(), logging.getLogger("voiceconv")
+    plain = [one for one in root.handlers if type(one) is logging.StreamHandler]
+    above, level = StderrHandler(), ours.level
+    above.setFormatter(logging.Formatter(LOG_FORMAT))
+    root.handlers = [above, *(one for one in root.handlers if one not in plain)]
+    if verbose:
+        ours.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        root.handlers = [*plain, *(one for one in root.handlers if one is not above)]
+        ours.setLevel(level)
+
+
 def as_lines(shown: dict[str, Any], indent: str = "") -> str:
     """`key: value` lines; what lies in a mapping is indented below its key."""
     lines = []
@@ -28,9 +52,8 @@ def as_lines(shown: dict[str, Any], indent: str = "") -> str:
         if isinstance(value, dict):
             lines += [f"{indent}{key}:", as_lines(value, indent + "  ")]
         else:
-            lines.append(
-                f"{indent}{key}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
-            )
+            words = ", ".join(map(str, value)) or "none" if isinstance(value, list) else value
+            lines.append(f"{indent}{key}: {words}")
     return "\n".join(lines)
 
 

@@ -1,25 +1,66 @@
 """Many files through one change: which ones, where to, what went wrong."""
 
 import glob
+import logging
+import pickle
+import signal
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
-from functools import partial
+import traceback
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import NamedTuple
 
+import torch
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from voiceconv import audio
 from voiceconv.audio import EXTENSIONS, HIGHEST_RATE, LOWEST_RATE
 from voiceconv.data.kaldi import is_data_dir, read_data_dir
 from voiceconv.errors import InputError, RunError
+from voiceconv.files import printable
+from voiceconv.workers import describe, run_tasks
 
 STREAM = "-"
+log = logging.getLogger(__name__)
 Report = Callable[[float], None]
 Change = Callable[[Tensor, str | None, Report], Tensor]  # wave, its domain if known, progress
 WAV = ".wav"
+_Logged = list[tuple[str, int, str]]  # logger, level, message
+_End = tuple[_Logged, Exception | None]  # what a worker says of a job
+Show = Callable[["Job", float], None]  # what is worked on, how many are done
+
+
+class Opened(NamedTuple):
+    """What changes waves, and the rate at which it takes and gives them."""
+
+    change: Change
+    sample_rate: int
+
+    def do(self, job: "Job", output_rate: int | None, report: Report) -> None:
+        """Read, change and write a job's wave."""
+        wave = audio.read(job.path, self.sample_rate, job.start, job.end).samples
+        changed = self.change(wave, job.domain, report)
+        if output_rate is not None:
+            changed = audio.resample(changed, self.sample_rate, output_rate)
+        make_folder(job)
+        audio.write(job.output, changed, output_rate or self.sample_rate)
+
+
+class OpenedFiles(NamedTuple):
+    """What converts files of another kind than sound."""
+
+    convert: Callable[["Job"], None]
+
+    def do(self, job: "Job", output_rate: int | None, report: Report) -> None:
+        """Convert a job's file. Raises InputError for an output rate, which sound alone has."""
+        if output_rate is not None:
+            raise InputError(f"--sample-rate {output_rate} is for sound; leave it out")
+        make_folder(job)
+        self.convert(job)
 
 
 class Job(NamedTuple):
@@ -76,64 +117,151 @@ def plan(
 
 def run(
     jobs: Sequence[Job],
-    change: Change,
-    model_rate: int,
+    opened: Opened | OpenedFiles,
+    reopen: Callable[[], Opened | OpenedFiles],
     output_rate: int | None = None,
     skip_existing: bool = False,
+    n_workers: int = 1,
 ) -> None:
-    """Read, change and write each job's wave, as `run_all` does it."""
+    """Do the jobs with a progress bar on stderr: one by one, or in processes that each reopen.
+
+    A single bad input raises its InputError; of several, all others are done first, and RunError
+    then names the bad ones, in the order of the inputs.
+    """
     if output_rate is not None and not LOWEST_RATE <= output_rate <= HIGHEST_RATE:
         raise InputError(
             f"no output at {output_rate} Hz; choose a rate from {LOWEST_RATE} to {HIGHEST_RATE} Hz"
         )
-    run_all(
-        jobs,
-        lambda job, report: _do(job, change, model_rate, output_rate, report),
-        skip_existing,
-    )
-
-
-def run_all(
-    jobs: Sequence[Job], do: Callable[[Job, Report], None], skip_existing: bool = False
-) -> None:
-    """Do the jobs one by one with a progress bar on stderr.
-
-    A single bad input raises its InputError; of several, all others are done first, and RunError
-    then names the bad ones.
-    """
-    failed: list[str] = []
+    todo = [job for job in jobs if not (skip_existing and _exists(job.output))]
+    failed: list[InputError] = []
     with _bar() as progress:
-        bar = progress.add_task("", total=len(jobs))
-        for number, job in enumerate(jobs):
-            progress.update(bar, completed=number, description=_name(job))
-            if skip_existing and job.output != STREAM and Path(job.output).exists():
-                continue
-            try:
-                do(job, partial(_report, progress, bar, number))
-            except InputError as error:
-                if len(jobs) == 1:
-                    raise
-                failed.append(str(error))
-                # soft_wrap: one line for each, however narrow the terminal
-                progress.console.print(
-                    f"voiceconv: {error}", markup=False, highlight=False, soft_wrap=True
-                )
-        progress.update(bar, completed=len(jobs))
+        bar = progress.add_task("", total=len(todo))
+
+        def show(job: Job, n_done: float) -> None:
+            progress.update(bar, completed=n_done, description=_name(job))
+
+        streams = any(STREAM in (job.path, job.output) for job in todo)  # this process has them
+        if n_workers > 1 and len(todo) > 1 and not streams:
+            done = _in_processes(todo, reopen, output_rate, n_workers, show)
+        else:
+            done = _one_by_one(todo, opened, output_rate, show)
+        with closing(done):
+            for error in done:
+                if error is not None and len(jobs) == 1:
+                    raise error
+                if error is not None:
+                    failed.append(error)
+                    # soft_wrap: one line for each, however narrow the terminal
+                    progress.console.print(
+                        f"voiceconv: {error}", markup=False, highlight=False, soft_wrap=True
+                    )
     if failed:
         raise RunError(f"{len(failed)} of {len(jobs)} inputs were not converted; see above")
 
 
-def _do(job: Job, change: Change, model_rate: int, output_rate: int | None, report: Report) -> None:
-    wave = audio.read(job.path, model_rate, job.start, job.end).samples
-    changed = change(wave, job.domain, report)
-    if output_rate is not None:
-        changed = audio.resample(changed, model_rate, output_rate)
-    make_folder(job)
-    audio.write(job.output, changed, output_rate or model_rate)
+def _one_by_one(
+    jobs: Sequence[Job], opened: Opened | OpenedFiles, output_rate: int | None, show: Show
+) -> Generator[InputError | None, None, None]:
+    """Yield what was wrong with each input."""
+    for number, job in enumerate(jobs):
+        show(job, number)
+        error = None
+        try:
+            _do(job, opened, output_rate, lambda share: show(job, number + share))  # noqa: B023
+        except InputError as raised:
+            error = raised
+        yield error
 
 
-def _report(progress: Progress, bar: TaskID, n_done: int, share: float) -> None:
-    progress.update(bar, completed=n_done + share)
+def _in_processes(
+    jobs: Sequence[Job],
+    reopen: Callable[[], Opened | OpenedFiles],
+    output_rate: int | None,
+    n_workers: int,
+    show: Show,
+) -> Generator[InputError | None, None, None]:
+    """The same, with what the workers log; raises what else a worker raised as soon as it has."""
+    arguments = (reopen, output_rate, logging.getLogger("voiceconv").level)
+    outcomes = run_tasks(enumerate(jobs), _setup, lambda _: arguments, n_workers, retries=1)
+    ends: dict[int, tuple[_Logged, InputError | None]] = {}
+    n_yielded = 0
+    with closing(outcomes):
+        for (number, job), _, died, end in outcomes:
+            logged, error = end or (
+                [],
+                InputError(f"{printable(job.path)}: {died}; try fewer --jobs"),
+            )
+            if error is not None and not isinstance(error, InputError):
+                raise error
+            ends[number] = logged, error
+            show(job, n_yielded + len(ends))
+            while n_yielded in ends:  # in the order of the inputs
+                logged, error = ends.pop(n_yielded)
+                for name, level, message in logged:
+                    logging.getLogger(name).log(level, "%s", message)
+                yield error
+                n_yielded += 1
+
+
+@contextmanager
+def _setup(
+    worker: int, reopen: Callable[[], Opened | OpenedFiles], output_rate: int | None, level: int
+) -> Iterator[Callable[[tuple[int, Job]], _End]]:
+    """In a worker: give what does a job by a converter of this worker's own."""
+    signal.signal(signal.SIGTERM, _leave)
+    torch.set_num_threads(1)  # the processes share the cores
+    opened, kept = reopen(), _Kept()
+    root = logging.getLogger()
+    root.addHandler(kept)
+    logging.getLogger("voiceconv").setLevel(level)
+
+    def handle(task: tuple[int, Job]) -> _End:
+        kept.logged, error = [], None
+        try:
+            _do(task[1], opened, output_rate, lambda share: None)
+        except Exception as raised:
+            error = _portable(raised)
+        return kept.logged, error
+
+    yield handle
+    root.removeHandler(kept)
+
+
+class _Kept(logging.Handler):
+    """Keeps what a worker logs for the terminal, which is the master's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logged: _Logged = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See Handler."""
+        self.logged.append((record.name, record.levelno, record.getMessage()))
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """Stopped by the master: by an exception, so that a file that is half written goes."""
+    sys.exit(128 + number)
+
+
+def _portable(error: Exception) -> Exception:
+    """An exception that gets through a pipe, with its traceback as a note."""
+    note = "".join(traceback.format_exception(error))
+    try:
+        error = pickle.loads(pickle.dumps(error))
+    except Exception:  # its constructor takes something else than it keeps
+        error = RuntimeError(describe(error))
+    error.add_note(note)
+    return error
+
+
+def _do(job: Job, opened: Opened | OpenedFiles, output_rate: int | None, report: Report) -> None:
+    log.info("%s -> %s:", printable(job.path), printable(job.output))
+    opened.do(job, output_rate, report)
+
+
+def _exists(output: Path | str) -> bool:
+    return output != STREAM and Path(output).exists()
 
 
 def _find(given: str, domain: str | None, extensions: Collection[str] | None) -> Iterator[Job]:

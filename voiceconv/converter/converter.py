@@ -1,25 +1,28 @@
 """Wave to wave: the single door that the command line, recipes, validation and servers use."""
 
+import logging
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from voiceconv.audio import loudness, loudness_gain, resample
+from voiceconv.audio import loudness, loudness_gain, read, resample
 from voiceconv.build import build
-from voiceconv.converter.chunks import crossfade_into, cut_chunks
+from voiceconv.converter.chunks import CHUNK, crossfade_into, cut_chunks
+from voiceconv.converter.conversion import LARGEST, Conversion, Known, f0_move, transposed
 from voiceconv.converter.frames import FrameConverter
-from voiceconv.converter.unseen import own_stats
+from voiceconv.converter.unseen import listen, own_stats
 from voiceconv.errors import InputError
-from voiceconv.features import DomainStats, FeatureExtractor, Features
+from voiceconv.features import FeatureExtractor, Features
+from voiceconv.progress import Share
 from voiceconv.vocoders import Vocoder
 
 SILENCE = 1e-4  # -80 dB full scale: an input below it has nothing to convert
-Progress = Callable[[float], None]
-Extract = Callable[[Tensor], Features]
+log = logging.getLogger(__name__)
 
 
 class Converter(FrameConverter):
@@ -40,6 +43,11 @@ class Converter(FrameConverter):
         """The representation."""
         return self.representation
 
+    def to(self, device: torch.device | str) -> Self:
+        """See FrameConverter; a neural vocoder, too."""
+        self.vocoder.to(device)
+        return super().to(device)
+
     @property
     def sample_rate(self) -> int:
         """Of the waves that convert takes and gives."""
@@ -51,7 +59,9 @@ class Converter(FrameConverter):
         target: str,
         source: str | None = None,
         sample_rate: int | None = None,
-        progress: Progress | None = None,
+        progress: Share | None = None,
+        semitones: float = 0.0,
+        condition: Mapping[str, Tensor] | None = None,
     ) -> Tensor:
         """Wave (N,) -> wave (N,) of the target domain at the model's rate, as loud as the input.
 
@@ -59,35 +69,62 @@ class Converter(FrameConverter):
             wave: mono, at the model's rate, or at `sample_rate` and then resampled first.
             source: its domain; without one it is recognised, or taken with its own statistics.
             progress: called with the share that is done.
+            semitones: moves F0 on top of the move to the target's.
+            condition: what the translator is told beside the domains, by name, each (1, ...): a
+                style, the frames of a reference. What is not named stays as the translator has it.
 
+        What was done is logged as a Conversion, at level INFO.
         Long waves go chunk by chunk: memory beyond the two waves does not grow with N. A wave
         without a sample stays one.
-        Raises InputError for a domain that the model does not know.
+        Raises InputError for a domain or a condition that the model does not know.
         """
         if sample_rate is not None:
             wave = resample(wave, sample_rate, self.sample_rate)
         self.check_domains(target, source)
+        self.check_semitones(semitones)
+        told = self.complete(condition or {})
         gain = 1.0
         if self.loudness is not None:
             gain = loudness_gain(wave, self.sample_rate, self.loudness)
-        extract = _remembering(self.extractor.extract)
-        source_stats, source = self._know_source(
-            wave, target, source, lambda part: extract(part * gain)
-        )
+        known: Known = "named"
+        whole = None  # the wave's features, where one chunk is all of it
+        if source is None:
+            heard = listen(self.extractor, wave, gain)
+            source_stats, source = self.nearest(own_stats(self.extractor, heard), target)
+            known = "recognised" if source_stats is self.stats[source] else "unseen"
+            whole = heard[0][1] if len(wave) <= CHUNK * self.sample_rate else None
+        else:
+            source_stats = self.stats[source]
+        move = f0_move(source_stats, self.stats[target])
+        log.info(Conversion(source, known, move, semitones))
 
         def translate(features: Features) -> Features:
-            return self.translate(features, source_stats, source, target)
+            translated = self.translate(features, source_stats, source, target, told)
+            return transposed(translated, semitones)
 
-        return through_features(self.vocoder, wave, translate, gain, progress, extract)
+        return through_features(self.vocoder, wave, translate, gain, progress, whole)
 
-    def _know_source(
-        self, wave: Tensor, target: str, source: str | None, extract: Extract
-    ) -> tuple[DomainStats, str]:
-        """The statistics to normalise by, and the domain whose network is used."""
-        if source is not None:
-            return self.stats[source], source
-        own = own_stats(self.extractor, wave, extract)
-        return self.nearest(own, target)
+    def reference(self, path: Path) -> Tensor:
+        """A recording -> its normalised frames (1, C, T), as a condition takes them."""
+        wave = read(path, self.sample_rate).samples
+        if self.loudness is not None:
+            wave = wave * loudness_gain(wave, self.sample_rate, self.loudness)
+        heard = listen(self.extractor, wave)
+        own = own_stats(self.extractor, heard)
+        return torch.cat([own.normalize(features.frames) for _, features in heard], 1)[None]
+
+    def check_semitones(self, semitones: float) -> None:
+        """Raise InputError where `convert` could not move F0 by so much."""
+        if not -LARGEST <= semitones <= LARGEST:
+            raise InputError(
+                f"semitones {semitones:g}: F0 is moved by {-LARGEST:g} to {LARGEST:g} of them; "
+                "choose a number between"
+            )
+        if semitones and all(one.log_f0.isnan().any() for one in self.stats.values()):
+            raise InputError(
+                f"semitones {semitones:g}: {type(self.extractor).__name__} features have no F0 to "
+                "move; leave it out, or take a model of WORLD features"
+            )
 
 
 @torch.no_grad()  # not inference_mode, whose tensors nobody may change in place afterwards
@@ -96,21 +133,22 @@ def through_features(
     wave: Tensor,
     change: Callable[[Features], Features] = lambda features: features,
     gain: float = 1.0,
-    progress: Progress | None = None,
-    extract: Extract | None = None,
+    progress: Share | None = None,
+    whole: Features | None = None,
 ) -> Tensor:
     """Wave (N,) -> features, changed -> wave (N,), as loud as the first; chunk by chunk.
 
-    Changing nothing is copy-synthesis: the ceiling of any conversion.
+    Changing nothing is copy-synthesis: the ceiling of any conversion. whole: the features of a wave
+    that is one chunk, where they are known already.
     """
     sample_rate = vocoder.extractor.sample_rate
     output = torch.zeros_like(wave)
     if not len(wave):
         return output
-    extract = extract or vocoder.extractor.extract
     for chunk in cut_chunks(wave, sample_rate):
         heard = wave[chunk.start : chunk.stop] * gain
-        spoken = vocoder.synthesize(change(extract(heard)))
+        features = vocoder.extractor.extract(heard) if whole is None else whole
+        spoken = vocoder.synthesize(change(features))
         spoken = spoken[: len(heard)] * _silence_gate(heard, sample_rate)
         crossfade_into(output, spoken, chunk, sample_rate)
         if progress:
@@ -119,21 +157,6 @@ def through_features(
     if math.isfinite(before) and math.isfinite(after):
         output *= 10 ** ((before - after) / 20)
     return output
-
-
-def _remembering(extract: Extract) -> Extract:
-    """The same, but for the wave that it was last asked for.
-
-    A stranger's short wave is analysed for its statistics and to be converted: once is enough.
-    """
-    last: list[tuple[Tensor, Features]] = []
-
-    def run(wave: Tensor) -> Features:
-        if not (last and torch.equal(last[0][0], wave)):
-            last[:] = [(wave, extract(wave))]
-        return last[0][1]
-
-    return run
 
 
 def _silence_gate(wave: Tensor, sample_rate: int) -> Tensor:

@@ -1,8 +1,10 @@
 """File to file, for what is no audio: a piano roll is read, translated and written."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from voiceconv.converter.frames import FrameConverter
 from voiceconv.converter.unseen import distance
@@ -30,6 +32,7 @@ class FileConverter(FrameConverter):
         source: str | None = None,
         start: float = 0.0,
         end: float | None = None,
+        condition: Mapping[str, Tensor] | None = None,
     ) -> None:
         """A file, or seconds [start, end) of it -> one of the target domain, whole or not at all.
 
@@ -43,7 +46,7 @@ class FileConverter(FrameConverter):
         if not features.frames.shape[1]:
             raise InputError(f"{path} holds no frame; nothing in it can be converted")
         stats, source = self._know_source(features, target, source, path)
-        converted = self.translate(features, stats, source, target)
+        converted = self.translate(features, stats, source, target, self.complete(condition or {}))
         try:
             with replacing(output) as temporary:
                 self.representation.write(temporary, converted, path)
@@ -51,6 +54,11 @@ class FileConverter(FrameConverter):
             raise InputError(
                 f"cannot write {output}: {error.strerror}; choose another output"
             ) from error
+
+    def reference(self, path: Path) -> Tensor:
+        """See FrameConverter."""
+        features = self.representation.read(path)
+        return self.representation.fit([features]).normalize(features.frames)[None]
 
     def _know_source(
         self, features: Features, target: str, source: str | None, path: Path

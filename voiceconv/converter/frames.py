@@ -7,9 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import torch
+from torch import Tensor
+
 from voiceconv.build import build
 from voiceconv.converter.directory import engine_of, find_model, read_model, write_model
 from voiceconv.converter.unseen import SAME_VOICE, distance
+from voiceconv.device import device_of
 from voiceconv.errors import InputError
 from voiceconv.features import DomainStats, Features, Representation, convert_tracks
 from voiceconv.models import Translator
@@ -116,16 +120,58 @@ class FrameConverter(ABC):
                 f"no conversion from {source or 'any voice'} to {target}: this model has {known}"
             )
 
+    def to(self, device: torch.device | str) -> Self:
+        """Move the networks; frames and waves stay on the CPU, before and after.
+
+        An export's networks run there.
+        """
+        self.translator.to(device)
+        return self
+
+    def complete(self, condition: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What the translator is told: its defaults, and over them what is given by name.
+
+        Raises InputError for a name that it does not take, and for a tensor of another shape.
+        """
+        told = self.translator.default_condition()
+        for name, value in condition.items():
+            if name not in told:
+                raise InputError(
+                    f"no condition {name!r}: this model takes {', '.join(told) or 'none'}"
+                )
+            wanted = list(told[name].shape)
+            if len(wanted) == 3:  # frames of a reference: any number of them
+                wanted[2] = value.shape[-1]
+            if list(value.shape) != wanted:
+                raise InputError(
+                    f"condition {name!r} is {list(value.shape)}, this model takes {wanted}"
+                )
+        return {**told, **condition}
+
+    @abstractmethod
+    def reference(self, path: Path) -> Tensor:
+        """A file of this kind -> its normalised frames (1, C, T), as a condition takes them."""
+
     def translate(
-        self, features: Features, source_stats: DomainStats, source: str, target: str
+        self,
+        features: Features,
+        source_stats: DomainStats,
+        source: str,
+        target: str,
+        condition: Mapping[str, Tensor] | None = None,
     ) -> Features:
-        """Features of `source`, normalised by `source_stats` -> features of `target`."""
-        target_stats = self.stats[target]
+        """Features of `source`, normalised by `source_stats` -> features of `target`.
+
+        condition: as `complete` gives it; without one the translator's defaults.
+        """
+        target_stats, device = self.stats[target], device_of(self.translator)
+        told = self.translator.default_condition() if condition is None else condition
         frames = self.translator(
-            source_stats.normalize(features.frames)[None],
+            source_stats.normalize(features.frames)[None].to(device),
             self.domains.index(source),
             self.domains.index(target),
-        )[0]
+            **{name: value.to(device) for name, value in told.items()},
+        )[0].cpu()
         tracks = convert_tracks(features.tracks, source_stats, target_stats)
         return replace(features, frames=target_stats.denormalize(frames), tracks=tracks)
 

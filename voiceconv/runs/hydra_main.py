@@ -13,9 +13,10 @@ from omegaconf import DictConfig
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from voiceconv.build import one_line
+from voiceconv.device import pick_device
 from voiceconv.errors import InputError, RunError
 from voiceconv.files import locked
-from voiceconv.runs.setup import pick_device
+from voiceconv.runs.setup import DEVICE
 from voiceconv.training.distributed import Ranks, joined_ranks
 from voiceconv.training.trainer import Trainer
 
@@ -66,7 +67,7 @@ class _Stopped(BaseException):
 
 
 def _train(config: DictConfig, folder: Path, prepare: Prepare) -> None:
-    on_cuda = pick_device(config.trainer.device).type == "cuda"
+    on_cuda = pick_device(config.trainer.device, DEVICE).type == "cuda"
     with joined_ranks(on_cuda) as ranks:
         trainer = prepare(config, folder, ranks)
         with locked(folder, "training in") if ranks.is_main else nullcontext():

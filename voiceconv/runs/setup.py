@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from omegaconf import DictConfig, OmegaConf
 from torch.optim import Optimizer
 
 from voiceconv.build import build, build_factory
 from voiceconv.data.dump import read_yaml
+from voiceconv.device import pick_device
 from voiceconv.errors import InputError
 from voiceconv.features import Representation, differences
 from voiceconv.files import replace_text
@@ -21,6 +21,7 @@ from voiceconv.training.distributed import Ranks
 from voiceconv.training.schedule import LinearDecay
 from voiceconv.training.trainer import Batches, Trainer, Validator
 
+DEVICE = "trainer.device="  # what a device is given with
 log = logging.getLogger(__name__)
 
 
@@ -58,7 +59,7 @@ def make_trainer(
         {player: build_factory(config.optimizer[player], Optimizer) for player in PLAYERS},
         LinearDecay(settings.pop("n_steps"), settings.pop("decay_start")),
         folder,
-        device=pick_device(settings.pop("device")),
+        device=pick_device(settings.pop("device"), DEVICE),
         ranks=ranks,
         validator=validator,
         seed=config.seed,
@@ -72,7 +73,7 @@ def make_trainer(
 def require_counts(config: DictConfig) -> None:
     """Raise InputError for a number of steps, frames or the like that can't be one."""
     lowest = dict.fromkeys(("data.n_frames", "data.batch_size", "trainer.n_steps"), 1)
-    lowest |= {f"trainer.{what}_every": 1 for what in ("log", "checkpoint", "validate")}
+    lowest |= {f"trainer.{what}_every": 0 for what in ("log", "checkpoint", "validate")}
     lowest |= {"validation.n_scored": 1, "validation.n_utterances": 0, "seed": 0}
     lowest |= {"validation.n_directions": 1} if "n_directions" in config.validation else {}
     if config.trainer.patience is not None:
@@ -81,6 +82,12 @@ def require_counts(config: DictConfig) -> None:
         value = OmegaConf.select(config, key)
         if not isinstance(value, int) or value < least:
             raise InputError(f"{key} is {value!r}; it takes a whole number, {least} or more")
+    if config.trainer.patience is not None and not config.trainer.validate_every:
+        raise InputError(
+            f"trainer.patience is {config.trainer.patience} validations, and "
+            "trainer.validate_every=0 makes none; give trainer.patience=null or another "
+            "trainer.validate_every"
+        )
 
 
 def warn_of_short(n_left_out: int, of: str, what: str) -> None:
@@ -113,18 +120,6 @@ def require_same_loudness(loudness: float | None, dump: Path) -> None:
             f"{dump} was extracted at {found} LUFS, data.loudness is {loudness}: give "
             f"data.loudness={'null' if found is None else found}, or extract again"
         )
-
-
-def pick_device(name: str) -> torch.device:
-    """`auto` is CUDA where there is one. Raises InputError for a device that is not there."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError(f"trainer.device={name}: no CUDA device is there; use trainer.device=cpu")
-    try:
-        return torch.device(name)
-    except RuntimeError as error:
-        raise InputError(f"trainer.device={name} is no device; use auto, cpu or cuda") from error
 
 
 def _fixed(config: DictConfig, key: str) -> object:

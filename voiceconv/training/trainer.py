@@ -57,6 +57,8 @@ class Trainer:
         gradient_clip: largest norm of a player's gradient; None leaves it.
         ema_decay: of an exponential moving average of the generator, which then is what ships.
         precision: autocast type of forward passes; parameters stay float32.
+        log_every, checkpoint_every, validate_every: steps; 0 is never but at the end, where a run
+            is logged and saved, and, without a validation, ships the newest network.
         validator: measures what would ship every `validate_every` steps and at the end.
         ship: "best" ships the network of the lowest score, "last" the newest, which is also
             what ships until there is a score.
@@ -165,9 +167,9 @@ class Trainer:
                 losses = self.train_step()
                 tracker.advance(self.step)
                 at_end, stopping = self.step == self.schedule.n_steps, self._stopping()
-                due = self.step % self.checkpoint_every == 0 or at_end or stopping
+                due = self._is_every(self.checkpoint_every) or at_end or stopping
                 validating = self._validation_is_due() and (at_end or not stopping)
-                if self.step % self.log_every == 0 or due or validating:
+                if self._is_every(self.log_every) or due or validating:
                     values = {name: float(value) for name, value in losses.items()}
                     self._require_finite(values)
                     speed = (self.step - last_logged) / (time.monotonic() - since)
@@ -291,13 +293,16 @@ class Trainer:
 
     def _validation_is_due(self) -> bool:
         at_end = self.step >= self.schedule.n_steps  # beyond it in a run that was shortened
-        return self._validated != self.step and (at_end or self.step % self.validate_every == 0)
+        return self._validated != self.step and (at_end or self._is_every(self.validate_every))
+
+    def _is_every(self, n_steps: int) -> bool:
+        return n_steps > 0 and self.step % n_steps == 0
 
     def _validate(self, tracker: Tracker) -> None:
         """Measure on the main rank; what ships is written there when it should be."""
         self._validated = self.step
         score = None
-        if self.validator and self.ranks.is_main:
+        if self.validator and self.validate_every and self.ranks.is_main:
             network = self.network
             network.eval()
             with torch.no_grad():
@@ -308,7 +313,8 @@ class Trainer:
         told = float(self.ranks.gather(mine)[0])
         is_best = not math.isnan(told) and self.best.note(self.step, told)
         if self.validator and self.ranks.is_main:
-            if is_best or math.isinf(self.best.score) or self.ship == "last":
+            newest = self.ship == "last" or not self.validate_every
+            if is_best or newest or math.isinf(self.best.score):
                 self.validator.ship(self.step, self.network)
         if self.finished:
             self.save()  # last: a finished run does nothing more

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
+import torch
 from torch import Tensor
 
 from voiceconv.errors import InputError
@@ -27,6 +28,9 @@ class Vocoder(ABC, Generic[E]):
                 f"{type(extractor).__name__}'s; choose the vocoder that belongs to the features"
             )
         self.extractor = extractor
+
+    def to(self, device: torch.device | str) -> None:
+        """Move the network, where it has one; features and waves stay on the CPU."""
 
     @abstractmethod
     def synthesize(self, features: Features) -> Tensor:

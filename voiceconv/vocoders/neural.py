@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from voiceconv.build import build
+from voiceconv.device import device_of
 from voiceconv.errors import InputError
 from voiceconv.features.frames import Features
 from voiceconv.features.mel import MelSpectrogram
@@ -57,6 +58,10 @@ class NeuralVocoder(Vocoder[MelSpectrogram]):
             ) from error
         self.generator.requires_grad_(False).eval()
 
+    def to(self, device: torch.device | str) -> None:
+        """See Vocoder."""
+        self.generator.to(device)
+
     @torch.no_grad()
     def synthesize(self, features: Features) -> Tensor:
         """See Vocoder."""
@@ -66,5 +71,5 @@ class NeuralVocoder(Vocoder[MelSpectrogram]):
         frames = features.frames[None]
         if centre:  # the wave comes later than its frames say, and its end with a frame more
             frames = F.pad(frames, (0, 1), mode="replicate")
-        wave: Tensor = self.generator(frames)[0]
+        wave: Tensor = self.generator(frames.to(device_of(self.generator)))[0].cpu()
         return wave[centre : centre + n_samples]

@@ -1,0 +1,36 @@
+"""CPU or CUDA: what users call them, and where a network is."""
+
+import torch
+from torch import nn
+
+from voiceconv.errors import InputError
+
+
+def pick_device(name: str, option: str) -> torch.device:
+    """`auto` is CUDA where there is one.
+
+    option: what the name was given with, up to it, for the error: "--device ".
+
+    Raises InputError for a device that is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise InputError(f"{option}{name} is no device; use auto, cpu or cuda")
+    n_devices = torch.cuda.device_count() if device.type == "cuda" else 1
+    if n_devices == 0:
+        raise InputError(f"{option}{name}: no CUDA device is there; use {option}cpu")
+    if (device.index or 0) >= n_devices:
+        raise InputError(
+            f"{option}{name}: there is no CUDA device beyond cuda:{n_devices - 1}; use {option}cuda"
+        )
+    return device
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """Where its weights are; the CPU for what has none."""
+    return next((one.device for one in network.parameters()), torch.device("cpu"))
