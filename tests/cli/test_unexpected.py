@@ -33,7 +33,7 @@ def log_of(said: Said, folder: Path) -> str:
     assert said.code == 3 and said.out == ""
     (path,) = folder.iterdir()
     assert said.err == (
-        "voiceconv: error: this is a bug, ZeroDivisionError: division by zero; the traceback is in "
+        "voiceconv: error: unexpected ZeroDivisionError: division by zero; the traceback is in "
         f"{path}: {END}"
     )
     assert path.stat().st_mode & 0o777 == 0o600
@@ -63,7 +63,7 @@ def test_a_bug_in_training_is_one_sentence_too(voiceconv, state, monkeypatch, tm
     assert said == (
         3,
         "",
-        f"voiceconv: error: this is a bug, LookupError: no step; the traceback is in {path}: {END}",
+        f"voiceconv: error: unexpected LookupError: no step; the traceback is in {path}: {END}",
     )
     log = path.read_text()
     assert log.startswith("voiceconv train experiment=cyclegan_vc2_small data.dump=none run_dir=")
@@ -78,7 +78,7 @@ def test_the_traceback_itself_on_request(voiceconv, state, monkeypatch):
     assert said.code == 3
     assert said.err.startswith("Traceback (most recent call last):\n")
     assert said.err.splitlines()[-1] == (
-        "voiceconv: error: this is a bug, ZeroDivisionError: division by zero; send the traceback "
+        "voiceconv: error: unexpected ZeroDivisionError: division by zero; send the traceback "
         "with what `voiceconv info --environment` says"
     )
     assert not state.exists()

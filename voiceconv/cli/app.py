@@ -21,7 +21,6 @@ from voiceconv.errors import InputError, RunError
 
 app = typer.Typer(
     help="Turn audio of one domain (a speaker, an instrument) into another's, unpaired.",
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # it takes a default in [brackets] for a tag

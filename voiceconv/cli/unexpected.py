@@ -27,7 +27,7 @@ def report_unexpected(error: Exception, command: str) -> None:
         print(printable_lines(trace), file=sys.stderr)
     where = f"the traceback is in {path}: send it" if path else "send the traceback"
     print(
-        f"voiceconv: error: this is a bug, {_sentence(error)}; {where} with what `voiceconv info "
+        f"voiceconv: error: unexpected {_sentence(error)}; {where} with what `voiceconv info "
         "--environment` says",
         file=sys.stderr,
     )
