@@ -1,6 +1,7 @@
 """The command line. Each command imports what it needs: `voiceconv --help` must not start torch."""
 
 import logging
+import shlex
 import signal
 import sys
 from types import FrameType
@@ -15,11 +16,11 @@ from voiceconv.cli.corpus import check, extract, prepare, stats
 from voiceconv.cli.scores import compare, evaluate, report
 from voiceconv.cli.terminal import LOG_FORMAT, printable
 from voiceconv.cli.train import fit, train
+from voiceconv.cli.unexpected import EXIT_CODE, report_unexpected
 from voiceconv.errors import InputError, RunError
 
 app = typer.Typer(
     help="Turn audio of one domain (a speaker, an instrument) into another's, unpaired.",
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # it takes a default in [brackets] for a tag
@@ -58,7 +59,11 @@ app.add_typer(listen.app, name="listen")
 
 
 def main() -> None:
-    """Run; an InputError becomes one sentence and exit code 2, a RunError one and exit code 1."""
+    """Run; errors become one sentence and an exit code.
+
+    2 for an InputError, 1 for a RunError or what a system refuses, 3 for what nobody expected.
+    """
+    command = shlex.join(["voiceconv", *sys.argv[1:]])  # Hydra is given another
     logging.basicConfig(format=LOG_FORMAT, stream=sys.stderr)
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
@@ -75,6 +80,9 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        report_unexpected(error, command)
+        sys.exit(EXIT_CODE)
     finally:
         signal.signal(signal.SIGTERM, before)
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from voiceconv.cli.completion import complete_domain, complete_model_or_baseline
 from voiceconv.cli.options import (
     AsJson,
     ConfigDir,
@@ -26,15 +27,22 @@ from voiceconv.errors import InputError
 
 def convert(
     inputs: Inputs,
-    target: Annotated[str, typer.Option(help="Domain to convert to.")],
+    target: Annotated[
+        str, typer.Option(help="Domain to convert to.", autocompletion=complete_domain)
+    ],
     source: Annotated[
-        str | None, typer.Option(help="Domain of the input. [recognised, or a stranger]")
+        str | None,
+        typer.Option(
+            help="Domain of the input. [recognised, or a stranger]",
+            autocompletion=complete_domain,
+        ),
     ] = None,
     model: Annotated[
         str | None,
         typer.Option(
             help="Model directory, run directory, bundled model, or what these have to beat: "
-            "baseline:copy, statistics, f0shift, gmm or knn. [bundled]"
+            "baseline:copy, statistics, f0shift, gmm or knn. [bundled]",
+            autocompletion=complete_model_or_baseline,
         ),
     ] = None,
     dump: Annotated[

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from voiceconv.cli.completion import complete_model
+
 Inputs = Annotated[
     list[str],
     typer.Argument(
@@ -16,7 +18,11 @@ Output = Annotated[
     typer.Option("-o", "--output", help="File or folder; - is WAV to stdout. [IN-TARGET.wav]"),
 ]
 Model = Annotated[
-    str | None, typer.Option(help="Model directory, run directory or bundled model. [bundled]")
+    str | None,
+    typer.Option(
+        help="Model directory, run directory or bundled model. [bundled]",
+        autocompletion=complete_model,
+    ),
 ]
 Rate = Annotated[int | None, typer.Option(help="Rate of the output in Hz. [the model's]")]
 Skip = Annotated[bool, typer.Option("--skip-existing", help="Leave outputs that are there.")]

@@ -36,8 +36,7 @@ def logging_to_stderr(verbose: bool = False) -> Iterator[None]:
     above, level = StderrHandler(), ours.level
     above.setFormatter(logging.Formatter(LOG_FORMAT))
     root.handlers = [above, *(one for one in root.handlers if one not in plain)]
-    if verbose:
-        ours.setLevel(logging.INFO)
+    ours.setLevel(logging.INFO if verbose else logging.WARNING)
     try:
         yield
     finally:

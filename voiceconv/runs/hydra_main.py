@@ -36,10 +36,8 @@ def call_hydra(main: Callable[[], None], arguments: Sequence[str], command: str)
     )  # errors come through; the command line says them in one sentence
     sys.argv = [f"voiceconv {command}", *arguments]
     try:
-        try:
-            main()
-        except _Stopped as stopped:
-            raise stopped.reason from None
+        if reason := _reason(main):
+            raise reason
     except MissingMandatoryValue as error:
         raise InputError(f"{error.full_key} is not given; add {error.full_key}=VALUE") from error
     except (HydraException, OmegaConfBaseException) as error:
@@ -49,11 +47,20 @@ def call_hydra(main: Callable[[], None], arguments: Sequence[str], command: str)
         raise InputError(said) from error
 
 
+def _reason(main: Callable[[], None]) -> Exception | None:
+    """Why it stopped; raised by the caller, outside of `except`, it keeps its own cause alone."""
+    try:
+        main()
+    except _Stopped as stopped:
+        return stopped.reason
+    return None
+
+
 def run_training(config: DictConfig, prepare: Prepare) -> None:
     """What is under `hydra.main`: train what `prepare` puts together, in Hydra's folder."""
     try:
         _train(config, Path(HydraConfig.get().runtime.output_dir), prepare)
-    except (InputError, RunError, OmegaConfBaseException) as error:
+    except Exception as error:
         if HydraConfig.get().mode is RunMode.MULTIRUN:
             raise  # launchers tell by it which job has failed
         raise _Stopped(error) from error
