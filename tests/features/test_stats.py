@@ -231,3 +231,20 @@ def test_an_incomplete_file_is_refused_by_the_missing_name(tmp_path, source):
     save_file(tensors, path)
     with pytest.raises(InputError, match="no entry 'one/log_f0'"):
         load_stats(path)
+
+
+def test_neutral_statistics_change_no_bit():
+    """What a piano roll takes: a note that is never played has no deviation to divide by."""
+    neutral, frames = DomainStats.neutral(8), torch.randn(2, 8, 20)
+    assert torch.equal(neutral.normalize(frames), frames)
+    assert torch.equal(neutral.denormalize(frames), frames)
+    assert neutral.log_f0.isnan().all() and neutral.aperiodicity_std.shape == (0,)
+
+
+def test_tracks_of_other_names_are_carried_as_they_are(source, target):
+    f0, ap, own = torch.full((20,), 100.0), torch.full((3, 20), -10.0), torch.randn(20)
+    moved = convert_tracks({"own": own, "f0": f0, "ap": ap}, source, target)
+    assert list(moved) == ["own", "f0", "ap"] and moved["own"] is own
+    assert torch.equal(moved["f0"], convert_f0(f0, source, target))
+    assert torch.equal(moved["ap"], convert_aperiodicity(ap, f0, source, target))
+    assert convert_tracks({"own": own}, source, target) == {"own": own}

@@ -7,14 +7,14 @@ from typing import Any
 from voiceconv.baselines.gmm import MixtureTranslator
 from voiceconv.baselines.knn import NearestFrames
 from voiceconv.baselines.untouched import CopySynthesis, PitchShift
-from voiceconv.build import build
+from voiceconv.build import build, class_of
 from voiceconv.converter import Converter
 from voiceconv.converter.directory import find_model, read_model
 from voiceconv.data.dump import read_yaml
 from voiceconv.data.pairs import Corpus
 from voiceconv.data.statistics import read_stats
 from voiceconv.errors import InputError
-from voiceconv.features import DomainStats, FeatureExtractor, World
+from voiceconv.features import DomainStats, FeatureExtractor, Representation, World
 from voiceconv.vocoders.fitting import fitting_vocoder
 
 
@@ -81,6 +81,8 @@ def _parts(dump: Path | None) -> tuple[dict[str, Any], dict[str, DomainStats]]:
 def _config(train: Path) -> dict[str, Any]:
     """How a split was extracted, and the vocoder that goes with it."""
     features = read_yaml(train / "features.yaml")
+    if not issubclass(class_of(features, Representation), FeatureExtractor):
+        raise InputError(f"{train} is of files without a wave, and baselines are of sound")
     extractor = build(features, FeatureExtractor)
     vocoder = fitting_vocoder(type(extractor))
     if vocoder is None:

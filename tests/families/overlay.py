@@ -1,0 +1,60 @@
+"""A family as somebody would add it: its files beside the package's own, in a tree of links.
+
+A family is a folder that lies as `voiceconv/` does (`models/x.py`, `conf/experiment/x.yaml`): all
+that adding it takes. What runs on the tree runs in a process of its own, which imports it.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[2] / "voiceconv"
+
+
+def overlay(tmp_path: Path, family_folder: Path) -> Path:
+    """Make PLACE/voiceconv of the package's files and the family's; PLACE.
+
+    Raises FileExistsError where a family would change a file of the package.
+    """
+    place = tmp_path / "place"
+    for root in (PACKAGE, family_folder):
+        for name in _files(root):
+            link = place / "voiceconv" / name
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(root / name)
+    return place
+
+
+def added(place: Path, family_folder: Path) -> list[str]:
+    """What PLACE/voiceconv has beside the package's own files, sorted."""
+    links = {name: (place / "voiceconv" / name).resolve() for name in _files(place / "voiceconv")}
+    package = {name: (PACKAGE / name).resolve() for name in _files(PACKAGE)}
+    assert package.items() <= links.items(), "a file of the package was changed"
+    assert all(family_folder in links[name].parents for name in links.keys() - package)
+    return sorted(links.keys() - package)
+
+
+def run_python(place: Path, script: str) -> subprocess.CompletedProcess[str]:
+    """Run Python source in PLACE, with the family to import."""
+    return _run(place, "-c", script)
+
+
+def cli(place: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run `voiceconv ARGUMENT...` in PLACE."""
+    return _run(place, "-m", "voiceconv.cli", *map(str, arguments))
+
+
+def _run(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(place), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, *arguments]
+    return subprocess.run(
+        command, cwd=place, env=environment, capture_output=True, text=True, timeout=600
+    )
+
+
+def _files(root: Path) -> Iterator[str]:
+    for path in sorted(root.rglob("*")):
+        if not path.is_dir() and "__pycache__" not in path.parts:
+            yield path.relative_to(root).as_posix()
