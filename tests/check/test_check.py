@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_mend import content
+from test_fix import content
 from tiny_model import make_cli, record
 from voices import RATE, as_wave, corpus, in_this_process, sentence
 
