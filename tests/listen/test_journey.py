@@ -58,6 +58,7 @@ def fragile(tmp_path, request):
     server.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fragile", METHODS, indirect=True)
 def test_every_answer_arrives_whatever_happens_to_page_and_server(fragile, browser, tmp_path):
     server, test = fragile

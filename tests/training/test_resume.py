@@ -81,6 +81,7 @@ def test_what_is_left_out_is_noticed(tmp_path):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make", [with_everything, vocoder_with_everything], ids=["converter", "vocoder"]
 )
