@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from voiceconv.baselines import open_baseline
 from voiceconv.commands import batch
 from voiceconv.converter import Converter
 from voiceconv.converter.directory import digest, find_model
@@ -70,8 +71,6 @@ def open_converter(
         return Converter.from_pretrained(model, engine)
     if engine is not None:
         raise InputError(f"--engine {engine} is for networks, and {model} has none; leave it out")
-    from voiceconv.baselines import open_baseline  # half a second of imports, for those alone
-
     return open_baseline(str(model).removeprefix(BASELINE), None if dump is None else Path(dump))
 
 
