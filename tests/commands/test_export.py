@@ -134,6 +134,7 @@ def test_a_translator_is_torchs_at_any_length(family, tmp_path):
     assert b".py" not in path.read_bytes()  # where each operator came from is nobody's business
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "centre"),
     [
@@ -273,6 +274,7 @@ def test_a_graph_that_differs_is_no_export(tmp_path, monkeypatch):
         exporting.write_graph(torch.nn.ReLU(), draws(8), tmp_path / "g.onnx")
 
 
+@pytest.mark.slow
 def test_what_is_there_already_stays(voiceconv, model, tmp_path):
     (tmp_path / "mine").write_text("text")
     said = voiceconv("export", model, "-o", tmp_path)

@@ -87,6 +87,7 @@ def test_damaged_recordings_are_named_and_left_out(voiceconv, speakers, tmp_path
     assert (output / "model" / "config.yaml").exists()
 
 
+@pytest.mark.slow
 def test_from_two_folders_to_a_model_and_on(voiceconv, speakers, tmp_path):
     output = tmp_path / NAME
     said = voiceconv("fit", speakers, "-o", output, "--hours", "0.001", "--jobs", "1")

@@ -113,6 +113,7 @@ def test_an_illness_is_named(tmp_path, monkeypatch, words):
     assert first_step(findings, words) is not None, findings  # within two windows
 
 
+@pytest.mark.slow
 def test_a_healthy_run_is_left_alone(tmp_path, monkeypatch):
     """Windows of 150 steps: in 50 no discriminator has learnt to tell noise from noise."""
     monkeypatch.setattr("voiceconv.training.health.CHECK_EVERY", 15)

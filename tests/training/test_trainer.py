@@ -66,6 +66,7 @@ def same_loss_values(run: Trainer, n_steps: int, name: str) -> list[float]:
 # ----------------------------------------------------------------------------------------- learning
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILY)
 def test_one_batch_is_overfitted(tmp_path, family):
     """The cycle loss halves within 60 steps."""

@@ -8,9 +8,10 @@ over, and it fails under 400 ms.
 import math
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from scipy.signal import sosfilt
 from torch import Tensor
+from torchaudio.functional import lfilter  # scipy.signal's import takes a second, of every command
 
 _ABSOLUTE_GATE = -70.0  # LUFS
 _RELATIVE_GATE = -10.0  # LU, below the loudness of what passed the absolute gate
@@ -63,17 +64,23 @@ def k_weighting(sample_rate: int) -> NDArray[np.float64]:
 
 def _weighted_energies(wave: Tensor, sample_rate: int) -> tuple[NDArray[np.float64], float]:
     """Return the K-weighted energy of each whole 100 ms (hops,), and of the wave as a whole."""
-    sections, hop = k_weighting(sample_rate), _hop(sample_rate)
-    samples = wave.detach().cpu().numpy()
-    state = np.zeros((2, 2))
+    hop, samples = _hop(sample_rate), wave.detach().cpu()
     energies, whole = [np.zeros(0)], 0.0
-    for start in range(0, samples.size, 100 * hop):  # ten seconds at a time: memory stays bounded
-        block, state = sosfilt(sections, samples[start : start + 100 * hop].astype(float), zi=state)
-        squares = block * block
+    for start in range(0, len(samples), 100 * hop):  # ten seconds at a time: memory stays bounded
+        early = min(start, 10 * hop)  # a second, of whose beginning the filters know nothing more
+        block = samples[start - early : start + 100 * hop].double()
+        squares = _weighted(block, sample_rate)[early:].square().numpy()
         n_hops = squares.size // hop
         energies.append(squares[: n_hops * hop].reshape(n_hops, hop).sum(1))
         whole += float(squares.sum())
     return np.concatenate(energies), whole
+
+
+def _weighted(wave: Tensor, sample_rate: int) -> Tensor:
+    """(N,) -> (N,) K-weighted."""
+    for section in torch.from_numpy(k_weighting(sample_rate)):
+        wave = lfilter(wave, section[3:], section[:3], clamp=False)
+    return wave
 
 
 def _hop(sample_rate: int) -> int:

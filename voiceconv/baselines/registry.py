@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from voiceconv.baselines.gmm import MixtureTranslator
 from voiceconv.baselines.knn import NearestFrames
 from voiceconv.baselines.untouched import CopySynthesis, PitchShift
 from voiceconv.build import build, class_of
@@ -31,6 +30,8 @@ def _f0shift(dump: Path | None) -> Converter:
 
 
 def _gmm(dump: Path | None) -> Converter:
+    from voiceconv.baselines.gmm import MixtureTranslator  # scikit-learn: 1.5 s, for this one alone
+
     converter, corpus = _learning(dump, "gmm")
     corpus.require_pairs()
     domains = converter.domains
