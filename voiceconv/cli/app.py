@@ -16,7 +16,7 @@ from voiceconv.cli.train import fit, train
 from voiceconv.errors import InputError, RunError
 
 app = typer.Typer(
-    help="Turn audio of one domain (a speaker, an instrument) into another's, unpaired.",
+    help="Convert audio of one domain (a speaker, an instrument) into another, unpaired.",
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,

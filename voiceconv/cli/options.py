@@ -8,20 +8,22 @@ import typer
 Inputs = Annotated[
     list[str],
     typer.Argument(
-        metavar="IN...", help="Sound files, folders, patterns, Kaldi data directories, or -."
+        metavar="IN...",
+        help="Sound files, folders, patterns, Kaldi data directories, or - (stdin).",
     ),
 ]
 Output = Annotated[
     str | None,
-    typer.Option("-o", "--output", help="File or folder; - is WAV to stdout. [IN-TARGET.wav]"),
+    typer.Option("-o", "--output", help="File or folder; - writes WAV to stdout. [IN-TARGET.wav]"),
 ]
 Model = Annotated[
     str | None, typer.Option(help="Model directory, run directory or bundled model. [bundled]")
 ]
-Rate = Annotated[int | None, typer.Option(help="Rate of the output in Hz. [the model's]")]
-Skip = Annotated[bool, typer.Option("--skip-existing", help="Leave outputs that are there.")]
+Rate = Annotated[int | None, typer.Option(help="Sample rate of the output in Hz. [the model's]")]
+Skip = Annotated[bool, typer.Option("--skip-existing", help="Skip existing outputs.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ConfigDir = Annotated[
-    Path | None, typer.Option(help="A folder with experiments of your own, as Hydra has them.")
+    Path | None,
+    typer.Option(help="Folder of your own Hydra configuration: DIR/experiment/NAME.yaml."),
 ]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Parallel processes. [one per core]")]
