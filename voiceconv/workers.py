@@ -1,7 +1,7 @@
 """Tasks in parallel processes that survive exceptions and killed workers.
 
-A worker is given one task at a time over its own pipe, so when it dies it is known which task it
-had: that one is tried again, by a new worker. (A process pool loses the whole run when one dies.)
+Each worker gets one task at a time over its own pipe. If a worker dies, its task is known and a new
+worker tries it again. (A process pool loses the whole run if one worker dies.)
 """
 
 import multiprocessing
@@ -19,14 +19,14 @@ from voiceconv.errors import InputError, RunError
 
 Task = TypeVar("Task")
 
-# Called in the worker with its number and arguments; gives what handles one task after another.
+# Called in the worker with its number and arguments; gives the function that handles a task.
 Setup = Callable[..., AbstractContextManager[Callable[[Any], Any]]]
 
 _MAX_FAILED_STARTS = 3
 
 
 class Outcome(NamedTuple, Generic[Task]):
-    """The end of a task: the worker that had it last, why it failed for good, what it gave."""
+    """The outcome of a task: its last worker, the error of its last attempt, its result."""
 
     task: Task
     worker: int
@@ -39,7 +39,7 @@ class GiveUp(Exception):  # noqa: N818
 
 
 class _Message(NamedTuple):
-    """What a worker says: after its setup, after each task, and when it can't go on."""
+    """A worker's message: after its setup, after each task, and if it can't continue."""
 
     error: str | None = None
     is_ready: bool = False
@@ -53,7 +53,7 @@ class _Worker(Generic[Task]):
     process: SpawnProcess
     connection: Connection
     is_ready: bool = False
-    task: tuple[Task, int] | None = None  # with the attempts that went before
+    task: tuple[Task, int] | None = None  # with the number of earlier attempts
 
 
 def run_tasks(
@@ -63,10 +63,10 @@ def run_tasks(
     jobs: int,
     retries: int,
 ) -> Generator[Outcome[Task], None, None]:
-    """Yield each task's outcome as it comes; close the iterator to stop the workers early.
+    """Yield the outcome of each task when it is done; close the iterator to stop the workers early.
 
-    setup: a module's function, run as `setup(number, *arguments(number))` whenever worker `number`
-    starts. A task is tried `retries` times more before it fails.
+    setup: a function of a module; worker `number` calls `setup(number, *arguments(number))` when it
+    starts. A task is tried `retries` more times before it fails.
     """
     context = multiprocessing.get_context("spawn")  # forking a process that has threads hangs
     queue = deque((task, 0) for task in tasks)
@@ -140,13 +140,13 @@ def _start(
         process.start()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-    theirs.close()  # the worker has the only other end now: when it dies, ours says so
+    theirs.close()  # only the worker has the other end now: if it dies, our end reports it
     return _Worker(number, process, ours)
 
 
 def _serve(connection: Connection, setup: Setup, number: int, arguments: tuple[Any, ...]) -> None:
-    """Handle tasks until None comes or the master is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the master decides what becomes of it
+    """Handle tasks until None arrives or the master has ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the master decides about retries
     try:
         with setup(number, *arguments) as handle:
             connection.send(_Message(is_ready=True))
@@ -165,7 +165,7 @@ def _serve(connection: Connection, setup: Setup, number: int, arguments: tuple[A
 
 
 def _receive(worker: _Worker[Task]) -> _Message | None:
-    """Return what a worker says; None when it has died."""
+    """Return a worker's message; None if it has died."""
     try:
         message: _Message = worker.connection.recv()
     except (EOFError, ConnectionError):
@@ -177,7 +177,7 @@ def _send(worker: _Worker[Task], task: Task | None) -> None:
     try:
         worker.connection.send(task)
     except ConnectionError:
-        return  # it has just died; its connection says so next
+        return  # it has just died; its connection reports it next
 
 
 def _died(worker: _Worker[Task]) -> str:
