@@ -1,4 +1,4 @@
-"""Networks without torch: the ONNX graphs that `voiceconv export` has written, by onnxruntime."""
+"""Networks without torch: the ONNX graphs of `voiceconv export`, run by onnxruntime."""
 
 from itertools import permutations
 from pathlib import Path
@@ -19,12 +19,12 @@ def translator_file(source: int, target: int) -> str:
 
 
 class Graph:
-    """One file, from (1, ., T) to (1, ...); as many threads as torch has when it is opened.
+    """One file, (1, ., T) -> (1, ...), with as many threads as torch has at opening.
 
-    onnxruntime runs no code of the file's, and refuses weights in a file outside of its folder.
+    onnxruntime runs no code from the file, and refuses weights in a file outside its folder.
 
-    Raises InputError where onnxruntime is not installed, and where the file is missing, damaged,
-    foreign or made for other channels.
+    Raises InputError if onnxruntime is not installed, or if the file is missing, damaged, foreign
+    or for other channels.
     """
 
     def __init__(self, path: Path, n_channels: int) -> None:
@@ -37,12 +37,12 @@ class Graph:
             ) from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
-        options.log_severity_level = 4  # errors are raised; said twice they are no clearer
+        options.log_severity_level = 4  # errors are raised; do not also print them
         try:
             self._session = onnxruntime.InferenceSession(
                 path, options, providers=["CPUExecutionProvider"]
             )
-        except Exception as error:  # one class for each status, none above them
+        except Exception as error:  # onnxruntime has one class per status and no base class
             raise InputError(
                 f"{path} is not readable as an ONNX graph ({str(error).splitlines()[0][:150]}); "
                 "export the model again"
@@ -67,7 +67,7 @@ class Graph:
 
 
 class OnnxTranslator(Translator):
-    """A graph for each direction in `folder`, opened when it is first needed."""
+    """A graph for each direction in `folder`, opened at its first use."""
 
     def __init__(self, folder: Path, n_channels: int, n_domains: int) -> None:
         super().__init__()
