@@ -1,4 +1,4 @@
-"""Turn audio of one domain (a speaker, an instrument) into another's without paired recordings."""
+"""Convert audio of one domain (a speaker, an instrument) into another, without paired recordings."""
 
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ __all__ = ["Converter", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import `Converter` when it is first asked for: `import voiceconv` must not start torch."""
+    """Import `Converter` at its first use: `import voiceconv` must not import torch."""
     if name == "Converter":
         from voiceconv.converter import Converter
 

@@ -1,4 +1,4 @@
-"""`voiceconv vocoder ...`: what makes a vocoder. Imports as in cli/convert.py."""
+"""`voiceconv vocoder ...`: commands that make vocoders. Imports as in cli/convert.py."""
 
 from pathlib import Path
 from typing import Annotated
