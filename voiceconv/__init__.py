@@ -1,4 +1,4 @@
-"""Convert audio of one domain (a speaker, an instrument) into another, without paired recordings."""
+"""Convert audio of one domain (a speaker, an instrument) into another, without paired data."""
 
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""Many recordings through one change of waves: which files, where to, what went wrong."""
+"""Process many recordings: find the files, name the outputs, collect the errors."""
 
 import glob
 import sys

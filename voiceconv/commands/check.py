@@ -1,4 +1,4 @@
-"""What `voiceconv check` does."""
+"""`voiceconv check`: examine a corpus, print findings, write a mended copy."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ def check(
     jobs: int | None = None,
     as_json: bool = False,
 ) -> bool:
-    """Examine DATA, print what was found, write a mended copy to `fix`; whether there was any."""
+    """Examine DATA, print findings, write a mended copy to `fix`; whether there are findings."""
     if fix is not None:
         check_output(data, fix)
     with progress_bar("check") as progress:

@@ -1,4 +1,4 @@
-"""Wave to wave: what ships, and the single door to it."""
+"""Wave to wave: the converter, which ships."""
 
 from voiceconv.converter.converter import PARTS, SILENCE, Converter, through_features
 

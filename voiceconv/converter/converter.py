@@ -1,4 +1,4 @@
-"""Wave to wave: the single door that the command line, recipes, validation and servers use."""
+"""Wave to wave; the command line, recipes, validation and evaluation all use this class."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -218,9 +218,9 @@ def through_features(
 
 
 def _remembering(extract: Extract) -> Extract:
-    """The same, but for the wave that it was last asked for.
+    """Wrap `extract`: asked twice in a row for one wave, it analyses it once.
 
-    A stranger's short wave is analysed for its statistics and to be converted: once is enough.
+    A short wave of an unseen speaker is analysed for its statistics and for conversion.
     """
     last: list[tuple[Tensor, Features]] = []
 

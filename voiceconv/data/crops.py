@@ -1,4 +1,4 @@
-"""Random crops of each domain's frames: what a GAN trains on.
+"""Random crops of each domain's frames: the training data of a GAN.
 
 All that is random here is a pure function of (seed, rank, step), so a resumed run sees what the
 uninterrupted one would have seen without any state being kept, and two ranks never see the same

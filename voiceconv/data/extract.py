@@ -1,10 +1,9 @@
 """Data directories to feature archives: `voiceconv extract DATA DUMP`.
 
-DUMP/<split> gets `feats.scp` and, where the features have them, `f0.scp` and `ap.scp`; where they
-are asked for `waves.scp`, the waves that were analysed, (N,) at the features' rate; the archives
-that these name; a copy of the data directory of what could be extracted; `features.yaml` (the
-extractor's node) and `processing.yaml` (trim, loudness). Killed at any moment, it goes on where it
-stopped when called again.
+DUMP/<split> gets `feats.scp` and, if the features have them, `f0.scp` and `ap.scp`; on request
+`waves.scp`, the analysed waves, (N,) at the features' rate; the archives of these; a copy of the
+data directory with the extracted utterances; `features.yaml` (the extractor's node) and
+`processing.yaml` (trim, loudness). After an interruption the same call continues.
 """
 
 import os
@@ -35,13 +34,13 @@ from voiceconv.files import locked, replace_text
 from voiceconv.progress import Progress
 from voiceconv.workers import GiveUp, Outcome, run_tasks
 
-# The order of writing: an utterance that is in feats is in the others.
+# The order of writing: an utterance in feats is also in the others.
 _KINDS = ("waves", "ap", "f0", "feats")
 
 
 @dataclass
 class SplitResult:
-    """What became of a split; `failed` is utterance -> why."""
+    """The result of a split; `failed` maps an utterance to its error."""
 
     folder: Path
     n_utterances: int
@@ -50,7 +49,7 @@ class SplitResult:
 
 
 class LeftOutError(RunError):
-    """Some utterances could not be extracted; all others are done and can be gone on with."""
+    """Some utterances could not be extracted; all others are complete."""
 
 
 class _Task(NamedTuple):
@@ -58,7 +57,7 @@ class _Task(NamedTuple):
     utterance: Utterance
 
 
-_Done = dict[Path, dict[int, set[str]]]  # dump folder -> worker -> what its archives hold
+_Done = dict[Path, dict[int, set[str]]]  # dump folder -> worker -> utterances in its archives
 
 
 def extract(
@@ -108,7 +107,7 @@ def extract(
 def _todo(
     splits: Mapping[Path, list[Utterance]], done: _Done, results: Mapping[Path, SplitResult]
 ) -> list[_Task]:
-    """Return what earlier runs have not done, and count what they have."""
+    """Return the utterances that earlier runs have not extracted, and count the others."""
     tasks = []
     for folder, utterances in splits.items():
         ids = set().union(*done[folder].values())
@@ -124,7 +123,7 @@ def _collect(
     strict: bool,
     progress: Progress,
 ) -> None:
-    """Note what is done and what failed, as it comes."""
+    """Record each extracted and each failed utterance."""
     total = sum(result.n_utterances for result in results.values())
     n_before = sum(result.n_done_before for result in results.values())
     progress(n_before, total)
@@ -154,7 +153,7 @@ def _read_splits(data_dir: Path, dump_dir: Path) -> dict[Path, list[Utterance]]:
 def _check_folder(
     folder: Path, node: Mapping[str, Any], definition: dict[str, object], processing: dict[str, Any]
 ) -> None:
-    """Note in a dump folder what it holds; refuse one that holds something else."""
+    """Write the settings of a dump folder; refuse a folder with other settings."""
     nodes = {"features.yaml": dict(node), "processing.yaml": processing}
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -177,7 +176,7 @@ def _check_folder(
 
 
 def _done_before(folder: Path) -> dict[int, set[str]]:
-    """Return what the workers of earlier runs have left whole, by worker."""
+    """Return the complete utterances of earlier runs, by worker."""
     done: dict[int, set[str]] = {}
     for scp in folder.glob("feats.*.scp"):
         worker = scp.name.split(".")[1]
@@ -204,7 +203,7 @@ def _setup(
     waves: bool,
     kept: Mapping[Path, Collection[str]],
 ) -> Iterator[Callable[[_Task], None]]:
-    """In a worker: give what analyses an utterance and writes it to this worker's archives."""
+    """In a worker: give the function that analyses an utterance and writes its archives."""
     torch.set_num_threads(1)  # the processes share the cores
     extractor = build(node, FeatureExtractor)
     writers: dict[tuple[Path, str], ArchiveWriter] = {}
@@ -257,7 +256,7 @@ def _analyse(
 def _finish(
     folder: Path, utterances: list[Utterance], done: dict[int, set[str]], failed: dict[str, str]
 ) -> None:
-    """Write the scps of the whole split, its data directory, and what failed."""
+    """Write the scps of the whole split, its data directory, and the failures."""
     wanted = {u.id: u for u in utterances}
     for kind in _KINDS:
         locations: dict[str, Location] = {}
@@ -278,7 +277,7 @@ def _finish(
 
 
 def _report(results: list[SplitResult]) -> None:
-    """Raise LeftOutError naming what failed, a few by name and the rest by number."""
+    """Raise LeftOutError with the names of a few failed utterances and the number of all."""
     failed = [(r.folder, name, why) for r in results for name, why in sorted(r.failed.items())]
     if not failed:
         return

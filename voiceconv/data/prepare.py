@@ -27,7 +27,7 @@ from voiceconv.errors import InputError
 
 @dataclass(frozen=True)
 class SplitSummary:
-    """What a split has of a domain."""
+    """The utterances of a domain in a split."""
 
     split: str
     domain: str
@@ -38,7 +38,7 @@ class SplitSummary:
 
 @dataclass(frozen=True)
 class Summary:
-    """What was prepared, and what the user should know about it, a sentence each."""
+    """The prepared splits, and notes for the user, one sentence each."""
 
     rows: list[SplitSummary]
     notes: list[str]
@@ -65,9 +65,9 @@ def prepare(
 ) -> Summary:
     """Write DATA/{train,val,test}; see `split_by_seed` for the numbers.
 
-    domains: only these. lists: a folder with `<domain>.train`, `.val` and `.test`, stems a line,
-    and maybe `.paired`, instead of the seed. Splits that DATA had are replaced when all is written,
-    else left.
+    domains: only these. lists: a folder with `<domain>.train`, `.val`, `.test` and optionally
+    `.paired`, one stem per line, instead of the seed. Old splits of DATA are replaced when all new
+    ones are written.
     """
     source, data_dir = Path(source), Path(data_dir)
     lists = None if lists is None else Path(lists)
@@ -89,7 +89,7 @@ def prepare(
 
 
 def _check_places(source: Path, data_dir: Path, lists: Path | None) -> None:
-    """Refuse a source that is not there, and an output that would change the source."""
+    """Refuse a missing source, and an output that would change the source."""
     if not source.is_dir():
         kind = "is a file, not a folder" if source.exists() else "is not there"
         raise InputError(f"{source} {kind}; give a folder with a folder of recordings per domain")
@@ -129,7 +129,7 @@ def _folders(source: Path, domains: Sequence[str] | None, lists: Path | None) ->
 
 
 def _from_folders(source: Path, folders: Mapping[str, Path], notes: list[str]) -> _Corpus:
-    """Look at every sound file of every domain."""
+    """Probe every sound file of every domain."""
     corpus: _Corpus = {}
     for domain, folder in folders.items():
         if domain != folder.name:
@@ -153,7 +153,7 @@ def _from_folders(source: Path, folders: Mapping[str, Path], notes: list[str]) -
 
 
 def _from_kaldi(source: Path, notes: list[str]) -> _Corpus:
-    """Look at every utterance of a data directory; its stem is its id without the domain."""
+    """Probe every utterance of a data directory; its stem is its id without the domain."""
     corpus: _Corpus = {}
     for utterance in read_data_dir(source):
         stem = utterance.id.removeprefix(utterance.domain).lstrip("-_") or utterance.id
@@ -167,7 +167,7 @@ def _from_kaldi(source: Path, notes: list[str]) -> _Corpus:
 def _given_splits(
     source: Path, domains: Sequence[str] | None, lists: Path | None, notes: list[str]
 ) -> dict[str, list[_Item]]:
-    """Take the splits that a corpus comes with; `dev` is another name of val."""
+    """Read the splits of a corpus; `dev` is another name of val."""
     if lists is not None:
         raise InputError(f"{source} is split already; give lists with a source that is not")
     splits: dict[str, list[_Item]] = {}
@@ -191,7 +191,7 @@ def _given_splits(
 
 
 def _chosen(corpus: _Corpus, domains: Sequence[str] | None, source: Path) -> _Corpus:
-    """Keep the domains asked for; each must be there with enough to split."""
+    """Keep the requested domains; each must exist with enough utterances to split."""
     wanted = sorted(corpus) if domains is None else list(dict.fromkeys(map(word, domains)))
     for domain in wanted:
         if domain not in corpus:
@@ -288,7 +288,7 @@ def _write(data_dir: Path, splits: Mapping[str, Collection[_Item]]) -> None:
 
 @contextmanager
 def _scratch(data_dir: Path) -> Iterator[Path]:
-    """Give a folder in `data_dir` that is gone afterwards."""
+    """Give a temporary folder in `data_dir`."""
     is_new = not data_dir.exists()
     scratch = data_dir / f".prepare-{secrets.token_hex(4)}"
     scratch.mkdir(parents=True)
@@ -312,7 +312,7 @@ def _look(utterance: Utterance, notes: list[str]) -> _Item | None:
 
 
 def sound_files(folder: Path) -> Iterator[Path]:
-    """Walk a folder, links included, in sorted order; hidden files are none of ours."""
+    """Walk a folder, links included, in sorted order, without hidden files."""
     visited: set[str] = set()
     for parent, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(parent)

@@ -1,4 +1,4 @@
-"""Waves to frames: what the networks see of a recording."""
+"""Features: waves -> frames, the input of the networks."""
 
 from voiceconv.features.base import FeatureExtractor, Features, differences
 from voiceconv.features.mel import LogMel, MelSpec, MelSpectrogram

@@ -1,4 +1,4 @@
-"""What every analysis of a wave gives, and what may be asked of an extractor."""
+"""The result of an analysis, and the interface of an extractor."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What a GAN family must say for the one trainer to train it."""
+"""The interface between a GAN family and the trainer."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -53,7 +53,7 @@ class Objective(nn.Module, ABC):
         return {}
 
     def player(self, name: str) -> nn.Module:
-        """The networks that `name` moves."""
+        """Networks trained by this player."""
         return {"generator": self.generator, "discriminator": self.discriminators}[name]
 
     @abstractmethod
@@ -66,12 +66,12 @@ class Objective(nn.Module, ABC):
 
     @abstractmethod
     def examples(self, batch: list[Tensor]) -> list[tuple[Tensor, Tensor]]:
-        """What the doctor looks at: inputs and outputs of one kind, (n, C, T) each; may be none."""
+        """Inputs and outputs for the health monitor, (n, C, T) each; may be empty."""
 
     @property
     @abstractmethod
     def undecided(self) -> float:
-        """What each discriminator loss comes to where the discriminators cannot tell."""
+        """Each discriminator loss at chance level (same output for real and fake)."""
 
     def require_weights(self, **names: set[str]) -> None:
         """Raise ValueError unless each player's weights have these names."""

@@ -23,7 +23,7 @@ KINDS = ("converted", "cycled")
 
 
 class Corruption(ABC):
-    """What is done to the frames of the forward conversion alone, for the network to undo."""
+    """A corruption of the forward conversion's input, which the network must undo."""
 
     @abstractmethod
     def __call__(
@@ -65,7 +65,7 @@ class FillingInFrames(Corruption):
 
 
 class CycleGAN(Objective):
-    """Every domain into every other, and back.
+    """Conversion of every domain into every other, and back.
 
     Args:
         discriminator: makes one; each judged kind of each domain gets its own.
@@ -107,7 +107,7 @@ class CycleGAN(Objective):
 
     @classmethod
     def plan(cls, n_steps: int) -> dict[str, Any]:
-        """See Objective; the identity loss has a tenth of the run."""
+        """See Objective; the identity loss lasts for a tenth of the run."""
         return {"identity_steps": n_steps // 10}
 
     @property
