@@ -1,4 +1,4 @@
-"""Turn audio of one domain (a speaker, an instrument) into another's without paired recordings."""
+"""Convert audio of one domain (a speaker, an instrument) into another, without paired data."""
 
 from typing import TYPE_CHECKING, Any
 

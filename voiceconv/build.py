@@ -1,7 +1,7 @@
 """Configuration to objects: the only file that knows Hydra's instantiate.
 
 A node names a class by `_target_` and its keywords; the constructor is the schema. Only classes of
-this package and torch's optimisers are built, so a model directory from a stranger can't run code.
+this package and torch's optimisers are built, so a model from an unknown author can't run code.
 """
 
 import importlib
@@ -30,12 +30,12 @@ T = TypeVar("T")
 
 
 def build(node: Mapping[str, Any] | DictConfig, expect: type[T], **dependencies: Any) -> T:
-    """The object that a node describes.
+    """Build the object that a node describes.
 
-    `dependencies` are what code knows and the node must not repeat.
+    dependencies: keywords that code passes and the node must not repeat.
 
-    Raises InputError where a `_target_` is foreign or no class, where it is not an `expect`, where
-    its keywords do not fit, or where an interpolation is left.
+    Raises InputError if a `_target_` is foreign or no class, if the class is no `expect`, if the
+    keywords do not fit, or if an interpolation is left.
     """
     plain = _plain(node)
     if plain.get("_partial_"):
@@ -67,7 +67,7 @@ def build_factory(
 
 
 def class_of(node: Mapping[str, Any] | DictConfig, expect: type[T]) -> type[T]:
-    """The class that a node names. Raises InputError where it is foreign, or no `expect`."""
+    """The class that a node names. Raises InputError if it is foreign, or no `expect`."""
     name = node.get("_target_")
     if not isinstance(name, str):
         raise InputError(f"configuration {node} names no class: it needs a `_target_`")
@@ -102,15 +102,15 @@ def compose_config(
 ) -> DictConfig:
     """The configuration that `voiceconv train` would run with these overrides.
 
-    config_dir: searched for groups too, as by Hydra's own `--config-dir`. root: `train_vocoder` for
-    `voiceconv vocoder train`. Raises InputError.
+    config_dir: a further folder with configuration groups, as Hydra's own `--config-dir`. root:
+    `train_vocoder` for `voiceconv vocoder train`. Raises InputError.
     """
     with _hydra():
         return compose(root, [*overrides, *_search(config_dir)])
 
 
 def options(group: str, config_dir: Path | None = None) -> list[str]:
-    """What a configuration may choose of a group, `features=NAME` for one; sorted.
+    """The sorted options of a configuration group, such as NAME in `features=NAME`.
 
     config_dir: as compose_config takes it. Raises InputError.
     """
@@ -124,7 +124,7 @@ def options(group: str, config_dir: Path | None = None) -> list[str]:
 
 @contextmanager
 def _hydra() -> Iterator[None]:
-    """Hydra with our tree; what it does not like is an InputError."""
+    """Hydra with our configuration; its exceptions become InputError."""
     GlobalHydra.instance().clear()
     try:
         with initialize_config_module("voiceconv.conf", version_base="1.3"):
@@ -138,7 +138,7 @@ def _search(config_dir: Path | None) -> list[str]:
 
 
 def one_line(error: Exception) -> str:
-    """Hydra's and OmegaConf's messages, which run over several lines, as one sentence."""
+    """A message of Hydra or OmegaConf, of several lines, as one sentence."""
     return " ".join(line.strip() for line in str(error).splitlines() if line.strip())
 
 
@@ -153,7 +153,7 @@ def _plain(node: Mapping[str, Any] | DictConfig) -> dict[str, Any]:
 
 
 def _refuse_interpolations(node: object) -> None:
-    """Raise InputError where a tree of plain containers holds `${...}`.
+    """Raise InputError if a tree of plain containers contains `${...}`.
 
     Hydra would resolve it, and `${oc.create:...}` makes a node that `_targets` never saw.
     """
@@ -166,10 +166,7 @@ def _refuse_interpolations(node: object) -> None:
 
 
 def _targets(node: object) -> Iterator[str]:
-    """Every `_target_` in a tree of plain containers.
-
-    Also those that no constructor would ever see.
-    """
+    """Every `_target_` in a tree of plain containers, used by a constructor or not."""
     if isinstance(node, Mapping):
         if "_target_" in node:
             yield str(node["_target_"])

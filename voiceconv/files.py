@@ -1,4 +1,4 @@
-"""Writing a file or a folder so that nobody ever sees half of it, or that nobody else does."""
+"""Write a file or a folder whole or not at all, or under a lock."""
 
 import os
 import secrets
@@ -16,9 +16,9 @@ from voiceconv.errors import InputError
 
 @contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
-    """Give an empty temporary file beside `path`; on leaving, sync it and rename it to `path`.
+    """Give an empty temporary file beside `path`; on exit, sync it and rename it to `path`.
 
-    When the body raises, the temporary file goes and what stood at `path` stays as it was.
+    If the body raises, the temporary file is removed and the old `path` stays unchanged.
     """
     path = Path(path)
     # 40 characters are at most 160 bytes: the name stays under the 255 of usual file systems.
@@ -39,22 +39,22 @@ def replacing(path: Path | str) -> Iterator[Path]:
 def replace_text(path: Path | str, text: str) -> None:
     """Write `text` as UTF-8 to `path`, whole or not at all."""
     with replacing(path) as temporary:
-        # Names of files that are no UTF-8 pass as the bytes that they are.
+        # Bytes of file names that are not UTF-8 pass unchanged.
         temporary.write_text(text, encoding="utf-8", errors="surrogateescape", newline="\n")
 
 
 @contextmanager
 def appearing(folder: Path) -> Iterator[Path]:
-    """Give an empty folder beside `folder` that takes its place at the end, or is gone.
+    """Give an empty temporary folder; on exit, rename it to `folder`; on an error, remove it.
 
-    Raises InputError where that cannot be written, or something is there already.
+    Raises InputError if it cannot be written, or if `folder` exists already.
     """
     real = folder.resolve()
     scratch = real.with_name(f".{real.name[:40]}.{secrets.token_hex(4)}")
     try:
         scratch.mkdir(parents=True)
         yield scratch
-        os.replace(scratch, real)  # an empty folder is replaced, one that isn't is not
+        os.replace(scratch, real)  # rename replaces an empty folder only
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror}; choose another place") from None
     finally:
@@ -62,7 +62,7 @@ def appearing(folder: Path) -> Iterator[Path]:
 
 
 def read_mapping(path: Path, remedy: str) -> dict[str, Any]:
-    """A YAML file of keys and values. Raises InputError, which ends with the remedy."""
+    """Read a YAML mapping. Raises InputError, which ends with the remedy."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
@@ -87,5 +87,5 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
 
 
 def printable(path: Path | str) -> str:
-    """A path as messages show it: on one line, whatever it holds."""
+    """A path for messages: always one line."""
     return str(path) if str(path).isprintable() else repr(str(path))

@@ -25,14 +25,14 @@ from voiceconv.errors import InputError, RunError
 
 Task = TypeVar("Task")
 
-# Called in the worker with its number and arguments; gives what handles one task after another.
+# Called in the worker with its number and arguments; gives the function that handles a task.
 Setup = Callable[..., AbstractContextManager[Callable[[Any], Any]]]
 
 _MAX_FAILED_STARTS = 3
 
 
 class Outcome(NamedTuple, Generic[Task]):
-    """The end of a task: the worker that had it last, why it failed for good, what it gave."""
+    """The outcome of a task: its last worker, the error of its last attempt, its result."""
 
     task: Task
     worker: int
@@ -45,7 +45,7 @@ class GiveUp(Exception):  # noqa: N818
 
 
 class _Message(NamedTuple):
-    """What a worker says: after its setup, after each task, and when it can't go on."""
+    """A worker's message: after its setup, after each task, and if it can't continue."""
 
     error: str | None = None
     is_ready: bool = False
@@ -59,7 +59,7 @@ class _Worker(Generic[Task]):
     process: BaseProcess
     connection: Connection
     is_ready: bool = False
-    task: tuple[Task, int] | None = None  # with the attempts that went before
+    task: tuple[Task, int] | None = None  # with the number of earlier attempts
 
 
 def run_tasks(
@@ -69,10 +69,10 @@ def run_tasks(
     jobs: int,
     retries: int,
 ) -> Generator[Outcome[Task], None, None]:
-    """Yield each task's outcome as it comes; close the iterator to stop the workers early.
+    """Yield the outcome of each task when it is done; close the iterator to stop the workers early.
 
-    setup: a module's function, run as `setup(number, *arguments(number))` whenever worker `number`
-    starts. A task is tried `retries` times more before it fails.
+    setup: a function of a module; worker `number` calls `setup(number, *arguments(number))` when it
+    starts. A task is tried `retries` more times before it fails.
     """
     context = _context(setup)
     queue = deque((task, 0) for task in tasks)
@@ -222,7 +222,7 @@ def _serve(
 
 
 def _receive(worker: _Worker[Task]) -> _Message | None:
-    """Return what a worker says; None when it has died."""
+    """Return a worker's message; None if it has died."""
     try:
         message: _Message = worker.connection.recv()
     except (EOFError, ConnectionError):
@@ -234,7 +234,7 @@ def _send(worker: _Worker[Task], task: Task | None) -> None:
     try:
         worker.connection.send(task)
     except ConnectionError:
-        return  # it has just died; its connection says so next
+        return  # it has just died; its connection reports it next
 
 
 def _died(worker: _Worker[Task]) -> str:

@@ -1,8 +1,8 @@
-"""What `voiceconv check DATA` looks at: a corpus in any layout, and its splits.
+"""Read the corpus of `voiceconv check DATA`, in any layout, with its splits.
 
 DATA is a Kaldi data directory, a folder of such (train, val or dev, test, paired), or a folder with
-a folder of sound files per speaker, as `prepare` takes them. A folder `splits` beside these, with
-lists `SPEAKER.train`, `.val`, `.test` and maybe `.paired`, says which utterance is for what.
+one folder of sound files per speaker, as for `prepare`. A folder `splits` beside these may have
+lists `SPEAKER.train`, `.val`, `.test` and `.paired` of utterances.
 """
 
 from collections.abc import Collection
@@ -16,19 +16,19 @@ from voiceconv.data.prepare import word
 from voiceconv.data.splits import SPLITS, split_by_lists
 from voiceconv.errors import InputError
 
-UNLISTED = "unlisted"  # the split of what no list names
+UNLISTED = "unlisted"  # the split of utterances that no list names
 
 
 @dataclass(frozen=True)
 class Item:
-    """An utterance and the split that it is in; "" where the corpus has none."""
+    """An utterance and its split; "" if the corpus has no splits."""
 
     utterance: Utterance
     split: str = ""
 
     @property
     def name(self) -> str:
-        """As findings name it: `train/kerstin-de_0019`."""
+        """The name in findings: `train/kerstin-de_0019`."""
         return f"{self.split}/{self.utterance.id}" if self.split else self.utterance.id
 
 
@@ -90,7 +90,7 @@ def _of_speaker(folder: Path, extensions: Collection[str]) -> dict[str, Utteranc
     for path in content_files(folder, extensions):
         relative = path.relative_to(folder)
         stem = word(relative.with_suffix("").as_posix().replace("/", "_"))
-        if stem in utterances:  # `prepare` will refuse it; here both are looked at
+        if stem in utterances:  # `prepare` will refuse it; `check` looks at both
             stem = word(relative.as_posix().replace("/", "_"))
         name = f"{speaker}-{stem}"
         text = transcripts.get(stem, transcripts.get(name))

@@ -16,11 +16,11 @@ from voiceconv.check.doctor import Report
 from voiceconv.check.evidence import Case, Finding
 from voiceconv.check.frames import WHY_NOT, FrameReport
 
-_N_NAMED = 3  # utterances of a finding that the table names
+_N_NAMED = 3  # number of utterances of a finding in the table
 
 
 def as_json(report: Report, data: Path | str) -> dict[str, Any]:
-    """What `--json` prints; figures that are not finite (silence, no voice) are null."""
+    """The output of `--json`; values that are not finite (silence, no voice) are null."""
     measured = report.evidence.measured
     plain: dict[str, Any] = _finite(
         {
@@ -77,7 +77,7 @@ def _by_domain(report: FrameReport) -> dict[str, list[int]]:
 
 
 def print_report(report: Report, console: Console | None = None) -> None:
-    """Print the speakers, the findings and what was not run."""
+    """Print the speakers, the findings and the rules that did not run."""
     console = console or Console()
     speakers = Table(
         "speaker", "count", "minutes", "Hz", "LUFS", "SNR dB", "F0", "search F0", box=SIMPLE
@@ -134,7 +134,7 @@ def _what(finding: Finding) -> str:
 
 
 def _details(finding: Finding) -> str:
-    """How bad, the worst utterances by name, and what to do."""
+    """The worst value, the worst utterances by name, and the remedy."""
     named = [_named(finding, case) for case in finding.cases[:_N_NAMED]]
     more = len(finding.cases) - len(named) if finding.is_of_utterances else 0
     return "\n".join(
@@ -153,7 +153,7 @@ def _named(finding: Finding, case: Case) -> str:
 
 
 def _finite(tree: Any) -> Any:
-    """Replace what JSON cannot hold by None."""
+    """Replace values that JSON does not have by None."""
     if isinstance(tree, dict):
         return {key: _finite(value) for key, value in tree.items()}
     if isinstance(tree, list | tuple):

@@ -1,4 +1,4 @@
-"""What `voiceconv check` does."""
+"""`voiceconv check`: examine a corpus, print findings, write a mended copy."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Features and vocoders by the words that users choose them with."""
+"""Find features and vocoders by the names that users give."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -35,7 +35,7 @@ def open_features(choice: str, config_dir: Path | None = None) -> Representation
 def open_vocoder(
     features: str | None = None, vocoder: str | None = None, model: str | None = None
 ) -> Vocoder[Any]:
-    """What copies are made by: a vocoder with its extractor.
+    """Open a vocoder with its extractor, for copy-synthesis.
 
     Args:
         features: as features_node takes them; None: the neural vocoder's own, or the model's.
@@ -44,7 +44,7 @@ def open_vocoder(
             the experiment or in the model.
         model: the conversion model that is asked where nothing else is said.
 
-    Raises InputError for what is none of these, and for a vocoder of other features.
+    Raises InputError for an unknown name, and for a vocoder of other features.
     """
     plain = plain_vocoders() if vocoder is not None else {}
     if features is None and vocoder is not None and vocoder not in plain:
@@ -69,7 +69,7 @@ def open_vocoder(
 def composed(
     overrides: Sequence[str], config_dir: Path | None = None, root: str = "config"
 ) -> DictConfig:
-    """A configuration to look at: what only a run needs is filled in."""
+    """Compose a configuration for inspection; keys that only a run needs are filled in."""
     filled = ["name=info", "run_dir=info", "data.dump=none"]
     return compose_config([*overrides, *filled], config_dir, root)
 

@@ -59,7 +59,7 @@ Draw = Callable[[int], dict[str, Tensor]]  # a number of frames -> inputs by nam
 def export(
     model: Path | str | None, output: Path, progress: Progress | None = None
 ) -> dict[str, dict[str, Any]]:
-    """Write the directory; graph by its path -> what it does, `largest_difference` from torch.
+    """Write the directory; return path -> properties of each graph, with `largest_difference`.
 
     Raises InputError for a model that is an export, for an output that is there already and where
     packages are missing, RunError where a graph differs from torch by more than TOLERANCE; then

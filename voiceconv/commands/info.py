@@ -1,4 +1,4 @@
-"""What `voiceconv info` says of a model, or of a configuration that is not yet trained."""
+"""`voiceconv info`: describe a model, or a configuration that is not trained yet."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -21,9 +21,9 @@ from voiceconv.vocoders import directory
 
 
 def model_info(model: Path | str | None) -> dict[str, Any]:
-    """A model's card: domains, features, networks, size, and what its maker stated.
+    """A model's card: domains, features, networks, size, and the author's statements.
 
-    A neural vocoder's, too, where `model` is one.
+    `model` may also be a neural vocoder.
     """
     try:
         folder = find_model(model)
@@ -47,7 +47,7 @@ def model_info(model: Path | str | None) -> dict[str, Any]:
 
 
 def vocoder_info(folder: Path) -> dict[str, Any]:
-    """A vocoder's card: mel, network, size, and what its maker stated."""
+    """A vocoder's card: mel, network, size, and the author's statements."""
     config = directory.read_config(folder)
     return {
         "name": _name(folder),
@@ -59,15 +59,15 @@ def vocoder_info(folder: Path) -> dict[str, Any]:
 
 
 def list_models() -> list[dict[str, Any]]:
-    """The bundled models' cards, and the bundled vocoders'."""
+    """The cards of bundled models and bundled vocoders."""
     vocoders = [vocoder_info(folder) for folder in directory.bundled_vocoders()]
     return [model_info(folder) for folder in bundled_models()] + vocoders
 
 
 def experiment_info(overrides: Sequence[str], config_dir: Path | None = None) -> dict[str, Any]:
-    """Size, arithmetic and reach of a translator's networks and of one discriminator.
+    """Size, arithmetic and context of a translator's networks and of one discriminator.
 
-    Of a vocoder's experiment the sizes of its networks, the generator's as it ships.
+    For a vocoder's experiment only the sizes of its networks, of the generator as it ships.
     """
     try:
         config = composed(overrides, config_dir)

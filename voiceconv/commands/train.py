@@ -53,7 +53,7 @@ def _hydra_main(config: DictConfig) -> None:
 
 
 def prepare_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ranks()) -> Trainer:  # noqa: B008 (frozen)
-    """All that a configuration describes, put together for `folder`; nothing is trained yet.
+    """Build the trainer of a configuration in `folder`, without training.
 
     Raises InputError.
     """

@@ -1,4 +1,4 @@
-"""Wave to wave: the single door that the command line, recipes, validation and servers use."""
+"""Wave to wave; the command line, recipes, validation and evaluation all use this class."""
 
 import logging
 import math

@@ -1,4 +1,4 @@
-"""What ships: a directory of YAML, safetensors and a card. Nothing in it can run code."""
+"""A model on disk: a directory of YAML, safetensors and a card. Nothing in it can run code."""
 
 import hashlib
 from collections.abc import Mapping

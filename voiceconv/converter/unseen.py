@@ -1,4 +1,4 @@
-"""Statistics for a voice that the model does not know, from the recording to be converted."""
+"""Statistics of an unseen speaker, from the recording to be converted."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""What `voiceconv extract` left: one split of a dump."""
+"""Read one split of a dump, the output of `voiceconv extract`."""
 
 from pathlib import Path
 from typing import Any

@@ -43,7 +43,7 @@ from voiceconv.workers import GiveUp, Outcome, run_tasks
 
 @dataclass
 class SplitResult:
-    """What became of a split; `failed` is utterance -> why."""
+    """The result of a split; `failed` maps an utterance to its error."""
 
     folder: Path
     n_utterances: int
@@ -52,7 +52,7 @@ class SplitResult:
 
 
 class LeftOutError(RunError):
-    """Some utterances could not be extracted; all others are done and can be gone on with."""
+    """Some utterances could not be extracted; all others are complete."""
 
 
 class _Task(NamedTuple):
@@ -60,7 +60,7 @@ class _Task(NamedTuple):
     utterance: Utterance
 
 
-_Done = dict[Path, dict[int, set[str]]]  # dump folder -> worker -> what its archives hold
+_Done = dict[Path, dict[int, set[str]]]  # dump folder -> worker -> utterances in its archives
 
 
 def extract(
@@ -121,7 +121,7 @@ def _kinds(representation: Representation) -> tuple[str, ...]:
 def _todo(
     splits: Mapping[Path, list[Utterance]], done: _Done, results: Mapping[Path, SplitResult]
 ) -> list[_Task]:
-    """Return what earlier runs have not done, and count what they have."""
+    """Return the utterances that earlier runs have not extracted, and count the others."""
     tasks = []
     for folder, utterances in splits.items():
         ids = set().union(*done[folder].values())
@@ -137,7 +137,7 @@ def _collect(
     strict: bool,
     progress: Progress,
 ) -> None:
-    """Note what is done and what failed, as it comes."""
+    """Record each extracted and each failed utterance."""
     total = sum(result.n_utterances for result in results.values())
     n_before = sum(result.n_done_before for result in results.values())
     progress(n_before, total)
@@ -167,7 +167,7 @@ def _read_splits(data_dir: Path, dump_dir: Path) -> dict[Path, list[Utterance]]:
 def _check_folder(
     folder: Path, node: Mapping[str, Any], definition: dict[str, object], processing: dict[str, Any]
 ) -> None:
-    """Note in a dump folder what it holds; refuse one that holds something else."""
+    """Write the settings of a dump folder; refuse a folder with other settings."""
     nodes = {"features.yaml": dict(node), "processing.yaml": processing}
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -217,7 +217,7 @@ def _setup(
     waves: bool,
     kept: Mapping[Path, Collection[str]],
 ) -> Iterator[Callable[[_Task], None]]:
-    """In a worker: give what analyses an utterance and writes it to this worker's archives."""
+    """In a worker: give the function that analyses an utterance and writes its archives."""
     torch.set_num_threads(1)  # the processes share the cores
     representation = build(node, Representation)
     writers: dict[tuple[Path, str], ArchiveWriter] = {}
@@ -288,7 +288,7 @@ def _finish(
     done: dict[int, set[str]],
     failed: dict[str, str],
 ) -> None:
-    """Write the scps of the whole split, its data directory, and what failed."""
+    """Write the scps of the whole split, its data directory, and the failures."""
     wanted = {u.id: u for u in utterances}
     for kind in kinds:
         locations: dict[str, Location] = {}
@@ -309,7 +309,7 @@ def _finish(
 
 
 def _report(results: list[SplitResult]) -> None:
-    """Raise LeftOutError naming what failed, a few by name and the rest by number."""
+    """Raise LeftOutError with the names of a few failed utterances and the number of all."""
     failed = [(r.folder, name, why) for r in results for name, why in sorted(r.failed.items())]
     if not failed:
         return

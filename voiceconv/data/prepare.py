@@ -29,7 +29,7 @@ from voiceconv.features.base import FileRepresentation, Representation
 
 @dataclass(frozen=True)
 class SplitSummary:
-    """What a split has of a domain."""
+    """The utterances of a domain in a split."""
 
     split: str
     domain: str
@@ -40,7 +40,7 @@ class SplitSummary:
 
 @dataclass(frozen=True)
 class Summary:
-    """What was prepared, and what the user should know about it, a sentence each."""
+    """The prepared splits, and notes for the user, one sentence each."""
 
     rows: list[SplitSummary]
     notes: list[str]
@@ -93,7 +93,7 @@ def prepare(
 
 
 def _check_places(source: Path, data_dir: Path, lists: Path | None) -> None:
-    """Refuse a source that is not there, and an output that would change the source."""
+    """Refuse a missing source, and an output that would change the source."""
     if not source.is_dir():
         kind = "is a file, not a folder" if source.exists() else "is not there"
         raise InputError(f"{source} {kind}; give a folder with a folder of recordings per domain")
@@ -180,7 +180,7 @@ def _given_splits(
     notes: list[str],
     representation: Representation | None,
 ) -> dict[str, list[_Item]]:
-    """Take the splits that a corpus comes with; `dev` is another name of val."""
+    """Read the splits of a corpus; `dev` is another name of val."""
     if lists is not None:
         raise InputError(f"{source} is split already; give lists with a source that is not")
     splits: dict[str, list[_Item]] = {}
@@ -310,7 +310,7 @@ def _write(data_dir: Path, splits: Mapping[str, Collection[_Item]]) -> None:
 
 @contextmanager
 def _scratch(data_dir: Path) -> Iterator[Path]:
-    """Give a folder in `data_dir` that is gone afterwards."""
+    """Give a temporary folder in `data_dir`."""
     is_new = not data_dir.exists()
     scratch = data_dir / f".prepare-{secrets.token_hex(4)}"
     scratch.mkdir(parents=True)

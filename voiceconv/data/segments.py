@@ -1,6 +1,6 @@
-"""Random segments of waves with their frames: what a vocoder trains on.
+"""Random segments of waves with their frames: the training data of a vocoder.
 
-As with crops of frames, all that is random is a pure function of (seed, rank, step).
+As for crops of frames, all random numbers are a pure function of (seed, rank, step).
 """
 
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ class WaveSegments:
         them.
     frame_centre: the sample of a segment that its first frame is centred on: the generator's.
 
-    Each utterance comes in every pass as often as segments fit into it, in an order of that pass's
-    own: what is said for longer is heard more often.
+    In each pass, an utterance occurs as often as segments fit into it, in a new order: longer
+    utterances occur more often.
     """
 
     def __init__(
@@ -77,14 +77,14 @@ class WaveSegments:
         return Segments(torch.stack(frames), torch.stack(waves))
 
     def _order(self, epoch: int) -> np.ndarray:
-        """Utterances as a pass takes them; kept for its next segment: there may be millions."""
+        """The order of utterances in a pass; cached, because there may be millions of segments."""
         if self._known[0] != epoch:
             order = np.random.default_rng([self.seed, epoch]).permutation(self._turns)
             self._known = epoch, order
         return self._known[1]
 
     def _n_usable(self, n_frames: int, n_samples: int) -> int:
-        """How many frames have a whole hop of the wave to themselves."""
+        """The number of frames with a complete hop of the wave."""
         last = min(n_frames, (n_samples + self.frame_centre) // self.hop_length)
         return max(0, last - self._first)
 

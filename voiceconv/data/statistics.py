@@ -42,9 +42,9 @@ def write_stats(dump: Path | str) -> dict[str, DomainStats]:
 
 
 def read_stats(dump: Path) -> dict[str, DomainStats]:
-    """The statistics that `voiceconv stats` left in a dump.
+    """Read the statistics that `voiceconv stats` wrote to a dump.
 
-    Raises InputError where there are none, or of one domain only.
+    Raises InputError if there are none, or only those of one domain.
     """
     if not (dump / STATS).exists():
         raise InputError(f"{dump}: no {STATS}; run `voiceconv stats {dump}` first")

@@ -1,4 +1,4 @@
-"""What the network must not have to learn: each domain's level of every channel, its F0."""
+"""Statistics of each domain: mean and deviation of every channel and of log F0."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields

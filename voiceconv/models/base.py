@@ -1,4 +1,4 @@
-"""What the rest of the toolkit knows of a network that translates frames, or judges them."""
+"""The interfaces of the networks: translators, generators, vocoder generators, discriminators."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -11,9 +11,9 @@ from voiceconv.models.layers import pad_rows
 
 
 class Verdict(NamedTuple):
-    """One scale's judgement. logits: any shape, unbounded.
+    """The output of a discriminator at one scale. logits: any shape, unbounded.
 
-    features: what feature matching compares, may be empty.
+    features: the layers' outputs for feature matching, may be empty.
     """
 
     logits: Tensor
@@ -63,7 +63,7 @@ class Translator(nn.Module, ABC):
         return {}
 
     def networks(self) -> dict[str, nn.Module]:
-        """What `voiceconv info` describes: by name, each maps (B, C, T) alone."""
+        """The networks that `voiceconv info` describes, by name; each maps only (B, C, T)."""
         return {"translator": Direction(self, 0, 1)}
 
 
@@ -86,27 +86,27 @@ class Direction(nn.Module):
 
 
 class Discriminator(nn.Module, ABC):
-    """Tells a domain's frames from a generator's. Made with `n_channels`, C of the frames."""
+    """Tells real frames of a domain from generated ones. Args: `n_channels`, C of the frames."""
 
     @abstractmethod
     def forward(self, frames: Tensor) -> list[Verdict]:
-        """(B, C, T) -> one verdict a scale.
+        """(B, C, T) -> one verdict per scale.
 
         A conditional discriminator takes more by name, each (B, ...): a domain_id, source frames.
         """
 
     def default_condition(self) -> dict[str, Tensor]:
-        """What `forward` takes beside frames, for one item, where nothing else is said.
+        """The default condition of `forward` for one item.
 
-        Each (1, ...), by name; none by default.
+        Tensors (1, ...), by name; none for an unconditional network.
         """
         return {}
 
 
 class WaveGenerator(nn.Module, ABC):
-    """The network of a neural vocoder. Made with `n_channels`, C of the frames, and `hop_length`.
+    """The network of a neural vocoder. Args: `n_channels`, C of the frames, and `hop_length`.
 
-    `frame_centre`: the sample of its output that frame 0 is centred on.
+    `frame_centre`: the output sample at the centre of frame 0.
     """
 
     hop_length: int
@@ -118,7 +118,7 @@ class WaveGenerator(nn.Module, ABC):
 
 
 class SpectralGenerator(WaveGenerator):
-    """One that speaks through an inverse STFT: Hann window, `n_fft`, frames as they come in."""
+    """A generator that ends in an inverse STFT: Hann window, `n_fft`, one column per frame."""
 
     n_fft: int
 
@@ -135,19 +135,19 @@ class SpectralGenerator(WaveGenerator):
         return self.waves(*self.spectra(frames))
 
     def start_from(self, weight: Tensor, bias: Tensor) -> None:
-        """Told before training how frames give log-magnitudes, roughly: (F, C) @ frame + (F,)."""
+        """Set a rough initial map from frames to log-magnitudes: (F, C) @ frame + (F,)."""
 
 
 class WaveDiscriminator(nn.Module, ABC):
-    """Tells recordings from a vocoder's waves."""
+    """Tells recordings from waves of a vocoder."""
 
     @abstractmethod
     def forward(self, waves: Tensor) -> list[Verdict]:
-        """(B, N) -> one verdict a part: a period, a scale, a resolution."""
+        """(B, N) -> one verdict per part: period, scale or resolution."""
 
 
 class Generator(nn.Module, ABC):
-    """A one-direction network. Its T must be a multiple of `frame_multiple`."""
+    """A network for one direction. T must be a multiple of `frame_multiple`."""
 
     frame_multiple: int
 
@@ -155,12 +155,12 @@ class Generator(nn.Module, ABC):
     def forward(self, frames: Tensor) -> Tensor:
         """(B, C, T) -> (B, C, T).
 
-        A network that is conditioned takes more, each (B, ., T), by name.
+        A conditional network takes more tensors (B, ., T), by name.
         """
 
 
 class PairTranslator(Translator):
-    """One generator for each ordered pair of domains, as the CycleGAN papers have it."""
+    """One generator for each ordered pair of domains, as in the CycleGAN papers."""
 
     def __init__(
         self, n_channels: int, n_domains: int, generator: Callable[..., Generator]
@@ -177,7 +177,7 @@ class PairTranslator(Translator):
         self.frame_multiple = self.generators[_key(0, 1)].frame_multiple  # type: ignore[assignment]
 
     def networks(self) -> dict[str, nn.Module]:
-        """See Translator; one direction's, for all are alike."""
+        """See Translator; the network of one direction, because all are alike."""
         return {"generator": self.generators[_key(0, 1)]}
 
     def forward(

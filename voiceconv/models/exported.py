@@ -1,4 +1,4 @@
-"""Networks without torch: the ONNX graphs that `voiceconv export` has written, by onnxruntime."""
+"""Networks without torch: the ONNX graphs of `voiceconv export`, run by onnxruntime."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -28,10 +28,10 @@ class Graph:
 
     It runs on as many threads as torch has when it is opened.
 
-    onnxruntime runs no code of the file's, and refuses weights in a file outside of its folder.
+    onnxruntime runs no code from the file, and refuses weights in a file outside its folder.
 
-    Raises InputError where onnxruntime is not installed, and where the file is missing, damaged,
-    foreign or made for other channels.
+    Raises InputError if onnxruntime is not installed, or if the file is missing, damaged, foreign
+    or for other channels.
     """
 
     def __init__(self, path: Path, n_channels: int, names: Collection[str] = ()) -> None:
@@ -44,12 +44,12 @@ class Graph:
             ) from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
-        options.log_severity_level = 4  # errors are raised; said twice they are no clearer
+        options.log_severity_level = 4  # errors are raised; do not also print them
         try:
             self._session = onnxruntime.InferenceSession(
                 path, options, providers=["CPUExecutionProvider"]
             )
-        except Exception as error:  # one class for each status, none above them
+        except Exception as error:  # onnxruntime has one class per status and no base class
             raise InputError(
                 f"{path} is not readable as an ONNX graph ({str(error).splitlines()[0][:150]}); "
                 "export the model again"

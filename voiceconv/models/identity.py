@@ -1,4 +1,4 @@
-"""The network that changes nothing: around it, only the statistics and F0 are converted."""
+"""The identity network: the converter around it still converts statistics and F0."""
 
 from torch import Tensor
 
@@ -6,7 +6,7 @@ from voiceconv.models.base import DomainId, Translator
 
 
 class IdentityTranslator(Translator):
-    """What every other translator has to beat. Made as they are, it needs neither number."""
+    """Frames -> the same frames. The constructor takes the usual arguments and ignores them."""
 
     def __init__(self, n_channels: int = 0, n_domains: int = 0) -> None:
         super().__init__()

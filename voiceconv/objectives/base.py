@@ -1,4 +1,4 @@
-"""What a GAN family must say for the one trainer to train it."""
+"""The interface between a GAN family and the trainer."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping

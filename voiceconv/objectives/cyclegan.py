@@ -24,7 +24,7 @@ KINDS = ("converted", "cycled")
 
 
 class Corruption(ABC):
-    """What is done to the frames of the forward conversion alone, for the network to undo."""
+    """A corruption of the forward conversion's input, which the network must undo."""
 
     @abstractmethod
     def __call__(
@@ -110,7 +110,7 @@ class CycleGAN(Objective[Unpaired]):
 
     @classmethod
     def plan(cls, n_steps: int) -> dict[str, Any]:
-        """See Objective; the identity loss has a tenth of the run."""
+        """See Objective; the identity loss lasts for a tenth of the run."""
         return {"identity_steps": n_steps // 10}
 
     @property

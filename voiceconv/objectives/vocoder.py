@@ -1,4 +1,4 @@
-"""Adversarial training of a vocoder: waves of their own frames, judged beside the recordings.
+"""Adversarial training of a vocoder: discriminators compare its waves with the recordings.
 
 HiFi-GAN: Kong et al. 2020, arXiv:2010.05646, section 2.4. Vocos: Siuzdak 2023, arXiv:2306.00814,
 section 3.2. Distance of several STFTs: Parallel WaveGAN, Yamamoto et al. 2020, arXiv:1910.11480.

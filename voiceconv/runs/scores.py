@@ -1,6 +1,6 @@
-"""How good a translator is on the val split: one number that steps of a run are chosen by.
+"""The validation score of a translator: one number that selects a step of a run.
 
-Cheap enough to leave on: it works on the frames that `voiceconv extract` made of the val split.
+It is cheap, because it uses the extracted frames of the val split.
 """
 
 from abc import ABC, abstractmethod

@@ -1,4 +1,4 @@
-"""From a configuration to a trainer in its folder: checks, and the files that a run leaves."""
+"""From a configuration to a trainer in its folder: checks, and the files of a run."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -48,9 +48,9 @@ def make_trainer(
     validator: Validator,
     fixed: Sequence[str],
 ) -> Trainer:
-    """The trainer; what the run is of is written last, when all of it could be built.
+    """Build the trainer; write config.yaml and provenance.json only when everything was built.
 
-    fixed: the configuration's keys that stay for a run's whole life. Raises InputError.
+    fixed: keys of the configuration that a run may not change. Raises InputError.
     """
     settings = dict(config.trainer)
     trainer = Trainer(
@@ -123,7 +123,7 @@ def require_same_loudness(loudness: float | None, dump: Path) -> None:
 
 
 def _fixed(config: DictConfig, key: str) -> object:
-    """What may not change in a run; where its data lie may, they can have moved."""
+    """A part that a run may not change; the paths of its data may change."""
     value = config.get(key)
     if key != "data" or not isinstance(value, DictConfig):
         return value
@@ -131,7 +131,7 @@ def _fixed(config: DictConfig, key: str) -> object:
 
 
 def write_run_files(config: DictConfig, folder: Path, fixed: Sequence[str]) -> None:
-    """config.yaml and provenance.json; `fixed` are the keys that stay for a run's whole life.
+    """Write config.yaml and provenance.json; `fixed`: keys that a run may not change.
 
     Raises InputError where the folder holds a run of another configuration.
     """

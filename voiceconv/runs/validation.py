@@ -1,6 +1,6 @@
-"""What a run shows on the way, and what of it ships.
+"""Validation of a converter during training, and the model that ships.
 
-Fixed validation utterances, converted as users will convert; a score; the model as it stands.
+Fixed validation utterances are converted as for users; a score is computed.
 """
 
 import copy
@@ -64,7 +64,7 @@ class Validation:
         self.history = History(folder, self.score.rule if self.score else None)
 
     def measure(self, step: int, network: nn.Module, tracker: Tracker) -> float | None:
-        """Show what this translator does; its score, lower is better, None where there is none."""
+        """Convert, show and score with this translator; a lower score is better, None: no score."""
         began = time.monotonic()
         self._take(network)
         if self.config.trainer.ship == "best":
@@ -116,7 +116,7 @@ class Validation:
         return converted
 
     def _choose_score(self, n_scored: int) -> Score | str:
-        """By pairs where val has them, else by similarity and cycle error; or why by nothing."""
+        """The score for parallel val, else the unpaired score, else the reason for none."""
         frames = read_val(Path(self.config.data.dump) / "val", self.converter.domains)
         if not frames:
             return f"{self.config.data.dump}/val has no utterance of every domain"

@@ -1,4 +1,4 @@
-"""What ails a run, in plain words, while it can still be put right.
+"""Detect unhealthy training runs, and suggest a remedy.
 
 Every rule compares with something that the run itself gives: the frames that went in, a
 discriminator that cannot tell, the norms at the start. Figures of healthy runs beside the limits
@@ -32,14 +32,14 @@ N_KNOWN = 5  # checks that make a median to compare with
 
 @dataclass(frozen=True)
 class Finding:
-    """An illness, what shows it, and what to do."""
+    """A problem, and a message with its sign and remedy."""
 
     illness: str
     message: str
 
 
 class HealthMonitor:
-    """Looks at a run at every check, and says each illness once when it begins.
+    """Checks a run, and reports each problem once when it begins.
 
     probe: a batch of n >= 2 items that are unlike each other.
 
@@ -66,7 +66,7 @@ class HealthMonitor:
         """A check's `player/loss` and `gradient_norm/player` -> what it measured, what is new."""
         self._examined_at = step
         terms = {name for name, value in values.items() if name.startswith("generator/") and value}
-        if terms - self._terms:  # a loss has begun: what was before is of another game
+        if terms - self._terms:  # a loss has started: earlier values are not comparable
             self._terms |= terms
             self._history.clear()
         figures = self._measure()
@@ -180,7 +180,7 @@ class HealthMonitor:
             )
 
     def _last(self, name: str) -> list[float]:
-        """The window's values; none before there are as many."""
+        """The values of the window; none before it is full."""
         values = list(self._history.get(name, ()))[-WINDOW:]
         return values if len(values) == WINDOW else []
 

@@ -1,4 +1,4 @@
-"""The one loop for all families: generators and discriminators in turns."""
+"""The training loop of all families: generator and discriminator in turns."""
 
 import copy
 import math
@@ -30,7 +30,7 @@ N_PROBED = 4  # crops of each domain the monitor looks at: 1% of the time at eve
 
 
 class Batches(Protocol):
-    """Where batches come from: a function of the step and of nothing else."""
+    """The source of batches; a batch depends only on the step."""
 
     def batch(self, step: int) -> Batch:
         """As the objective takes it."""
@@ -38,14 +38,14 @@ class Batches(Protocol):
 
 
 class Validator(Protocol):
-    """What the trainer knows of validation."""
+    """The trainer's interface to validation."""
 
     def measure(self, step: int, network: nn.Module, tracker: Tracker) -> float | None:
         """Show what the network does; its score, lower is better, or None without one."""
         ...
 
     def ship(self, step: int, network: nn.Module) -> None:
-        """Write it as what users will use."""
+        """Write the model that ships."""
         ...
 
 
@@ -132,12 +132,12 @@ class Trainer:
 
     @property
     def checkpoint_path(self) -> Path:
-        """Where the state lies."""
+        """The file of the state."""
         return self.folder / "checkpoints" / "last.pt"
 
     @property
     def network(self) -> nn.Module:
-        """What ships: the moving average where one is kept."""
+        """The network that ships: the moving average, if there is one."""
         return self.objective.generator if self._average is None else self._average
 
     @property
@@ -329,7 +329,7 @@ class Trainer:
             save_checkpoint(self.checkpoint_path, state)
 
     def state_dict(self) -> State:
-        """All that decides the next step."""
+        """Everything that the next step depends on."""
         pools = (
             [self._replay.state_dict()]
             if self.ranks.world_size == 1
