@@ -4,11 +4,16 @@ A family is a folder that lies as `voiceconv/` does (`models/x.py`, `conf/experi
 that adding it takes. What runs on the tree runs in a process of its own, which imports it.
 """
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from tiny import differing
 
 PACKAGE = Path(__file__).parents[2] / "voiceconv"
 
@@ -58,3 +63,55 @@ def _files(root: Path) -> Iterator[str]:
     for path in sorted(root.rglob("*")):
         if not path.is_dir() and "__pycache__" not in path.parts:
             yield path.relative_to(root).as_posix()
+
+
+# What the scripts of families share: commands in one process, what they said and how they ended.
+DRIVER = """
+import contextlib, io, json, os, signal, sys
+from voiceconv.cli import main
+from voiceconv.training.trainer import Trainer
+
+said = []
+
+def voiceconv(*words):
+    sys.argv = ["voiceconv", *words]
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main()
+            code = 0
+        except SystemExit as left:
+            code = left.code or 0
+    said.append([" ".join(words), code, out.getvalue(), err.getvalue()])
+
+def interrupted(at, *words):
+    step = Trainer.train_step
+    def train_step(self):
+        losses = step(self)
+        if self.step == at:
+            os.kill(os.getpid(), signal.SIGINT)
+        return losses
+    Trainer.train_step = train_step
+    voiceconv(*words)
+    Trainer.train_step = step
+"""
+END = 'json.dump(said, open("said.json", "w"))\n'
+
+
+def told(place: Path) -> dict[str, tuple[int, str, str]]:
+    """Command -> exit code, stdout and stderr; of the same command, the first's."""
+    said = json.loads((place / "said.json").read_text())
+    return {command: (code, out, err) for command, code, out, err in reversed(said)}
+
+
+def require_equal_runs(place: Path, one: str, other: str, step: int) -> int:
+    """Two runs' checkpoints are equal to the bit, and so are the models; how many tensors."""
+    states = [
+        torch.load(place / run / "checkpoints" / "last.pt", weights_only=True)
+        for run in (one, other)
+    ]
+    assert [state["step"] for state in states] == [step, step]
+    assert differing(states[0]["objective"], states[1]["objective"]) == []
+    models = [load_file(place / run / "model" / "translator.safetensors") for run in (one, other)]
+    assert differing(*models) == []
+    return len(states[0]["objective"])

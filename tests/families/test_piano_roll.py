@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from overlay import added, cli, overlay, run_python
+from overlay import DRIVER, END, added, cli, overlay, require_equal_runs, run_python, told
 from safetensors.torch import load_file
 
 FAMILY = Path(__file__).parent / "piano_roll"
@@ -35,40 +35,16 @@ REFUSED = {
 }
 # One process: commands one after another, what they said and how they ended as JSON.
 SCRIPT = """
-import contextlib, io, json, os, signal, sys
-from voiceconv.cli import main
-from voiceconv.training.trainer import Trainer
-
 TRAIN = ["train", "experiment=tiny_roll", "data.dump=dump", "trainer.n_steps=20",
          "trainer.decay_start=10", "trainer.validate_every=20", "trainer.log_every=5",
          "trainer.device=cpu"]
 
-def voiceconv(*words):
-    sys.argv = ["voiceconv", *words]
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            main()
-            code = 0
-        except SystemExit as left:
-            code = left.code or 0
-    said.append([" ".join(words), code, out.getvalue(), err.getvalue()])
-
-said = []
 voiceconv("prepare", "corpus", "data", "--features", "tiny_roll")
 voiceconv("check", "data", "--experiment", "tiny_roll", "--json")
 voiceconv("extract", "data", "dump", "--features", "experiment=tiny_roll", "--jobs", "1")
 voiceconv("stats", "dump/train")
 voiceconv(*TRAIN, "run_dir=whole")
-step = Trainer.train_step
-def interrupted(self):
-    losses = step(self)
-    if self.step == 10:
-        os.kill(os.getpid(), signal.SIGINT)
-    return losses
-Trainer.train_step = interrupted
-voiceconv(*TRAIN, "run_dir=parts")
-Trainer.train_step = step
+interrupted(10, *TRAIN, "run_dir=parts")
 voiceconv(*TRAIN, "run_dir=parts")
 voiceconv("convert", "data/test", "--model", "whole", "--target", "minor", "-o", "out/")
 voiceconv("convert", "corpus/major/a0.roll", "--model", "whole", "--target", "minor")
@@ -77,7 +53,6 @@ voiceconv("convert", "corpus/major/a0.roll", "--model", "onnx", "--target", "min
 voiceconv("check", "faulty", "--experiment", "tiny_roll", "--json")
 for refused in REFUSED:
     voiceconv(*refused.split())
-json.dump(said, open("said.json", "w"))
 """.replace("REFUSED", repr(list(REFUSED)))
 
 
@@ -115,7 +90,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = overlay(tmp_path_factory.mktemp("roll"), FAMILY)
     write_corpus(made / "corpus")
     write_faulty(made / "faulty")
-    ended = run_python(made, SCRIPT)
+    ended = run_python(made, DRIVER + SCRIPT + END)
     assert ended.returncode == 0, ended.stderr
     return made
 
@@ -123,12 +98,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def said(place: Path) -> dict[str, tuple[int, str, str]]:
     """Command -> exit code, stdout and stderr; of the same command, the first's."""
-    told = json.loads((place / "said.json").read_text())
-    return {command: (code, out, err) for command, code, out, err in reversed(told)}
-
-
-def state(place: Path, run: str) -> dict:
-    return torch.load(place / run / "checkpoints" / "last.pt", weights_only=True)
+    return told(place)
 
 
 def test_adding_it_touched_its_own_files_only(place):
@@ -185,16 +155,7 @@ def test_statistics_change_no_frame(place):
 
 
 def test_resumed_equals_uninterrupted(place):
-    whole, parts = state(place, "whole"), state(place, "parts")
-    assert whole["step"] == parts["step"] == 20
-    assert len(whole["objective"]) > 60
-    for name, weight in whole["objective"].items():
-        assert torch.equal(weight, parts["objective"][name]), name
-    models = [
-        load_file(place / run / "model" / "translator.safetensors") for run in ("whole", "parts")
-    ]
-    assert models[0].keys() == models[1].keys()
-    assert all(torch.equal(models[0][name], models[1][name]) for name in models[0])
+    assert require_equal_runs(place, "whole", "parts", step=20) > 60
 
 
 def notes(path: Path) -> list[set[int]]:

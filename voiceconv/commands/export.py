@@ -10,7 +10,7 @@ import logging
 import math
 import shutil
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
@@ -109,7 +109,7 @@ def _write_translator(
     ids = ("source", "target") if translator.shared else ()
     network: nn.Module = Direction(translator, *directions[0])
     if ids or condition:
-        network = NamedInputs(translator, [*ids, *condition], directions[0])
+        network = NamedInputs(translator, directions[0])
     draws = [
         partial(_drawn, converter, dict(zip(ids, map(torch.tensor, zip(pair)), strict=False)))
         for pair in directions
@@ -126,17 +126,18 @@ def _write_translator(
 
 
 class NamedInputs(nn.Module):
-    """A translator as the function that a graph is: frames (1, C, T), then what `names` says."""
+    """A translator as the function that a graph is: frames (1, C, T), then others by name.
 
-    def __init__(
-        self, translator: Translator, names: Sequence[str], direction: tuple[int, int]
-    ) -> None:
+    direction: the domain_ids where `source` and `target` are not among the names.
+    """
+
+    def __init__(self, translator: Translator, direction: tuple[int, int]) -> None:
         super().__init__()
-        self.translator, self.names, self.direction = translator, names, direction
+        self.translator, self.direction = translator, direction
 
-    def forward(self, frames: Tensor, *others: Tensor) -> Tensor:
+    def forward(self, frames: Tensor, others: Mapping[str, Tensor]) -> Tensor:
         """(1, C, T) -> (1, C, T)."""
-        named = dict(zip(self.names, others, strict=True))
+        named = dict(others)
         source = named.pop("source", self.direction[0])
         target = named.pop("target", self.direction[1])
         converted: Tensor = self.translator(frames, source, target, **named)
@@ -164,15 +165,17 @@ def write_graph(
     Raises RunError where a graph differs by more than TOLERANCE.
     """
     traced = draws[0](TRACED)
-    shapes: list[Any] = [{2: torch.export.Dim("frames", min=1)}]
-    if len(traced) > 1:  # no dimension of the others may change
-        shapes.append((None,) * (len(traced) - 1))
+    others = _others(traced)
+    any_length = {2: torch.export.Dim("frames", min=1)}
     with torch.no_grad(), _quiet():
         program: Any = torch.onnx.export(
             network,
-            tuple(traced.values()),
+            (traced["frames"],),
+            kwargs={"others": others} if others else {},
             dynamo=True,
-            dynamic_shapes=tuple(shapes),
+            dynamic_shapes=(
+                {"frames": any_length, "others": dict.fromkeys(others)} if others else (any_length,)
+            ),
             input_names=list(traced),
             output_names=["output"],
             opset_version=OPSET,
@@ -181,7 +184,7 @@ def write_graph(
     _forget_origin(program.model)
     program.model.metadata_props.update(metadata or {})
     program.save(path, external_data=False)
-    graph = Graph(path, traced["frames"].shape[1], [*traced][1:])
+    graph = Graph(path, traced["frames"].shape[1], others)
     worst = max((_difference(network, graph, draw(n)), n) for draw in draws for n in LENGTHS)
     if not worst[0] <= TOLERANCE:
         raise RunError(
@@ -192,10 +195,20 @@ def write_graph(
     return worst[0]
 
 
+def _others(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value for name, value in inputs.items() if name != "frames"}
+
+
+def _arguments(inputs: Mapping[str, Tensor]) -> tuple[Any, ...]:
+    """As a network takes them: frames, and the others as a mapping, where there are some."""
+    others = _others(inputs)
+    return (inputs["frames"], others) if others else (inputs["frames"],)
+
+
 def _difference(network: nn.Module, graph: Graph, inputs: dict[str, Tensor]) -> float:
     """The largest, over all values; infinite where shapes differ, too."""
     with torch.no_grad():
-        wanted, found = network(*inputs.values()), graph(**inputs)
+        wanted, found = network(*_arguments(inputs)), graph(**inputs)
     if wanted.shape != found.shape:
         return math.inf
     return float((wanted - found).abs().max())

@@ -78,7 +78,7 @@ class Direction(nn.Module):
     def forward(self, frames: Tensor) -> Tensor:
         """(B, C, T) -> (B, C, T)."""
         condition = {
-            name: value.expand(len(frames), *value.shape[1:])
+            name: value.to(frames.device).expand(len(frames), *value.shape[1:])
             for name, value in self.translator.default_condition().items()
         }
         converted: Tensor = self.translator(frames, self.source, self.target, **condition)

@@ -100,7 +100,7 @@ def charts(run: Run) -> Iterator[dict[str, Any]]:
         group, _, name = tag.partition("/")
         if group in PLAYERS:
             grouped.setdefault(("losses", name), {})[group] = curve
-        elif group in ("gradient_norm", "rate"):
+        elif group in ("gradient_norm", "learning_rate"):
             grouped.setdefault((group, group), {})[name] = curve
         elif tag != "validation/seconds" and group in GROUPS:
             title, _, line = name.partition("/")
