@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from torch import Tensor
+
 from voiceconv.commands import batch
-from voiceconv.converter import Converter, FileConverter, open_model
+from voiceconv.converter import Converter, FileConverter, FrameConverter, open_model
 from voiceconv.converter.directory import digest, find_model
 from voiceconv.errors import InputError
 from voiceconv.provenance import write_conversion
@@ -31,15 +33,13 @@ def convert(
     """
     without = target if source is None else None  # a data directory may hold the target, too
     converter = open_converter(model, dump, engine)
-    extensions = None
-    if isinstance(converter, FileConverter):
-        extensions = converter.representation.extensions
-    jobs = batch.plan(inputs, output, target, source, without, extensions)
+    jobs = batch.plan(inputs, output, target, source, without, _extensions(converter))
     converter.check_domains(target, source)
 
-    def known(domain: str | None) -> str | None:
-        """A data directory's domain, where the model knows it."""
-        return domain if domain in converter.domains else None
+    def change(wave: Tensor, domain: str | None, report: batch.Report) -> Tensor:
+        assert isinstance(converter, Converter)
+        known = domain if domain in converter.domains else None
+        return converter.convert(wave, target, source or known, progress=report)
 
     try:
         if isinstance(converter, FileConverter):
@@ -47,18 +47,17 @@ def convert(
                 raise InputError(f"--sample-rate {sample_rate} is for sound; leave it out")
             batch.run_all(jobs, partial(_convert_file, converter, target, source), skip_existing)
         else:
-            batch.run(
-                jobs,
-                lambda wave, domain, report: converter.convert(
-                    wave, target, source or known(domain), progress=report
-                ),
-                converter.sample_rate,
-                sample_rate,
-                skip_existing,
-            )
+            batch.run(jobs, change, converter.sample_rate, sample_rate, skip_existing)
     finally:  # what is there says what made it, even where it isn't all
         if len(jobs) > 1 and output is not None and Path(output).is_dir():
             write_conversion(Path(output), {**identify(model), "source": source, "target": target})
+
+
+def _extensions(converter: FrameConverter) -> frozenset[str] | None:
+    """How the names of its files end; None: sound."""
+    if isinstance(converter, FileConverter):
+        return converter.representation.extensions
+    return None
 
 
 def _convert_file(

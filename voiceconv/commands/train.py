@@ -10,7 +10,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from voiceconv.build import build, build_factory
-from voiceconv.converter import PARTS, FileConverter, converter_class
+from voiceconv.converter import PARTS, Converter, FileConverter, converter_class
 from voiceconv.data.crops import UnpairedCrops
 from voiceconv.data.dump import read_dump
 from voiceconv.data.statistics import read_stats
@@ -89,12 +89,14 @@ def prepare_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ranks()) ->
         n_domains=len(stats),
         seed=config.seed + ranks.rank,
     )
-    validator: Validator = (
-        FileValidation(config, folder, converter)
-        if isinstance(converter, FileConverter)
-        else Validation(config, folder, converter)
-    )
+    validator = _validator(config, folder, converter)
     return make_trainer(config, folder, ranks, objective, batches, validator, FIXED)
+
+
+def _validator(config: DictConfig, folder: Path, converter: Converter | FileConverter) -> Validator:
+    if isinstance(converter, FileConverter):
+        return FileValidation(config, folder, converter)
+    return Validation(config, folder, converter)
 
 
 def model_config(config: DictConfig) -> dict[str, Any]:
