@@ -83,14 +83,9 @@ def extract(
     the first file that fails; else LeftOutError names them when all others are done.
     """
     representation = build(features, Representation)
-    if not isinstance(representation, FeatureExtractor):
-        if waves:
-            kind = type(representation).__name__
-            raise InputError(f"{kind} features are of files without a wave; leave --waves out")
-        trim = loudness = None
     kinds = _kinds(representation)
+    processing = _processing(representation, trim, loudness, waves)
     splits = _read_splits(Path(data_dir), Path(dump_dir))
-    processing = {"trim": trim, "loudness": loudness} | ({"waves": True} if waves else {})
     for folder in splits:
         _check_folder(folder, features, representation.definition, processing)
     with locked(Path(dump_dir), "extracting to"):
@@ -101,7 +96,7 @@ def extract(
         outcomes = run_tasks(
             _todo(splits, done, results),
             _setup,
-            lambda worker: (dict(features), trim, loudness, waves, _kept(done, worker)),
+            lambda worker: (dict(features), processing, _kept(done, worker)),
             jobs or os.cpu_count() or 1,
             retries,
         )
@@ -111,6 +106,18 @@ def extract(
             _finish(folder, kinds, utterances, done[folder], results[folder].failed)
     _report(list(results.values()))
     return list(results.values())
+
+
+def _processing(
+    representation: Representation, trim: float | None, loudness: float | None, waves: bool
+) -> dict[str, Any]:
+    """What processing.yaml says: what is done to waves before their analysis."""
+    if not isinstance(representation, FeatureExtractor):
+        if waves:
+            kind = type(representation).__name__
+            raise InputError(f"{kind} features are of files without a wave; leave --waves out")
+        trim = loudness = None
+    return {"trim": trim, "loudness": loudness} | ({"waves": True} if waves else {})
 
 
 def _kinds(representation: Representation) -> tuple[str, ...]:
@@ -212,9 +219,7 @@ def _kept(done: _Done, worker: int) -> dict[Path, set[str]]:
 def _setup(
     worker: int,
     node: dict[str, Any],
-    trim: float | None,
-    loudness: float | None,
-    waves: bool,
+    processing: dict[str, Any],
     kept: Mapping[Path, Collection[str]],
 ) -> Iterator[Callable[[_Task], None]]:
     """In a worker: give the function that analyses an utterance and writes its archives."""
@@ -224,8 +229,10 @@ def _setup(
     with ExitStack() as stack:
 
         def handle(task: _Task) -> None:
-            tracks = _analyse(task.utterance, representation, trim, loudness)
-            if not waves:
+            tracks = _analyse(
+                task.utterance, representation, processing["trim"], processing["loudness"]
+            )
+            if not processing.get("waves"):
                 tracks.pop("waves", None)
             try:
                 for kind, track in tracks.items():
