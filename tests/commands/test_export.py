@@ -274,7 +274,6 @@ def test_a_graph_that_differs_is_no_export(tmp_path, monkeypatch):
         exporting.write_graph(torch.nn.ReLU(), draws(8), tmp_path / "g.onnx")
 
 
-@pytest.mark.slow
 def test_what_is_there_already_stays(voiceconv, model, tmp_path):
     (tmp_path / "mine").write_text("text")
     said = voiceconv("export", model, "-o", tmp_path)

@@ -69,10 +69,12 @@ def same_loss_values(run: Trainer, n_steps: int, name: str) -> list[float]:
 @pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILY)
 def test_one_batch_is_overfitted(tmp_path, family):
-    """The cycle loss halves within 60 steps."""
+    """The cycle loss halves within 60 steps; after five in a row below that, the rest is saved."""
     batches = OneBatch(unpaired(frames(0), frames(1)))
     run = trainer(tmp_path, 60, FAMILY[family](), batches, rates=(4e-3, 1e-4))
-    cycle = same_loss_values(run, 60, "generator/cycle")
+    cycle: list[float] = []
+    while len(cycle) < 60 and not (cycle and max(cycle[-5:]) < 0.5 * cycle[0]):
+        cycle += same_loss_values(run, 1, "generator/cycle")
     assert min(cycle[-5:]) < 0.5 * cycle[0]
 
 
