@@ -43,11 +43,11 @@ Trains a voice converter and scores it. All outputs are beside run.sh, unless an
   --stage N              first stage to run ($stage)
   --stop-stage N         last stage to run ($stop_stage)
   --jobs N               parallel processes of stage 2 (one per core: $jobs)
-  --corpus DIR           the corpus where you have it already; without it local/data.sh downloads it
-  --domains \"A B\"        speakers to convert between (the corpus's own choice)
-  --only-directions STR  directions to convert and score, such as \"A-B C-D\" (all: of N domains N x (N - 1))
-  --experiment NAME      an experiment of voiceconv/conf/experiment or of conf/experiment here ($experiment)
-  --features NAME        features, where they are not the experiment's
+  --corpus DIR           folder of the corpus, if you have it; without it local/data.sh downloads the corpus
+  --domains \"A B\"        speakers to convert between (default: those of local/data.sh)
+  --only-directions STR  directions to convert and score, such as \"A-B C-D\" (default: all, N x (N - 1) for N domains)
+  --experiment NAME      experiment in voiceconv/conf/experiment or in conf/experiment here ($experiment)
+  --features NAME        features (default: those of the experiment)
   --data DIR             prepared data (data)
   --dump DIR             features (dump)
   --exp DIR              run directory: checkpoints, model, results, logs (exp/EXPERIMENT)

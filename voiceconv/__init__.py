@@ -11,7 +11,7 @@ __all__ = ["Converter", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is slow when it is first asked for: `import voiceconv` must not start torch."""
+    """Import slow names at their first use: `import voiceconv` must not import torch."""
     if name == "Converter":
         from voiceconv.converter import Converter
 

@@ -47,10 +47,9 @@ def build(node: Mapping[str, Any] | DictConfig, expect: type[T], **dependencies:
 def build_factory(
     node: Mapping[str, Any] | DictConfig, expect: type[T], **dependencies: Any
 ) -> Callable[..., T]:
-    """Like `build`, but return a factory: the caller adds the missing arguments, and may call it
-    several times.
+    """Like `build`, but return a factory: the caller adds the missing arguments.
 
-    The factory, too, raises InputError where keywords do not fit.
+    The caller may call it several times. The factory raises InputError if keywords do not fit.
     """
     plain = {**_plain(node), "_partial_": True}
     make: Callable[..., T] = _instantiate(plain, expect, dependencies)
@@ -83,12 +82,12 @@ def _instantiate(plain: dict[str, Any], expect: type, dependencies: Mapping[str,
         _resolve(target)
     cls: type = class_of(plain, expect)
     try:
-        # What code hands over goes past Hydra, which would take dataclasses and arrays to pieces.
+        # Code's own arguments bypass Hydra, which would convert dataclasses and arrays.
         make = instantiate({**plain, "_partial_": True}, _convert_="all")
         return partial(make, **dependencies) if plain.get("_partial_") else make(**dependencies)
-    except Exception as error:  # as Hydra: whatever a constructor raises is of its keywords
+    except Exception as error:  # as in Hydra: a constructor fails by its keywords
         cause = (error.__cause__ or error) if isinstance(error, InstantiationException) else error
-        if isinstance(cause, InputError):  # a sentence that says all
+        if isinstance(cause, InputError):  # its sentence is complete
             raise cause from None
         accepted = [p for p in inspect.signature(cls).parameters if p not in dependencies]
         raise InputError(

@@ -1,4 +1,4 @@
-"""CPU or CUDA: what users call them, and where a network is."""
+"""Devices: the device for a user's choice, and the device of a network."""
 
 import torch
 from torch import nn
@@ -7,11 +7,11 @@ from voiceconv.errors import InputError
 
 
 def pick_device(name: str, option: str) -> torch.device:
-    """`auto` is CUDA where there is one.
+    """Return the device of a name; `auto` is CUDA if available.
 
-    option: what the name was given with, up to it, for the error: "--device ".
+    option: text before the name in an error, such as "--device ".
 
-    Raises InputError for a device that is not there.
+    Raises InputError for a device that does not exist.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -32,5 +32,5 @@ def pick_device(name: str, option: str) -> torch.device:
 
 
 def device_of(network: nn.Module) -> torch.device:
-    """Where its weights are; the CPU for what has none."""
+    """Device of its weights; the CPU if it has none."""
     return next((one.device for one in network.parameters()), torch.device("cpu"))

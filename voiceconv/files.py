@@ -27,7 +27,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
         with open(temporary, "xb") as created:
             mode = os.fstat(created.fileno()).st_mode & 0o777
         yield temporary
-        os.chmod(temporary, mode)  # safetensors makes its files for their owner alone
+        os.chmod(temporary, mode)  # safetensors' files are private
         with open(temporary, "rb+") as written:
             os.fsync(written.fileno())
         os.replace(temporary, path)
@@ -74,9 +74,9 @@ def read_mapping(path: Path, remedy: str) -> dict[str, Any]:
 
 @contextmanager
 def locked(folder: Path, doing: str) -> Iterator[None]:
-    """Keep other processes out of a folder: the second one gets an InputError.
+    """Lock a folder against other processes: the second process gets an InputError.
 
-    The lock is of the open file: whatever ends its process, it goes with it.
+    The open file has the lock, so it ends with its process, whatever ends that.
     """
     with open(folder / ".lock", "w") as lock:
         if not lock_descriptor(lock.fileno(), blocking=False):

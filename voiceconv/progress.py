@@ -1,4 +1,4 @@
-"""What long work shows on stderr: a progress bar, and log messages above it."""
+"""Progress of long work on stderr: a bar, and log messages above it."""
 
 import logging
 import sys
@@ -27,7 +27,7 @@ def progress_bar(description: str) -> Iterator[Progress]:
 
 
 class StderrHandler(logging.StreamHandler[TextIO]):
-    """To what sys.stderr is at the time: above a progress bar, where there is one."""
+    """Writes to the current sys.stderr, which may be above a progress bar."""
 
     def __init__(self, level: int = logging.NOTSET) -> None:
         logging.Handler.__init__(self, level)

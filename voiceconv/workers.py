@@ -1,11 +1,11 @@
 """Tasks in parallel processes that survive exceptions and killed workers.
 
-A worker is given one task at a time over its own pipe, so when it dies it is known which task it
-had: that one is tried again, by a new worker. (A process pool loses the whole run when one dies.)
+Each worker gets one task at a time over its own pipe. If a worker dies, its task is known and a new
+worker tries it again. (A process pool loses the whole run if one worker dies.)
 
-Workers are forked from a server that has imported torch and the rest once, where the system has
-such a server (Linux); elsewhere each imports all that by itself, which takes seconds. Forking the
-process that calls would hang: it has threads. The server ends when the caller and all workers have.
+On Linux, workers are forked from a server process that has imported torch once. Elsewhere each
+worker imports it, which takes seconds. The calling process cannot be forked: it has threads, and
+the fork would hang. The server ends after the caller and all workers.
 """
 
 import multiprocessing
@@ -189,7 +189,7 @@ def _start(context: Any, number: int, setup: Setup, arguments: tuple[Any, ...]) 
     process = context.Process(target=_serve, args=given, daemon=True)
     with _no_interrupts():  # until the worker has been told what to do
         process.start()
-    theirs.close()  # the worker has the only other end now: when it dies, ours says so
+    theirs.close()  # only the worker has the other end now: if it dies, our end reports it
     return _Worker(number, process, ours)
 
 
@@ -200,9 +200,9 @@ def _serve(
     arguments: tuple[Any, ...],
     environment: Mapping[str, str],
 ) -> None:
-    """Handle tasks until None comes or the master is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the master decides what becomes of it
-    os.environ.clear()  # a server's is that of its start
+    """Handle tasks until None arrives or the master has ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the master decides about retries
+    os.environ.clear()  # the server's is that of its start
     os.environ.update(environment)
     try:
         with setup(number, *arguments) as handle:

@@ -64,7 +64,7 @@ def k_weighting(sample_rate: int) -> NDArray[np.float64]:
 
 
 def _weighted_energies(wave: Tensor, sample_rate: int) -> tuple[NDArray[np.float64], float]:
-    """Return the K-weighted energy of each whole 100 ms (hops,), and of the wave as a whole."""
+    """Return the K-weighted energy of each complete 100 ms (hops,), and of the whole wave."""
     hop, samples = _hop(sample_rate), wave.detach().cpu()
     energies, whole = [np.zeros(0)], 0.0
     for start in range(0, len(samples), 100 * hop):  # ten seconds at a time: memory stays bounded

@@ -56,7 +56,7 @@ def _split_folders(data: Path, split: str) -> list[Path]:
 
 
 def _from_folders(data: Path, extensions: Collection[str]) -> list[Item]:
-    """Take a folder of files for each speaker."""
+    """Read one folder of files per speaker."""
     speakers: dict[str, dict[str, Utterance]] = {}
     try:
         folders = sorted(p for p in data.iterdir() if p.is_dir() and not p.name.startswith("."))

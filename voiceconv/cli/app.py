@@ -20,7 +20,7 @@ from voiceconv.cli.unexpected import EXIT_CODE, report_unexpected
 from voiceconv.errors import InputError, RunError
 
 app = typer.Typer(
-    help="Turn audio of one domain (a speaker, an instrument) into another's, unpaired.",
+    help="Convert audio of one domain (a speaker, an instrument) into another, unpaired.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # it takes a default in [brackets] for a tag

@@ -33,15 +33,15 @@ def convert(
     source: Annotated[
         str | None,
         typer.Option(
-            help="Domain of the input. [recognised, or a stranger]",
+            help="Domain of the input. [recognised, or an unseen speaker]",
             autocompletion=complete_domain,
         ),
     ] = None,
     model: Annotated[
         str | None,
         typer.Option(
-            help="Model directory, run directory, bundled model, or what these have to beat: "
-            "baseline:copy, statistics, f0shift, gmm or knn. [bundled]",
+            help="Model directory, run directory or bundled model; or a baseline: baseline:copy, "
+            "statistics, f0shift, gmm or knn. [bundled]",
             autocompletion=complete_model_or_baseline,
         ),
     ] = None,
@@ -58,19 +58,19 @@ def convert(
     device: Device = "auto",
     jobs: Workers = 1,
     semitones: Annotated[
-        float, typer.Option(help="Moves F0 on top of the move to the target's; may be negative.")
+        float, typer.Option(help="Shift of F0, added to the shift to the target; may be negative.")
     ] = 0.0,
     condition: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME=VALUE",
-            help="What else the model is told, such as a style: numbers with commas, or the file "
-            "of a reference. May be repeated.",
+            help="Further input of the model, such as a style: numbers with commas, or the file of "
+            "a reference. May be repeated.",
         ),
     ] = None,
     verbose: Annotated[
         bool,
-        typer.Option("-v", "--verbose", help="Say of each file whose statistics, how F0 moves."),
+        typer.Option("-v", "--verbose", help="Print statistics and shift of F0 for each file."),
     ] = False,
 ) -> None:
     """Convert recordings to the target's voice."""
@@ -104,7 +104,7 @@ def resynth(
     device: Device = "auto",
     jobs: Workers = 1,
 ) -> None:
-    """Analyse and synthesise, without conversion: what features and vocoder alone do to a sound."""
+    """Analyse and synthesise without conversion: hear what features and vocoder change."""
     from voiceconv.commands.resynth import resynth
 
     with logging_to_stderr():

@@ -1,4 +1,4 @@
-"""Many files through one change: which ones, where to, what went wrong."""
+"""Process many files: find the files, name the outputs, collect the errors."""
 
 import glob
 import logging

@@ -19,7 +19,7 @@ def check(
     jobs: int | None = None,
     as_json: bool = False,
 ) -> bool:
-    """Examine DATA, print what was found, write a mended copy to `fix`; whether there was any."""
+    """Examine DATA, print findings, write a mended copy to `fix`; whether there are findings."""
     if needs := frame_needs(experiment):
         return _check_files(data, needs, fix, as_json)
     if fix is not None:

@@ -1,4 +1,4 @@
-"""Wave to wave, or file to file: what ships, and the doors to it."""
+"""Wave to wave, or file to file: the converters, which ship."""
 
 from voiceconv.converter.converter import SILENCE, Converter, through_features
 from voiceconv.converter.files import FileConverter

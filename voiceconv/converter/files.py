@@ -1,4 +1,4 @@
-"""File to file, for what is no audio: a piano roll is read, translated and written."""
+"""File to file, without audio: read a file (such as a piano roll), translate it, write it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ from voiceconv.files import replacing
 
 
 class FileConverter(FrameConverter):
-    """A trained translator of frames that come from files of their own kind and go into such."""
+    """A trained translator between files of the representation's own kind."""
 
     kind = FileRepresentation
     representation: FileRepresentation
@@ -36,7 +36,7 @@ class FileConverter(FrameConverter):
     ) -> None:
         """A file, or seconds [start, end) of it -> one of the target domain, whole or not at all.
 
-        source: its domain; without one it is recognised, if statistics tell domains apart.
+        source: its domain; None: recognised, if the statistics of the domains differ.
 
         Raises InputError for a domain that the model does not know, or does not recognise, and for
         a file that is damaged, empty or of another kind.

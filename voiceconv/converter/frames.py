@@ -1,4 +1,4 @@
-"""What every converter is made of, whatever it reads and writes: statistics and a translator."""
+"""The common part of all converters: representation, statistics and translator."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -28,13 +28,13 @@ class FrameConverter(ABC):
 
     Args:
         config: nodes `features`, `translator` and `vocoder` as `build` takes them, the last None
-            where there is no audio; `loudness`, the LUFS to which waves are brought before
+            without audio; `loudness`, the LUFS to which waves are brought before
             analysis, as in training, or None; `card`.
         stats: by domain; the sorted names are the domain_ids.
         translator: makes it of `n_channels` and `n_domains`; None: as `config` says.
     """
 
-    kind: ClassVar[type[Representation]]  # whose frames it converts
+    kind: ClassVar[type[Representation]]  # the kind of frames that it converts
     vocoder: Vocoder[Any] | None = None
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Which converter goes with which features: waves have one, files of another kind another."""
+"""The converter for given features: `Converter` for waves, `FileConverter` for other files."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ from voiceconv.features import FileRepresentation, Representation
 
 
 def converter_class(features: Mapping[str, Any]) -> type[Converter] | type[FileConverter]:
-    """By the class that the features' node names. Raises InputError where that is foreign."""
+    """Choose by the class in the features' node. Raises InputError if that is foreign."""
     is_of_files = issubclass(class_of(features, Representation), FileRepresentation)
     return FileConverter if is_of_files else Converter
 

@@ -1,6 +1,6 @@
-"""What a training batch holds: tensors by name, one class for each kind of data.
+"""Training batches: tensors by name, one class per kind of data.
 
-`data/crops.py` makes them of a dump; an objective says by `takes` which kind it trains on.
+`data/crops.py` makes them from a dump; `Objective.takes` states the kind for training.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a corpus consists of: sound files, or the files that a representation reads itself."""
+"""The files of a corpus: sound files, or the files that a representation reads."""
 
 import os
 from collections.abc import Collection, Iterator
@@ -11,21 +11,21 @@ from voiceconv.features.base import FileRepresentation, Representation
 
 
 class Extent(NamedTuple):
-    """How much an utterance has: seconds, and samples a second (Hz) where it is sound."""
+    """Length of an utterance in seconds; sample rate in Hz, None for files without audio."""
 
     seconds: float
     sample_rate: int | None
 
 
 def extensions_of(representation: Representation | None) -> frozenset[str]:
-    """How the names of its files end; None, and features of waves: sound files."""
+    """Extensions of its files; those of sound files for None and for features of waves."""
     if isinstance(representation, FileRepresentation):
         return representation.extensions
     return audio.EXTENSIONS
 
 
 def extent_of(utterance: Utterance, representation: Representation | None = None) -> Extent:
-    """Look at an utterance's file. Raises InputError for one that can't be read."""
+    """Probe an utterance's file. Raises InputError if it cannot be read."""
     start, end = utterance.start or 0.0, utterance.end
     if isinstance(representation, FileRepresentation):
         frames = representation.read(utterance.path, start, end).frames
@@ -36,7 +36,7 @@ def extent_of(utterance: Utterance, representation: Representation | None = None
 
 
 def content_files(folder: Path, extensions: Collection[str] = audio.EXTENSIONS) -> Iterator[Path]:
-    """Walk a folder, links included, in sorted order; hidden files are none of ours."""
+    """Walk a folder, links included, in sorted order, without hidden files."""
     visited: set[str] = set()
     for parent, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(parent)

@@ -1,8 +1,7 @@
-"""Random crops of frames: what a GAN trains on, one class for each kind of batch.
+"""Random crops of frames: the training data of a GAN, one class per kind of batch.
 
-All that is random here is a pure function of (seed, rank, step), so that a resumed run sees what
-the uninterrupted one would have seen without any state being kept, and two ranks never see the same
-crop.
+All random numbers are a pure function of (seed, rank, step). So a resumed run sees the batches of
+the uninterrupted one without stored state, and two ranks never see the same crop.
 """
 
 from abc import ABC, abstractmethod
@@ -23,13 +22,13 @@ Utterances = Mapping[str, Mapping[str, np.ndarray]]  # domain -> stem -> frames 
 
 
 class Crops(ABC):
-    """Batches by step, of crops that are normalised by their domain's statistics.
+    """Batches by step, of crops normalised with the statistics of their domain.
 
     utterances: frames (T, C) by domain and stem, memory-mapped or not; the sorted domains are the
         domain_ids.
 
-    `gives` is the kind of batch, `splits` the splits of a dump that they are made of: the first
-    that is there. Of `n_given` utterances by domain, `n_left_out` are too short for a crop.
+    `gives` is the kind of batch. `splits` are splits of a dump; the first existing one is used. Of
+    `n_given` utterances of a domain, `n_left_out` are too short for a crop.
     """
 
     gives: ClassVar[type[Batch]]
@@ -58,7 +57,7 @@ class Crops(ABC):
 
     @abstractmethod
     def _prepare(self, utterances: Utterances) -> None:
-        """Keep what crops are cut from. Raises InputError where there is nothing."""
+        """Keep the frames for crops. Raises InputError if there are none."""
 
     @abstractmethod
     def batch(self, step: int) -> Batch:
@@ -70,7 +69,7 @@ class Crops(ABC):
         return range(first, first + self.batch_size)
 
     def _keep_long(self, utterances: Utterances) -> list[list[np.ndarray]]:
-        """By domain_id those that a crop fits into. Raises InputError for a domain without any."""
+        """By domain_id the utterances as long as a crop. Raises InputError if a domain has none."""
         kept = [
             [m for m in some.values() if len(m) >= self.n_frames] for some in utterances.values()
         ]
@@ -102,7 +101,7 @@ class Crops(ABC):
         return torch.stack(crops)
 
     def _turn(self, draw: int, n: int, *key: int) -> int:
-        """Of `n` things the one of a draw: each once in a pass, in an order of that pass's own."""
+        """Index of a draw among `n` items: each once per pass, each pass in its own order."""
         epoch, position = divmod(draw, n)
         order = np.random.default_rng([self.seed, epoch, *key]).permutation(n)
         return int(order[position])
@@ -127,7 +126,7 @@ class UnpairedCrops(Crops):
 
 
 class LabelledCrops(Crops):
-    """Crops of domains that take turns, each with its domain_id: any number of domains a batch.
+    """Crops with their domain_ids; domains take turns, and a batch may have any number of them.
 
     Each utterance comes once in every pass over its domain.
     """
@@ -152,7 +151,7 @@ class LabelledCrops(Crops):
 
 
 class PooledCrops(Crops):
-    """Crops of every domain, and beside them crops of all other domains, which take turns."""
+    """Crops of every domain, each beside crops of the other domains, which take turns."""
 
     gives = Pooled
 
@@ -169,7 +168,7 @@ class PooledCrops(Crops):
         )
 
     def _others(self, domain_id: int, step: int) -> tuple[Tensor, list[int]]:
-        """(batch_size, C, n_frames) of other domains, and which."""
+        """(batch_size, C, n_frames) of other domains, and their domain_ids."""
         others = [other for other in range(len(self.domains)) if other != domain_id]
         rng = np.random.default_rng([self.seed, self.rank, step, domain_id, 1])
         crops, domain_ids = [], []
@@ -183,10 +182,10 @@ class PooledCrops(Crops):
 
 
 class PairedCrops(Crops):
-    """Crops of sentences that two domains say, aligned in time by DTW of normalised frames.
+    """Crops of sentences that two domains share, aligned in time by DTW of normalised frames.
 
-    Domains that say one sentence give it the same stem. The pair's lower domain_id is the source.
-    Pairs come from the split `paired` where the dump has it, else from `train`.
+    A shared sentence has the same stem in both domains. The pair's lower domain_id is the source.
+    Pairs come from the split `paired` if the dump has it, otherwise from `train`.
     """
 
     gives = Paired

@@ -1,10 +1,9 @@
 """Data directories to feature archives: `voiceconv extract DATA DUMP`.
 
-DUMP/<split> gets `feats.scp` and one for each track that the features have, as `f0.scp`; where they
-are asked for `waves.scp`, the waves that were analysed, (N,) at the features' rate; the archives
-that these name; a copy of the data directory of what could be extracted; `features.yaml` (the
-features' node) and `processing.yaml` (trim, loudness: of waves). Killed at any moment, it goes on
-where it stopped when called again.
+DUMP/<split> gets `feats.scp` and one file for each track of the features, such as `f0.scp`; on
+request `waves.scp`, the analysed waves, (N,) at the features' rate; the archives of these; a copy
+of the data directory with the extracted utterances; `features.yaml` (the features' node) and
+`processing.yaml` (trim and loudness, for waves). After an interruption the same call continues.
 """
 
 import os
@@ -121,7 +120,7 @@ def _processing(
 
 
 def _kinds(representation: Representation) -> tuple[str, ...]:
-    """Kinds of archive in the order of writing: an utterance that is in feats is in the others."""
+    """Kinds of archive in the order of writing: an utterance in feats is also in the others."""
     return ("waves", *representation.tracks, "feats")
 
 
@@ -197,7 +196,7 @@ def _check_folder(
 
 
 def _done_before(folder: Path, kinds: Sequence[str]) -> dict[int, set[str]]:
-    """Return what the workers of earlier runs have left whole, by worker."""
+    """Return the complete utterances of earlier runs, by worker."""
     done: dict[int, set[str]] = {}
     for scp in folder.glob("feats.*.scp"):
         worker = scp.name.split(".")[1]

@@ -68,9 +68,9 @@ def prepare(
 ) -> Summary:
     """Write DATA/{train,val,test}; see `split_by_seed` for the numbers.
 
-    domains: only these. lists: a folder with `<domain>.train`, `.val` and `.test`, stems a line,
-    and maybe `.paired`, instead of the seed. representation: what the files are for; None: sound.
-    Splits that DATA had are replaced when all is written, else left.
+    domains: only these. lists: a folder with `<domain>.train`, `.val`, `.test` and optionally
+    `.paired`, one stem per line, instead of the seed. representation: reader of the files; None:
+    sound files. Old splits of DATA are replaced when all new ones are written, otherwise kept.
     """
     source, data_dir = Path(source), Path(data_dir)
     lists = None if lists is None else Path(lists)
@@ -138,7 +138,7 @@ def _from_folders(
     notes: list[str],
     representation: Representation | None,
 ) -> _Corpus:
-    """Look at every file of every domain."""
+    """Probe every file of every domain."""
     corpus: _Corpus = {}
     for domain, folder in folders.items():
         if domain != folder.name:
@@ -162,7 +162,7 @@ def _from_folders(
 
 
 def _from_kaldi(source: Path, notes: list[str], representation: Representation | None) -> _Corpus:
-    """Look at every utterance of a data directory; its stem is its id without the domain."""
+    """Probe every utterance of a data directory; its stem is its id without the domain."""
     corpus: _Corpus = {}
     for utterance in read_data_dir(source):
         stem = utterance.id.removeprefix(utterance.domain).lstrip("-_") or utterance.id
@@ -210,7 +210,7 @@ def _chosen(
     source: Path,
     representation: Representation | None,
 ) -> _Corpus:
-    """Keep the domains asked for; each must be there with enough to split."""
+    """Keep the requested domains; each must exist with enough utterances to split."""
     wanted = sorted(corpus) if domains is None else list(dict.fromkeys(map(word, domains)))
     for domain in wanted:
         if domain not in corpus:

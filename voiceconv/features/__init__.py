@@ -1,4 +1,4 @@
-"""Waves, or files of another kind, to frames: what the networks see."""
+"""Features: waves, or files of another kind, -> frames, the input of the networks."""
 
 from voiceconv.features.base import (
     FeatureExtractor,

@@ -1,7 +1,7 @@
-"""What may be asked of a representation, be it of a wave or of a file of another kind.
+"""The interface of a representation, of waves or of files of another kind.
 
-Two kinds: a `FeatureExtractor` analyses waves, and a vocoder makes waves of what it gives; a
-`FileRepresentation` (a piano roll, say) reads its own files and writes them, and knows no audio.
+There are two kinds. A `FeatureExtractor` analyses waves, and a vocoder synthesises waves from its
+features. A `FileRepresentation` (such as a piano roll) reads and writes its own files, not audio.
 """
 
 from abc import ABC, abstractmethod

@@ -45,7 +45,7 @@ def hinge_generator_loss(fake: list[Verdict]) -> Tensor:
 
 
 class GanMode(NamedTuple):
-    """Both players' losses; `chance_level` is the discriminator's where it cannot tell."""
+    """The losses of both networks; `chance_level` is the discriminator's loss at chance level."""
 
     generator_loss: Callable[[list[Verdict]], Tensor]
     discriminator_loss: Callable[[list[Verdict], list[Verdict]], Tensor]

@@ -33,9 +33,9 @@ DomainId = int | Tensor  # of a whole batch, or of each item: (B,)
 class Translator(nn.Module, ABC):
     """The network that ships.
 
-    `frame_multiple`: what a generator's T must divide by; forward takes any T.
-    `shared`: one network for all directions, whose domain_ids may be tensors (B,). An export of it
-    is one graph, and takes the domain_ids as inputs.
+    `frame_multiple`: a generator's T must be a multiple of it; forward takes any T.
+    `shared`: whether one network has all directions; then domain_ids may be tensors (B,), and an
+    export is one graph with the domain_ids as inputs.
     """
 
     frame_multiple: int = 1
@@ -47,17 +47,17 @@ class Translator(nn.Module, ABC):
     ) -> Tensor:
         """Normalised frames (B, C, T) of domain_id `source` -> frames (B, C, T) of `target`.
 
-        condition: what else the network is told, by name, each (B, ...).
+        condition: further inputs of the network, by name, each (B, ...).
         """
 
     def directions(self, n_domains: int) -> list[tuple[int, int]]:
-        """The (source, target) that it converts, of so many domains; all by default."""
+        """The (source, target) pairs that it converts, of `n_domains`; by default all."""
         return list(permutations(range(n_domains), 2))
 
     def default_condition(self) -> dict[str, Tensor]:
-        """What a user may tell it for a conversion, and its values where nothing is said.
+        """The conditions that a user can set for a conversion, with their default values.
 
-        Each (1, ...), by name; none by default. `voiceconv convert --condition` sets these, and an
+        Each (1, ...), by name; by default none. `voiceconv convert --condition` sets these, and an
         export has them as inputs.
         """
         return {}
@@ -92,7 +92,7 @@ class Discriminator(nn.Module, ABC):
     def forward(self, frames: Tensor) -> list[Verdict]:
         """(B, C, T) -> one verdict per scale.
 
-        A conditional discriminator takes more by name, each (B, ...): a domain_id, source frames.
+        A conditional network takes more tensors (B, ...), by name: a domain_id, source frames.
         """
 
     def default_condition(self) -> dict[str, Tensor]:
@@ -183,7 +183,7 @@ class PairTranslator(Translator):
     def forward(
         self, frames: Tensor, source: DomainId, target: DomainId, **condition: Tensor
     ) -> Tensor:
-        """See Translator; source and target are numbers. Conditions are (B, ., T), as masks are."""
+        """See Translator; source and target are int. Conditions are (B, ., T), such as masks."""
         n_frames, multiple = frames.shape[-1], self.frame_multiple
         condition = {name: pad_rows(value, multiple) for name, value in condition.items()}
         generator = self.generators[_key(source, target)]

@@ -24,9 +24,9 @@ def translator_file(source: int, target: int) -> str:
 
 
 class Graph:
-    """One file, from frames (1, C, T) and what else it takes by name, (1, ...) each, to (1, ...).
+    """One file: frames (1, C, T), further inputs by name, (1, ...) each -> (1, ...).
 
-    It runs on as many threads as torch has when it is opened.
+    It runs with as many threads as torch has at opening.
 
     onnxruntime runs no code from the file, and refuses weights in a file outside its folder.
 
@@ -78,9 +78,9 @@ class Graph:
 
 
 class OnnxTranslator(Translator):
-    """The graphs in `folder`: one for each direction, or one for all; opened when first needed.
+    """The graphs in `folder`: one for each direction, or one for all; opened at first use.
 
-    export.json says which directions there are, and what a graph takes beside frames.
+    export.json lists the directions, and the inputs of a graph beside the frames.
     """
 
     def __init__(self, folder: Path, n_channels: int, n_domains: int) -> None:

@@ -14,8 +14,8 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import weight_norm
 
-# The shortest row of frames that an instance norm gets. One frame has no variance, and of two no
-# more than a sign is left, which rounding decides (float32 was seen 1e-2 from float64; here 1e-5).
+# The fewest frames that an instance norm gets. One frame has no variance. Over two values the norm
+# is ill-conditioned: float32 was 1e-2 from float64; over four it is 1e-5.
 FEWEST_ROWS = 4
 
 
@@ -178,11 +178,11 @@ def load_folded(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
 
 
 def pad_rows(frames: Tensor, multiple: int) -> Tensor:
-    """(B, C, T) -> (B, C, T'): T' divides by `multiple`, at least FEWEST_ROWS times.
+    """(B, C, T) -> (B, C, T'): T' is a multiple of `multiple`, at least FEWEST_ROWS times it.
 
-    The last frame is repeated. Exported, it works for any T.
+    Repeats the last frame. It works for any T in an exported graph, too.
     """
     n_frames = frames.shape[-1]
-    # sym_max is max, in a graph that is exported for any T, too; so is a padding of nothing.
+    # sym_max, and a padding of 0, keep an exported graph valid for any T.
     rows = torch.sym_max((n_frames + multiple - 1) // multiple, FEWEST_ROWS)
     return F.pad(frames, (0, rows * multiple - n_frames), mode="replicate")

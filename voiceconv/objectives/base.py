@@ -13,13 +13,13 @@ Losses = dict[str, Tensor]
 
 
 class Fake(NamedTuple):
-    """Fakes and what describes them, all (B, ...): the pool keeps an item's together."""
+    """Fakes with their conditions, all (B, ...): the pool keeps both of an item together."""
 
     frames: Tensor
-    condition: dict[str, Tensor] = {}  # nobody writes into it
+    condition: dict[str, Tensor] = {}  # shared by all instances: never modified
 
     def detach(self) -> Self:
-        """The same without gradients."""
+        """The same, detached."""
         condition = {name: value.detach() for name, value in self.condition.items()}
         return self._replace(frames=self.frames.detach(), condition=condition)
 
@@ -32,10 +32,10 @@ B = TypeVar("B", bound=Batch)
 
 
 class Objective(nn.Module, ABC, Generic[B]):
-    """Two players and their losses. A classifier plays with the discriminators.
+    """Generator, discriminators and their losses. A classifier belongs to the discriminators.
 
-    `takes` is the kind of batch that it trains on. What is random in it is drawn from (seed, step),
-    or from torch's own generators, which are part of a checkpoint: so that resume is exact.
+    `takes` is its kind of batch. Random numbers come from (seed, step), or from torch's own
+    generators, which are part of a checkpoint, so resume is exact.
 
     generator: the network that ships.
     weights: player -> loss name -> factor. The names must be those of the losses, all of them and
@@ -70,12 +70,12 @@ class Objective(nn.Module, ABC, Generic[B]):
         return found if judge is None else {**found, "discriminator": judge}
 
     def player(self, name: str) -> nn.Module:
-        """The networks that this player trains."""
+        """Networks trained by this player."""
         return {"generator": self.generator, "discriminator": self.discriminators}[name]
 
     @abstractmethod
     def generator_losses(self, batch: B, step: int) -> tuple[Losses, Generated]:
-        """A batch -> unweighted scalars by name, and the fakes with what describes them."""
+        """A batch -> unweighted scalars by name, and the fakes with their conditions."""
 
     @abstractmethod
     def discriminator_losses(self, batch: B, generated: Generated) -> Losses:
@@ -83,13 +83,13 @@ class Objective(nn.Module, ABC, Generic[B]):
 
     @abstractmethod
     def examples(self, batch: B) -> list[tuple[Tensor, Tensor]]:
-        """Inputs and outputs whose health is watched, (n, C, T) each, by direction; may be none."""
+        """Inputs and outputs for the health monitor, (n, C, T) each, by direction; may be empty."""
 
     @property
     def chance_levels(self) -> Mapping[str, float]:
-        """A discriminator's loss -> its value where the discriminator cannot tell real from fake.
+        """Name of a discriminator loss -> its value at chance level (real and fake look alike).
 
-        Losses that have no such value (of a classifier, a penalty, Wasserstein's) are left out.
+        Losses without such a value (of a classifier, a penalty, Wasserstein's) are left out.
         """
         return {}
 

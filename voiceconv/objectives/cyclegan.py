@@ -66,7 +66,7 @@ class FillingInFrames(Corruption):
 
 
 class CycleGAN(Objective[Unpaired]):
-    """Every domain into every other, and back.
+    """Conversion of every domain into every other, and back.
 
     Args:
         discriminator: makes one; each judged kind of each domain gets its own.

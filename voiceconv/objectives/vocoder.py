@@ -134,7 +134,7 @@ class Vocoding(Objective[Segments]):
         return losses
 
     def examples(self, batch: Segments) -> list[tuple[Tensor, Tensor]]:
-        """See Objective; none: a vocoder should give what it was made of, and may do so."""
+        """See Objective; empty: for a vocoder an unchanged output is no fault."""
         return []
 
     @property

@@ -145,7 +145,7 @@ class UnpairedScore(Score):
 
 
 def spread(directions: Sequence[Direction], most: int) -> list[Direction]:
-    """At most so many directions, of as many domains as there can be: ten domains have ninety.
+    """At most `most` directions, which cover as many domains as possible: ten domains have 90.
 
     Each round takes every source once and every target once.
     """

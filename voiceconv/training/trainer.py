@@ -33,7 +33,7 @@ class Batches(Protocol):
     """The source of batches; a batch depends only on the step."""
 
     def batch(self, step: int) -> Batch:
-        """As the objective takes it."""
+        """The batch of a step, for the objective."""
         ...
 
 

@@ -15,7 +15,7 @@ def plain_vocoders() -> dict[str, dict[str, Any]]:
 
 
 def fitting_vocoder(representation: type[Representation]) -> dict[str, Any] | None:
-    """The node of the vocoder that takes a representation's features; None where none does.
+    """The node of the vocoder that accepts a representation's features; None if there is none.
 
     A vocoder without weights is preferred, then one for exactly this class of features over one
     for a base class.

@@ -112,12 +112,12 @@ def serve(folder: Path, host: str = "127.0.0.1", port: int = 8000, n_invitations
 
 
 def _run(app: FastAPI, listening: socket.socket) -> None:
-    """Until a signal, which uvicorn takes, and raises once more when all is closed."""
+    """Serve until a signal; uvicorn handles it, and raises it again after closing."""
     if resource is not None:
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         with suppress(ValueError, OSError):  # a browser holds up to six connections; 1024 are few
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    proxies = os.environ.get("FORWARDED_ALLOW_IPS")  # uvicorn's own: whose X-Forwarded-For counts
+    proxies = os.environ.get("FORWARDED_ALLOW_IPS")  # uvicorn's own: trusted X-Forwarded-For
     config = uvicorn.Config(
         app,
         log_level="warning",
