@@ -8,7 +8,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from voiceconv.baselines import open_baseline
 from voiceconv.commands import batch
 from voiceconv.converter import Converter, FileConverter, FrameConverter, open_model
 from voiceconv.converter.directory import digest, find_model
@@ -157,6 +156,8 @@ def open_converter(
         return open_model(model, engine)
     if engine is not None:
         raise InputError(f"--engine {engine} is for networks, and {model} has none; leave it out")
+    from voiceconv.baselines import open_baseline  # a plain conversion does without them
+
     return open_baseline(str(model).removeprefix(BASELINE), None if dump is None else Path(dump))
 
 
