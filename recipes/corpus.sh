@@ -1,15 +1,15 @@
 # shellcheck shell=bash
-# What the local/data.sh of a corpus needs. Each one writes, into the folder OUT that recipes/vc.sh names:
+# Functions for the local/data.sh of a corpus. Each local/data.sh writes, into the folder OUT that recipes/vc.sh names:
 #
 #     OUT/wav/DOMAIN/STEM.EXT               links; utterances that say the same sentence have the same STEM
-#     OUT/splits/DOMAIN.{train,val,test}    stems, one a line; DOMAIN.paired, too, where there are sentences to spare
+#     OUT/splits/DOMAIN.{train,val,test}    stems, one per line; optionally DOMAIN.paired, parallel sentences
 
 corpus_fail() {
   echo "$(basename "$0"): error: $1" >&2
   exit 1
 }
 
-# fetch URL FOLDER PAGE: downloads into FOLDER once; interrupted, it goes on where it stopped. PAGE is for people.
+# fetch URL FOLDER PAGE: downloads into FOLDER once; continues an interrupted download. The error message names PAGE.
 fetch() {
   local url=$1 file
   file=$2/$(basename "$url")
@@ -33,7 +33,7 @@ unpack() {
   esac || corpus_fail "could not unpack $archive; if it is not complete, remove it and start again"
 }
 
-# start_corpus OUT: an empty OUT/wav and OUT/splits (made anew, so nothing is left of an earlier choice of domains).
+# start_corpus OUT: makes empty OUT/wav and OUT/splits, so nothing is left of an earlier choice of domains.
 start_corpus() {
   rm -rf "${1:?}/wav" "$1/splits"
   mkdir -p "$1/wav" "$1/splits"
@@ -48,7 +48,7 @@ add_utterance() {
   echo "$4" >> "$1/splits/$2.$3"
 }
 
-# check_corpus OUT DOMAIN...: every domain has utterances to train on, to choose by and to test on.
+# check_corpus OUT DOMAIN...: fails unless every domain has utterances in train, val and test.
 check_corpus() {
   local out=$1 domain split
   shift

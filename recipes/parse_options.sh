@@ -5,10 +5,10 @@
 #     help_message="usage: ... --stage N  first stage ... --train-options STR  ..."
 #     . "$recipes/parse_options.sh"
 #
-# --train-options VALUE and --train-options=VALUE both set $train_options; what follows the options stays in "$@".
+# --train-options VALUE and --train-options=VALUE both set $train_options; arguments after the options stay in "$@".
 # An option exists when it has a variable and help_message names it, so the usage text is complete. A default that is
 # a whole number, or true/false, takes only such values. A wrong option prints the usage and exits 2; --help exits 0.
-# $program, where set, is the name that messages begin with.
+# Messages begin with the name $program, if it is set.
 
 parse_options_fail() {
   printf '%s: error: %s\n\n%s\n' "$(basename "${program:-$0}")" "$1" "${help_message:?}" >&2
@@ -28,7 +28,7 @@ while [ $# -gt 0 ]; do
     *) break ;;
   esac
   option_name=${option#--}; option_name=${option_name//-/_}
-  # Matched as a whole word of the usage text: this is what keeps --path from setting $PATH or $path.
+  # The option must be a whole word of the usage text, so --path cannot set $PATH or $path.
   if ! [[ $option_name =~ ^[a-z][a-z0-9_]*$ ]] || [ -z "${!option_name+set}" ] \
     || ! grep -qE -e "(^|[^a-z0-9-])${option}([^a-z0-9-]|\$)" <<< "$help_message"; then
     parse_options_fail "unknown option '$option'"

@@ -1,12 +1,12 @@
-# shellcheck shell=bash disable=SC2034 # what is set here is for whoever sources it
-# What every recipe needs: options, paths, the stages and their logs. Source it after setting $program (the run.sh that was
-# called), $paths (the names of options that are paths), every option's default and help_message, which say --stage,
-# --stop-stage, --data, --dump, --exp and --experiment:
+# shellcheck shell=bash disable=SC2034 # the sourcing script uses these variables
+# The common part of all recipes: options, paths, stages and their logs. Before sourcing it, set $program (the called
+# run.sh), $paths (the names of options that are paths), the default of every option, and help_message; the options
+# --stage, --stop-stage, --data, --dump, --exp and --experiment must exist:
 #
 #     . "$recipes/stages.sh"
 #
-# It leaves the working directory at the recipe's own (beside run.sh), $data, $dump and $exp filled in, voiceconv on the PATH,
-# and $search, the options that make voiceconv find the recipe's own experiments.
+# Afterwards the working directory is the recipe's (beside run.sh), $data, $dump and $exp are set, voiceconv is on the PATH,
+# and $search has the options with which voiceconv finds the recipe's own experiments.
 
 recipe=$(cd "$(dirname "${program:?}")" && pwd)
 # shellcheck source=recipes/parse_options.sh
@@ -19,7 +19,7 @@ fail() {
   exit 1
 }
 
-for name in ${paths:?}; do # as the caller wrote them: relative to where the caller is
+for name in ${paths:?}; do # the caller's relative paths
   [[ -z ${!name} || ${!name} = /* ]] || printf -v "$name" '%s/%s' "$PWD" "${!name}"
 done
 cd "$recipe" || exit 1
@@ -37,8 +37,8 @@ mkdir -p "$exp/log"
 search=() # the recipe's own experiments, beside those of the package
 [ ! -d conf ] || search=(--config-dir "$recipe/conf")
 
-# run NAME COMMAND...: what the command prints goes to the screen and to EXP/log/NAME.log. Its progress bars and errors, on
-# stderr, stay on a terminal as they are, and go to the log where there is none.
+# run NAME COMMAND...: runs the command; its output goes to the screen and to EXP/log/NAME.log. Its stderr (progress bars,
+# errors) goes to the terminal, or to the log if there is no terminal.
 run() {
   local name=$1 log=$exp/log/$1.log
   shift
@@ -54,7 +54,7 @@ run() {
   fi
 }
 
-# wanted NUMBER NAME: whether the stage is asked for; says so.
+# wanted NUMBER NAME: whether the options ask for this stage; if so, prints its name.
 wanted() {
   [ "${stage:?}" -le "$1" ] && [ "$1" -le "${stop_stage:?}" ] || return 1
   echo "$(date '+%T') stage $1: $2"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The voice conversion recipe, once for every corpus. egs/<corpus>/<exp>/run.sh calls it with its own path, then its choices.
+# The voice conversion recipe for every corpus. egs/<corpus>/<exp>/run.sh calls it with its own path, then its options.
 set -euo pipefail
 
 program=${1:?"this is called by egs/<corpus>/<exp>/run.sh"}
@@ -12,6 +12,7 @@ stop_stage=7
 jobs=$(env -u OMP_NUM_THREADS nproc 2>/dev/null || echo 1)
 corpus=""
 domains=""
+only_directions=""
 experiment=cyclegan_vc2_small
 features=""
 data=""
@@ -26,39 +27,41 @@ metrics=""
 listen="mos"
 help_message="usage: run.sh [options]
 
-Trains a voice converter and scores it. Everything is written beside run.sh, unless named otherwise. Stages:
+Trains a voice converter and scores it. All outputs are beside run.sh, unless an option names another place. Stages:
   1 data      local/data.sh gathers the corpus; voiceconv prepare writes DATA/{train,val,test}
   2 extract   voiceconv extract writes the features to DUMP
   3 stats     voiceconv stats writes DUMP/train/stats.safetensors
-  4 train     voiceconv train writes EXP/checkpoints and EXP/model; called again, it goes on where it stopped
-  5 convert   voiceconv convert: DATA/test in every direction, to EXP/converted/SOURCE-TARGET, and by each baseline, which
-              the network has to beat, to EXP/baselines/NAME/SOURCE-TARGET
+  4 train     voiceconv train writes EXP/checkpoints and EXP/model; an interrupted run continues where it stopped
+  5 convert   voiceconv convert converts DATA/test in every direction: with the network to EXP/converted/SOURCE-TARGET, with
+              each baseline to EXP/baselines/NAME/SOURCE-TARGET
   6 evaluate  voiceconv evaluate writes EXP/scores/SOURCE-TARGET.json for the network and SOURCE-TARGET.NAME.json for each
-              baseline, the unconverted source and the target's own recordings; EXP/RESULTS.md has the tables, and
-              EXP/report.html shows the run, where voiceconv's extra 'report' is installed
-  7 listen    voiceconv listen build writes EXP/listen/METHOD: a listening test of the network, its baselines and the targets'
-              own recordings, for voiceconv listen serve; one that is there stays as it is
+              baseline, the unconverted source and the target's own recordings; EXP/RESULTS.md has the tables;
+              EXP/report.html shows the run, if the extra voiceconv[report] is installed
+  7 listen    voiceconv listen build writes EXP/listen/METHOD, a listening test of the network, its baselines and the targets'
+              own recordings; voiceconv listen serve runs it; an existing test is not changed
 
   --stage N              first stage to run ($stage)
   --stop-stage N         last stage to run ($stop_stage)
   --jobs N               parallel processes of stage 2 (one per core: $jobs)
   --corpus DIR           the corpus where you have it already; without it local/data.sh downloads it
   --domains \"A B\"        speakers to convert between (the corpus's own choice)
+  --only-directions STR  directions to convert and score, such as \"A-B C-D\" (all: of N domains N x (N - 1))
   --experiment NAME      an experiment of voiceconv/conf/experiment or of conf/experiment here ($experiment)
   --features NAME        features, where they are not the experiment's
   --data DIR             prepared data (data)
   --dump DIR             features (dump)
-  --exp DIR              the run: checkpoints, model, results, logs (exp/EXPERIMENT)
+  --exp DIR              run directory: checkpoints, model, results, logs (exp/EXPERIMENT)
   --train-options STR    overrides for voiceconv train, such as \"trainer.n_steps=50000 seed=1\"
-  --baselines STR           baselines to convert and score beside the network ($baselines); gmm
-                         learns from sentences that both speakers say, in DUMP/paired or in DUMP/train and val; the last
-                         three take WORLD's features only; bundled is the model that comes with voiceconv, for its own speakers
-  --transcripts BOOL     score how well DATA/test is understood; it has transcripts in the recogniser's language ($transcripts)
-  --recogniser STR       what hears it: pocketsphinx (English), or a command that prints a transcript of {} ($recogniser)
-  --stranger DIR         prepared data, with transcripts, of a speaker who was not trained on: DIR/test is converted to every
-                         domain too (not by gmm, which must know the source), and scored for how well it is understood
+  --baselines STR        baselines to convert and score beside the network ($baselines); gmm
+                         learns from parallel sentences in DUMP/paired, or else in DUMP/train and val; f0shift, gmm and
+                         knn need WORLD features; bundled is voiceconv's bundled model, for its own speakers
+  --transcripts BOOL     score intelligibility; DATA/test needs transcripts in the recogniser's language ($transcripts)
+  --recogniser STR       speech recogniser: pocketsphinx (English), or a command that prints a transcript of the file {}
+                         ($recogniser)
+  --stranger DIR         prepared data, with transcripts, of an unseen speaker: DIR/test is also converted to every domain
+                         (not by gmm, which needs to know the source), and its intelligibility is scored
   --metrics STR          further options for voiceconv evaluate, such as \"--metric mel_cepstral_distortion\"
-  --listen STR           methods of stage 7: mos, similarity, ab, abx, mushra, or none of them ($listen)
+  --listen STR           methods of stage 7: mos, similarity, ab, abx, mushra, or \"\" for none ($listen)
   --help                 this text
 
 Log files: EXP/log. Exit code: 0 done, 1 a stage failed, 2 wrong usage."
@@ -73,15 +76,22 @@ list_directions() {
   directions=()
   for source in $(domains_of "$data/train"); do
     for target in $(domains_of "$data/train"); do
-      [ "$source" = "$target" ] || directions+=("$source $target $data")
+      if [ "$source" != "$target" ] && wanted "$source-$target"; then directions+=("$source $target $data"); fi
     done
   done
   [ -n "$stranger" ] || return 0
   source=$(domains_of "$stranger/test")
-  for target in $(domains_of "$data/train"); do directions+=("$source $target $stranger"); done
+  for target in $(domains_of "$data/train"); do
+    if wanted "$source-$target"; then directions+=("$source $target $stranger"); fi
+  done
 }
 
-# list_systems DIR: sets the array systems to what can convert the recordings of DIR: the network, then the baselines.
+# wanted SOURCE-TARGET: whether a direction is asked for; all are where none is named.
+wanted() {
+  case " ${only_directions:-$1} " in *" $1 "*) ;; *) return 1 ;; esac
+}
+
+# list_systems DIR: sets the array systems to the systems that can convert the recordings of DIR: the network, then the baselines.
 list_systems() {
   local system
   systems=(model)
@@ -94,7 +104,7 @@ list_systems() {
   done
 }
 
-# root_of SYSTEM: where its conversions are, in a folder for each direction.
+# root_of SYSTEM: the folder of its conversions; it has a folder per direction.
 root_of() {
   if [ "$1" = model ]; then echo "$exp/converted"; else echo "$exp/baselines/$1"; fi
 }

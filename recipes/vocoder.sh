@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The vocoder recipe, once for every corpus. egs/<corpus>/<exp>/run.sh calls it with its own path, then its choices.
+# The vocoder recipe for every corpus. egs/<corpus>/<exp>/run.sh calls it with its own path, then its options.
 set -euo pipefail
 
 program=${1:?"this is called by egs/<corpus>/<exp>/run.sh"}
@@ -23,28 +23,29 @@ rivals="griffin_lim world"
 metrics="--metric pesq --metric stoi --metric stft_distance --metric dnsmos --metric f0_error --metric copy_voicing_error"
 help_message="usage: run.sh [options]
 
-Trains a vocoder and scores its copies of recordings. Everything is written beside run.sh, unless named otherwise. Stages:
+Trains a vocoder and scores its copies of recordings. All outputs are beside run.sh, unless an option names another place. Stages:
   1 data      local/data.sh gathers the corpus; voiceconv prepare writes DATA/{train,val,test}
   2 extract   voiceconv extract --waves writes the experiment's mel spectrograms and the waves to DUMP
-  3 train     voiceconv vocoder train writes EXP/checkpoints and EXP/model; called again, it goes on where it stopped
-  4 copy      voiceconv resynth: DATA/test by the vocoder and by those that it has to beat, to EXP/copies/all/NAME
+  3 train     voiceconv vocoder train writes EXP/checkpoints and EXP/model; an interrupted run continues where it
+              stopped
+  4 copy      voiceconv resynth copies DATA/test with the vocoder and with each rival, to EXP/copies/all/NAME
   5 evaluate  voiceconv evaluate writes EXP/scores/all.json for the vocoder and all.NAME.json for the others and for the
               recordings themselves; EXP/RESULTS.md has the table
 
   --stage N              first stage to run ($stage)
   --stop-stage N         last stage to run ($stop_stage)
   --jobs N               parallel processes of stages 2 and 5 (one per core: $jobs)
-  --corpus DIR           the corpus where you have it already; without it local/data.sh downloads it, where it can
-  --domains \"A B\"        speakers to train on (the corpus's own choice)
-  --experiment NAME      a vocoder's experiment of voiceconv/conf/experiment or of conf/experiment here ($experiment)
+  --corpus DIR           folder of the corpus, if you have it; without it local/data.sh downloads the corpus, if it can
+  --domains \"A B\"        speakers to train on (default: those of local/data.sh)
+  --experiment NAME      vocoder experiment in voiceconv/conf/experiment or in conf/experiment here ($experiment)
   --data DIR             prepared data (data)
   --dump DIR             features and waves (dump)
-  --exp DIR              the run: checkpoints, model, results, logs (exp/EXPERIMENT)
+  --exp DIR              run directory: checkpoints, model, results, logs (exp/EXPERIMENT)
   --train-options STR    overrides for voiceconv vocoder train, such as \"trainer.n_steps=50000 seed=1\"
-  --held-out SPEAKER     train a second vocoder without this speaker, to EXP/without-SPEAKER, and compare the two on the
-                         speaker's part of DATA/test: what a voice costs that was not heard in training
-  --held-out-options STR overrides for its training, after those above: a smaller budget shows enough
-  --rivals STR           what to compare with: griffin_lim, at the vocoder's own mel, and world ($rivals)
+  --held-out SPEAKER     train a second vocoder without this speaker, in EXP/without-SPEAKER, and compare both on the
+                         speaker's part of DATA/test: the quality lost for an unseen speaker
+  --held-out-options STR further overrides for this second training, for example fewer steps
+  --rivals STR           vocoders to compare with: griffin_lim (on the vocoder's own mel), world ($rivals)
   --metrics STR          options for voiceconv evaluate (PESQ, STOI, STFT distance, DNSMOS, F0 and voicing error)
   --help                 this text
 

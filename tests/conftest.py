@@ -19,6 +19,29 @@ CHROMIUM_OPTIONS = (
 ).split()
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Slow tests come first, the recipes' before all, and no two of these in one process.
+
+    pytest-xdist deals the list in as many pieces as there are processes (--dist worksteal), and
+    takes from the end of the longest when one is done: files stay together, and no long test is
+    left to the end.
+    """
+    n_workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    slow.sort(key=lambda item: item.path.name != "test_recipes.py")
+    quick = [item for item in items if not item.get_closest_marker("slow")]
+    dealt, n_left = [], len(items)
+    for worker in range(n_workers):
+        size = n_left // (n_workers - worker)  # as pytest-xdist counts
+        own = slow[worker::n_workers]
+        n_quick = max(0, size - len(own))
+        dealt += own + quick[:n_quick]
+        del quick[:n_quick]
+        n_left -= size
+    items[:] = dealt + quick
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     """Networks this small only wait for a second one, and sums come out alike everywhere."""

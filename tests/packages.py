@@ -24,9 +24,9 @@ ALLOWED: dict[str, set[str]] = {
     "models": set(),
     "pages": set(),
     "losses": {"models"},
-    "objectives": {"losses", "models"},
-    "training": {"objectives", "models.base"},  # the type of what ships, and no network
     "data": {"audio", "build", "features"},  # extract builds the extractor in each worker
+    "objectives": {"data.batches", "losses", "models"},
+    "training": {"data.batches", "objectives", "models.base"},  # the type of what ships
     "vocoders": {"build", "features", "models"},
     "metrics": {"audio.bs1770", "data.alignment", "features"},
     "check": {"audio", "build", "data", "features", "metrics"},

@@ -12,11 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from voiceconv.data.batches import Batch, Unpaired
 from voiceconv.models.base import PairTranslator, Translator
 from voiceconv.models.cyclegan_vc2 import Generator212, PatchDiscriminator
 from voiceconv.objectives.base import PLAYERS, Objective
 from voiceconv.objectives.cyclegan import KINDS, CycleGAN
-from voiceconv.training.trainer import LinearDecay, Trainer
+from voiceconv.training.schedule import LinearDecay
+from voiceconv.training.trainer import Trainer
 
 N_CHANNELS = 16
 N_FRAMES = 32
@@ -39,26 +41,33 @@ def frames(seed: int, batch_size: int = 1) -> Tensor:
     return torch.from_numpy(np.random.default_rng(seed).standard_normal(shape)).float()
 
 
+def unpaired(*crops: Tensor) -> Unpaired:
+    """A batch of each domain's (B, C, T)."""
+    return Unpaired(torch.stack(crops))
+
+
 class NoiseBatches:
     """A batch of each domain at each step, that step's own."""
 
     def __init__(self, n_domains: int = 2, rank: int = 0, batch_size: int = 1) -> None:
         self.n_domains, self.rank, self.batch_size = n_domains, rank, batch_size
 
-    def batch(self, step: int) -> list[Tensor]:
-        return [
-            frames(10_000 * self.rank + 100 * step + domain_id, self.batch_size)
-            for domain_id in range(self.n_domains)
-        ]
+    def batch(self, step: int) -> Unpaired:
+        return unpaired(
+            *(
+                frames(10_000 * self.rank + 100 * step + domain_id, self.batch_size)
+                for domain_id in range(self.n_domains)
+            )
+        )
 
 
 class OneBatch:
     """The same batch at every step."""
 
-    def __init__(self, batch: list[Tensor]) -> None:
+    def __init__(self, batch: Batch) -> None:
         self._batch = batch
 
-    def batch(self, step: int) -> list[Tensor]:
+    def batch(self, step: int) -> Batch:
         return self._batch
 
 

@@ -50,10 +50,14 @@ MEL_CONFIG = CONFIG | {
 }
 
 
-def speech(domain: str, seconds: float, sample_rate: int = RATE, seed: int = 0) -> Tensor:
-    """(N,) syllables of a vowel at the domain's pitch, of unlike level, over noise at -60 dB."""
+def speech(domain: str | float, seconds: float, sample_rate: int = RATE, seed: int = 0) -> Tensor:
+    """(N,) syllables of a vowel, of unlike level, over noise at -60 dB.
+
+    domain: one of PITCH, or a pitch in Hz.
+    """
     rng = torch.Generator().manual_seed(seed)
-    wave = vowel(PITCH[domain], seconds, sample_rate)
+    pitch = PITCH[domain] if isinstance(domain, str) else domain
+    wave = vowel(pitch, seconds, sample_rate)
     levels = torch.rand(int(12 * seconds) + 2, generator=rng)[None, None] * 0.9 + 0.1
     envelope = nn.functional.interpolate(levels, len(wave), mode="linear", align_corners=True)
     return wave * envelope[0, 0] + 1e-3 * torch.randn(len(wave), generator=rng)

@@ -1,23 +1,26 @@
-"""Turn audio of one domain (a speaker, an instrument) into another's without paired recordings."""
+"""Convert audio of one domain (a speaker, an instrument) into another, without paired data."""
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from voiceconv.converter import Converter
 
-try:
-    __version__ = version("voiceconv")
-except PackageNotFoundError:  # a source tree that was never installed
-    __version__ = "0+unknown"
+    __version__: str
 
 __all__ = ["Converter", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import `Converter` when it is first asked for: `import voiceconv` must not start torch."""
+    """Import what is slow when it is first asked for: `import voiceconv` must not start torch."""
     if name == "Converter":
         from voiceconv.converter import Converter
 
         return Converter
+    if name == "__version__":
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            return version("voiceconv")
+        except PackageNotFoundError:  # a source tree that was never installed
+            return "0+unknown"
     raise AttributeError(f"module 'voiceconv' has no attribute {name!r}")

@@ -1,13 +1,14 @@
 """Configuration to objects: the only file that knows Hydra's instantiate.
 
 A node names a class by `_target_` and its keywords; the constructor is the schema. Only classes of
-this package and torch's optimisers are built, so a model directory from a stranger can't run code.
+this package and torch's optimisers are built, so a model from an unknown author can't run code.
 """
 
 import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,19 +22,20 @@ from omegaconf.errors import OmegaConfBaseException
 from voiceconv.errors import InputError
 
 ALLOWED = tuple(
-    f"voiceconv.{package}." for package in ("features", "models", "objectives", "vocoders")
+    f"voiceconv.{package}."
+    for package in ("features", "models", "objectives", "vocoders", "data.crops")
 ) + ("torch.optim.",)
 
 T = TypeVar("T")
 
 
 def build(node: Mapping[str, Any] | DictConfig, expect: type[T], **dependencies: Any) -> T:
-    """The object that a node describes.
+    """Build the object that a node describes.
 
-    `dependencies` are what code knows and the node must not repeat.
+    dependencies: keywords that code passes and the node must not repeat.
 
-    Raises InputError where a `_target_` is foreign or no class, where it is not an `expect`, where
-    its keywords do not fit, or where an interpolation is left.
+    Raises InputError if a `_target_` is foreign or no class, if the class is no `expect`, if the
+    keywords do not fit, or if an interpolation is left.
     """
     plain = _plain(node)
     if plain.get("_partial_"):
@@ -45,9 +47,10 @@ def build(node: Mapping[str, Any] | DictConfig, expect: type[T], **dependencies:
 def build_factory(
     node: Mapping[str, Any] | DictConfig, expect: type[T], **dependencies: Any
 ) -> Callable[..., T]:
-    """The same, its making left to whoever needs one or several and knows the rest of it.
+    """Like `build`, but return a factory: the caller adds the missing arguments, and may call it
+    several times.
 
-    The factory too raises InputError where keywords do not fit.
+    The factory, too, raises InputError where keywords do not fit.
     """
     plain = {**_plain(node), "_partial_": True}
     make: Callable[..., T] = _instantiate(plain, expect, dependencies)
@@ -64,7 +67,7 @@ def build_factory(
 
 
 def class_of(node: Mapping[str, Any] | DictConfig, expect: type[T]) -> type[T]:
-    """The class that a node names. Raises InputError where it is foreign, or no `expect`."""
+    """The class that a node names. Raises InputError if it is foreign, or no `expect`."""
     name = node.get("_target_")
     if not isinstance(name, str):
         raise InputError(f"configuration {node} names no class: it needs a `_target_`")
@@ -80,9 +83,11 @@ def _instantiate(plain: dict[str, Any], expect: type, dependencies: Mapping[str,
         _resolve(target)
     cls: type = class_of(plain, expect)
     try:
-        return instantiate(plain, **dependencies, _convert_="all")
-    except InstantiationException as error:
-        cause = error.__cause__ or error
+        # What code hands over goes past Hydra, which would take dataclasses and arrays to pieces.
+        make = instantiate({**plain, "_partial_": True}, _convert_="all")
+        return partial(make, **dependencies) if plain.get("_partial_") else make(**dependencies)
+    except Exception as error:  # as Hydra: whatever a constructor raises is of its keywords
+        cause = (error.__cause__ or error) if isinstance(error, InstantiationException) else error
         if isinstance(cause, InputError):  # a sentence that says all
             raise cause from None
         accepted = [p for p in inspect.signature(cls).parameters if p not in dependencies]
@@ -97,15 +102,15 @@ def compose_config(
 ) -> DictConfig:
     """The configuration that `voiceconv train` would run with these overrides.
 
-    config_dir: searched for groups too, as by Hydra's own `--config-dir`. root: `train_vocoder` for
-    `voiceconv vocoder train`. Raises InputError.
+    config_dir: a further folder with configuration groups, as Hydra's own `--config-dir`. root:
+    `train_vocoder` for `voiceconv vocoder train`. Raises InputError.
     """
     with _hydra():
         return compose(root, [*overrides, *_search(config_dir)])
 
 
 def options(group: str, config_dir: Path | None = None) -> list[str]:
-    """What a configuration may choose of a group, `features=NAME` for one; sorted.
+    """The sorted options of a configuration group, such as NAME in `features=NAME`.
 
     config_dir: as compose_config takes it. Raises InputError.
     """
@@ -119,7 +124,7 @@ def options(group: str, config_dir: Path | None = None) -> list[str]:
 
 @contextmanager
 def _hydra() -> Iterator[None]:
-    """Hydra with our tree; what it does not like is an InputError."""
+    """Hydra with our configuration; its exceptions become InputError."""
     GlobalHydra.instance().clear()
     try:
         with initialize_config_module("voiceconv.conf", version_base="1.3"):
@@ -133,7 +138,7 @@ def _search(config_dir: Path | None) -> list[str]:
 
 
 def one_line(error: Exception) -> str:
-    """Hydra's and OmegaConf's messages, which run over several lines, as one sentence."""
+    """A message of Hydra or OmegaConf, of several lines, as one sentence."""
     return " ".join(line.strip() for line in str(error).splitlines() if line.strip())
 
 
@@ -148,7 +153,7 @@ def _plain(node: Mapping[str, Any] | DictConfig) -> dict[str, Any]:
 
 
 def _refuse_interpolations(node: object) -> None:
-    """Raise InputError where a tree of plain containers holds `${...}`.
+    """Raise InputError if a tree of plain containers contains `${...}`.
 
     Hydra would resolve it, and `${oc.create:...}` makes a node that `_targets` never saw.
     """
@@ -161,10 +166,7 @@ def _refuse_interpolations(node: object) -> None:
 
 
 def _targets(node: object) -> Iterator[str]:
-    """Every `_target_` in a tree of plain containers.
-
-    Also those that no constructor would ever see.
-    """
+    """Every `_target_` in a tree of plain containers, used by a constructor or not."""
     if isinstance(node, Mapping):
         if "_target_" in node:
             yield str(node["_target_"])

@@ -1,9 +1,9 @@
-"""The two ways in which voiceconv stops on purpose: one sentence and an exit code each."""
+"""The two kinds of expected error: each prints one sentence and has an exit code."""
 
 
 class InputError(Exception):
-    """An option, a file or a configuration that the user can put right: exit code 2."""
+    """An option, a file or a configuration that the user can correct: exit code 2."""
 
 
 class RunError(Exception):
-    """A run that began properly and could not be finished: exit code 1."""
+    """A run that started correctly and could not finish: exit code 1."""

@@ -1,6 +1,5 @@
-"""Writing a file or a folder so that nobody ever sees half of it, or that nobody else does."""
+"""Write a file or a folder whole or not at all, or under a lock."""
 
-import fcntl
 import os
 import secrets
 import shutil
@@ -10,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import lock_descriptor
 
 from voiceconv.errors import InputError
 
 
 @contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
-    """Give an empty temporary file beside `path`; on leaving, sync it and rename it to `path`.
+    """Give an empty temporary file beside `path`; on exit, sync it and rename it to `path`.
 
-    When the body raises, the temporary file goes and what stood at `path` stays as it was.
+    If the body raises, the temporary file is removed and the old `path` stays unchanged.
     """
     path = Path(path)
     # 40 characters are at most 160 bytes: the name stays under the 255 of usual file systems.
@@ -27,8 +27,8 @@ def replacing(path: Path | str) -> Iterator[Path]:
         with open(temporary, "xb") as created:
             mode = os.fstat(created.fileno()).st_mode & 0o777
         yield temporary
+        os.chmod(temporary, mode)  # safetensors makes its files for their owner alone
         with open(temporary, "rb+") as written:
-            os.fchmod(written.fileno(), mode)  # safetensors makes its files for their owner alone
             os.fsync(written.fileno())
         os.replace(temporary, path)
     except BaseException:
@@ -39,22 +39,22 @@ def replacing(path: Path | str) -> Iterator[Path]:
 def replace_text(path: Path | str, text: str) -> None:
     """Write `text` as UTF-8 to `path`, whole or not at all."""
     with replacing(path) as temporary:
-        # Names of files that are no UTF-8 pass as the bytes that they are.
+        # Bytes of file names that are not UTF-8 pass unchanged.
         temporary.write_text(text, encoding="utf-8", errors="surrogateescape", newline="\n")
 
 
 @contextmanager
 def appearing(folder: Path) -> Iterator[Path]:
-    """Give an empty folder beside `folder` that takes its place at the end, or is gone.
+    """Give an empty temporary folder; on exit, rename it to `folder`; on an error, remove it.
 
-    Raises InputError where that cannot be written, or something is there already.
+    Raises InputError if it cannot be written, or if `folder` exists already.
     """
     real = folder.resolve()
     scratch = real.with_name(f".{real.name[:40]}.{secrets.token_hex(4)}")
     try:
         scratch.mkdir(parents=True)
         yield scratch
-        os.replace(scratch, real)  # an empty folder is replaced, one that isn't is not
+        os.replace(scratch, real)  # rename replaces an empty folder only
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror}; choose another place") from None
     finally:
@@ -62,7 +62,7 @@ def appearing(folder: Path) -> Iterator[Path]:
 
 
 def read_mapping(path: Path, remedy: str) -> dict[str, Any]:
-    """A YAML file of keys and values. Raises InputError, which ends with the remedy."""
+    """Read a YAML mapping. Raises InputError, which ends with the remedy."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
@@ -74,17 +74,18 @@ def read_mapping(path: Path, remedy: str) -> dict[str, Any]:
 
 @contextmanager
 def locked(folder: Path, doing: str) -> Iterator[None]:
-    """Keep other processes out of a folder: the second one gets an InputError."""
+    """Keep other processes out of a folder: the second one gets an InputError.
+
+    The lock is of the open file: whatever ends its process, it goes with it.
+    """
     with open(folder / ".lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not lock_descriptor(lock.fileno(), blocking=False):
             raise InputError(
                 f"another process is {doing} {folder}; wait for it, or choose another folder"
-            ) from None
+            )
         yield
 
 
 def printable(path: Path | str) -> str:
-    """A path as messages show it: on one line, whatever it holds."""
+    """A path for messages: always one line."""
     return str(path) if str(path).isprintable() else repr(str(path))

@@ -1,6 +1,6 @@
-"""What a converter's and a vocoder's folder share: YAML, safetensors and a card.
+"""The common parts of a converter's and a vocoder's folder: YAML, safetensors and a card.
 
-Nothing in such a folder can run code.
+No file in such a folder can run code.
 """
 
 from collections.abc import Mapping
@@ -22,9 +22,9 @@ CONFIG, CARD = "config.yaml", "README.md"
 
 
 def read_settings(path: Path, kinds: Mapping[str, type | UnionType], what: str) -> dict[str, Any]:
-    """config.yaml of a `what` (model, vocoder), each key of its kind; a card may be missing.
+    """Read config.yaml of a `what` (model, vocoder) and check the type of each key but the card.
 
-    Raises InputError where it is unreadable, incomplete, or of another format.
+    Raises InputError if it is unreadable, incomplete, or of another format.
     """
     config = read_mapping(path, f"fetch the {what} again")
     missing = {"format", *kinds} - {"card"} - set(config)
@@ -47,7 +47,7 @@ def write_settings(path: Path, config: Mapping[str, Any]) -> None:
 
 
 def read_weights(path: Path, what: str) -> dict[str, Tensor]:
-    """A network's weights as float32. Raises InputError for a file that is missing or damaged."""
+    """Read a network's weights as float32. Raises InputError if the file is missing or damaged."""
     try:
         return {name: weight.float() for name, weight in load_file(path).items()}
     except (OSError, SafetensorError) as error:
@@ -57,7 +57,7 @@ def read_weights(path: Path, what: str) -> dict[str, Tensor]:
 
 
 def write_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
-    """The inverse of read_weights; whole or not at all."""
+    """The inverse of read_weights; writes the file whole or not at all."""
     with replacing(path) as temporary:
         save_file(
             {name: weight.detach().cpu().contiguous() for name, weight in weights.items()},
@@ -66,13 +66,13 @@ def write_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
 
 
 def network_name(node: Mapping[str, Any]) -> str:
-    """A node's network by its class: the generator's, where a translator is made of some."""
+    """The class name of a node's network; of a translator, the class of its generator."""
     named: str = node.get("generator", node)["_target_"]
     return named.rpartition(".")[2]
 
 
 def as_words(features: Mapping[str, Any]) -> str:
-    """The features' node as a card has it: `sample_rate 24000, hop_length 256`."""
+    """The features' node as the card shows it: `sample_rate 24000, hop_length 256`."""
     return ", ".join(f"{key} {value}" for key, value in features.items() if key != "_target_")
 
 

@@ -1,4 +1,4 @@
-"""Packages that some commands alone need: imported when they are, named where they are missing."""
+"""Import packages that only some commands need, and name the extra if one is missing."""
 
 import importlib
 import warnings
@@ -8,12 +8,12 @@ from voiceconv.errors import InputError
 
 
 def load(module: str, what: str, package: str | None = None, extra: str = "eval") -> Any:
-    """The module; InputError, naming the extra that brings `package`, where it is missing.
+    """Import a module. Raises InputError that names `package` and its extra if it is missing.
 
-    A module of our own: without a `package`, whichever of what it imports is missing is named.
+    For a module of ours that has no `package`, the error names the missing import.
     """
     try:
-        with warnings.catch_warnings():  # webrtcvad, beneath Resemblyzer, imports what is dated
+        with warnings.catch_warnings():  # Resemblyzer's webrtcvad imports a deprecated module
             warnings.simplefilter("ignore")
             importlib.import_module(module.partition(".")[0])
             return importlib.import_module(module)

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 Progress = Callable[[int, int], None]  # items done, items in all
+Share = Callable[[float], None]  # what is done of one item, from 0 to 1
 
 
 @contextmanager
@@ -18,7 +19,7 @@ def progress_bar(description: str) -> Iterator[Progress]:
     """Give a callback that draws a bar with the time left on stderr."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     console = Console(stderr=True)
-    # without a terminal it would leave a line, finished or not, before what has gone wrong
+    # without a terminal the bar would leave a line in front of an error message
     quiet = not console.is_terminal
     with Bar(*columns, TimeRemainingColumn(), console=console, disable=quiet) as bar:
         task = bar.add_task(description, total=None)

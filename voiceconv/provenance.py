@@ -1,4 +1,4 @@
-"""How a file came about: version, commit, command, seed."""
+"""How a file was made: version, commit, command, seed."""
 
 import json
 import shlex
@@ -17,7 +17,7 @@ CONVERSION = "conversion.json"  # beside converted files
 
 
 def provenance(seed: int | None = None) -> dict[str, object]:
-    """What another person needs to do it again; of this machine, what the command names."""
+    """The facts that a repetition needs; only the command may name this machine's paths."""
     words = sys.argv[0].split() if sys.argv[0].startswith("voiceconv ") else []  # `voiceconv train`
     return {
         "voiceconv": __version__,
@@ -37,7 +37,7 @@ def write_provenance(path: Path, seed: int) -> None:
 
 
 def read_conversions(folder: Path) -> list[dict[str, object]]:
-    """What `write_conversion` has noted of a folder; nothing where it holds no such file."""
+    """Read the notes of `write_conversion` in a folder; empty if there is no such file."""
     try:
         entries = json.loads((folder / CONVERSION).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -49,9 +49,9 @@ def read_conversions(folder: Path) -> list[dict[str, object]]:
 
 
 def write_conversion(folder: Path, made: Mapping[str, object]) -> None:
-    """Note in a folder of converted files what made them, once for all calls that did it alike.
+    """Note in a folder of converted files what made them; equal calls make one entry.
 
-    A file of that name that is none of ours stays as it is.
+    A foreign file of that name stays unchanged.
     """
     known = read_conversions(folder)
     if not known and (folder / CONVERSION).exists():
@@ -63,7 +63,7 @@ def write_conversion(folder: Path, made: Mapping[str, object]) -> None:
 
 
 def commit() -> str | None:
-    """The source tree's commit, with a + when it has changes; None for an installed package."""
+    """The source tree's commit, with a + if it has changes; None for an installed package."""
     root = Path(__file__).parent.parent
     if not (root / ".git").exists():
         return None

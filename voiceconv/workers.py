@@ -2,31 +2,37 @@
 
 A worker is given one task at a time over its own pipe, so when it dies it is known which task it
 had: that one is tried again, by a new worker. (A process pool loses the whole run when one dies.)
+
+Workers are forked from a server that has imported torch and the rest once, where the system has
+such a server (Linux); elsewhere each imports all that by itself, which takes seconds. Forking the
+process that calls would hang: it has threads. The server ends when the caller and all workers have.
 """
 
 import multiprocessing
+import os
 import signal
+import sys
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing.process import BaseProcess
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from voiceconv.errors import InputError, RunError
 
 Task = TypeVar("Task")
 
-# Called in the worker with its number and arguments; gives what handles one task after another.
+# Called in the worker with its number and arguments; gives the function that handles a task.
 Setup = Callable[..., AbstractContextManager[Callable[[Any], Any]]]
 
 _MAX_FAILED_STARTS = 3
 
 
 class Outcome(NamedTuple, Generic[Task]):
-    """The end of a task: the worker that had it last, why it failed for good, what it gave."""
+    """The outcome of a task: its last worker, the error of its last attempt, its result."""
 
     task: Task
     worker: int
@@ -39,7 +45,7 @@ class GiveUp(Exception):  # noqa: N818
 
 
 class _Message(NamedTuple):
-    """What a worker says: after its setup, after each task, and when it can't go on."""
+    """A worker's message: after its setup, after each task, and if it can't continue."""
 
     error: str | None = None
     is_ready: bool = False
@@ -50,10 +56,10 @@ class _Message(NamedTuple):
 @dataclass
 class _Worker(Generic[Task]):
     number: int
-    process: SpawnProcess
+    process: BaseProcess
     connection: Connection
     is_ready: bool = False
-    task: tuple[Task, int] | None = None  # with the attempts that went before
+    task: tuple[Task, int] | None = None  # with the number of earlier attempts
 
 
 def run_tasks(
@@ -63,12 +69,12 @@ def run_tasks(
     jobs: int,
     retries: int,
 ) -> Generator[Outcome[Task], None, None]:
-    """Yield each task's outcome as it comes; close the iterator to stop the workers early.
+    """Yield the outcome of each task when it is done; close the iterator to stop the workers early.
 
-    setup: a module's function, run as `setup(number, *arguments(number))` whenever worker `number`
-    starts. A task is tried `retries` times more before it fails.
+    setup: a function of a module; worker `number` calls `setup(number, *arguments(number))` when it
+    starts. A task is tried `retries` more times before it fails.
     """
-    context = multiprocessing.get_context("spawn")  # forking a process that has threads hangs
+    context = _context(setup)
     queue = deque((task, 0) for task in tasks)
     n_open, n_failed_starts = len(queue), 0
     workers: dict[Connection, _Worker[Task]] = {}
@@ -128,26 +134,77 @@ def describe(error: BaseException) -> str:
     return text if ours else f"{type(error).__name__}: {text}"
 
 
-def _start(
-    context: SpawnContext, number: int, setup: Setup, arguments: tuple[Any, ...]
-) -> _Worker[Any]:
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, setup, number, arguments), daemon=True)
-    # Ctrl-C waits until the worker has been told what to do, and never reaches the worker itself,
-    # which inherits the mask: it goes to all processes of a terminal.
+def _context(setup: Setup) -> Any:
+    """What starts processes: a server that has imported what `setup` needs, or spawning."""
+    preloaded = [setup.__module__] if setup.__module__ != "__main__" else []
+    if sys.platform == "linux":  # elsewhere a system library's threads may not be forked
+        try:
+            with _our_module_path(), _no_interrupts():
+                forkserver.set_forkserver_preload(preloaded)  # heeded at its first start
+                forkserver.ensure_running()
+            return multiprocessing.get_context("forkserver")
+        except OSError:
+            pass  # its socket lies in a temporary folder, which may be full, or too long a name
+    return multiprocessing.get_context("spawn")
+
+
+@contextmanager
+def _our_module_path() -> Iterator[None]:
+    """A server imports before it is told our sys.path; so its environment tells it.
+
+    Without the working directory, which would come first: a user's own copy.py may lie there.
+    """
+    ours = {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONSAFEPATH": "1"}
+    before = {name: os.environ.get(name) for name in ours}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _no_interrupts() -> Iterator[None]:
+    """Ctrl-C waits, and never reaches a process that is started meanwhile: it inherits the mask.
+
+    (It goes to all processes of a terminal.) Windows has no masks.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
     resource_tracker.ensure_running()  # its first start would lift the mask
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        process.start()
+        yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _start(context: Any, number: int, setup: Setup, arguments: tuple[Any, ...]) -> _Worker[Any]:
+    ours, theirs = context.Pipe()
+    given = (theirs, setup, number, arguments, dict(os.environ))
+    process = context.Process(target=_serve, args=given, daemon=True)
+    with _no_interrupts():  # until the worker has been told what to do
+        process.start()
     theirs.close()  # the worker has the only other end now: when it dies, ours says so
     return _Worker(number, process, ours)
 
 
-def _serve(connection: Connection, setup: Setup, number: int, arguments: tuple[Any, ...]) -> None:
+def _serve(
+    connection: Connection,
+    setup: Setup,
+    number: int,
+    arguments: tuple[Any, ...],
+    environment: Mapping[str, str],
+) -> None:
     """Handle tasks until None comes or the master is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the master decides what becomes of it
+    os.environ.clear()  # a server's is that of its start
+    os.environ.update(environment)
     try:
         with setup(number, *arguments) as handle:
             connection.send(_Message(is_ready=True))
@@ -166,7 +223,7 @@ def _serve(connection: Connection, setup: Setup, number: int, arguments: tuple[A
 
 
 def _receive(worker: _Worker[Task]) -> _Message | None:
-    """Return what a worker says; None when it has died."""
+    """Return a worker's message; None if it has died."""
     try:
         message: _Message = worker.connection.recv()
     except (EOFError, ConnectionError):
@@ -178,7 +235,7 @@ def _send(worker: _Worker[Task], task: Task | None) -> None:
     try:
         worker.connection.send(task)
     except ConnectionError:
-        return  # it has just died; its connection says so next
+        return  # it has just died; its connection reports it next
 
 
 def _died(worker: _Worker[Task]) -> str:

@@ -64,6 +64,7 @@ def smooth_frames(n_frames: int, seed: int) -> torch.Tensor:
     return torch.from_numpy(walk / walk.std(0)).float()
 
 
+@pytest.mark.slow
 def test_what_is_mapped_and_what_stays():
     """Targets are -0.9 times the sources: c1 to c24 follow, power and the finest detail stay."""
     pairs = []

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_mend import content
+from test_fix import content
 from tiny_model import make_cli, record
 from voices import RATE, as_wave, corpus, in_this_process, sentence
 
@@ -143,6 +143,7 @@ def test_without_the_extra_speakers_are_named_as_not_compared(monkeypatch, tmp_p
     assert "one speaker only" in examine(one).not_run["mislabelled"]
 
 
+@pytest.mark.slow
 def test_planted_faults_are_found_and_nothing_else(voiceconv, large, tmp_path):
     """benchmarks/planted_faults.py plants the same, and a foreign voice, in real recordings."""
     data = tmp_path / "data"

@@ -44,7 +44,7 @@ def test_help_shows_what_its_source_has_in_brackets(words, monkeypatch, capsys):
 def test_the_source_has_defaults_in_brackets():
     assert sum(len(BRACKETS.findall(one)) for help in TEXTS.values() for one in help) >= 25
     convert = BRACKETS.findall(" ".join(TEXTS[("convert",)]))
-    assert {"[recognised, or a stranger]", "[bundled]", "[the model's]"} <= set(convert)
+    assert {"[recognised, or an unseen speaker]", "[bundled]", "[the model's]"} <= set(convert)
 
 
 def test_tables_and_warnings_show_names_in_brackets(capsys, tmp_path):

@@ -403,6 +403,7 @@ card: {data: synthetic, licence: CC0-1.0}
 """
 
 
+@pytest.mark.slow
 def test_from_recordings_to_scores(voiceconv, corpus, work):
     """prepare, extract, stats, info, train, convert, evaluate: each command takes what the one
     before has left.

@@ -92,6 +92,11 @@ def noise(n_channels: int, n_frames: int) -> Tensor:
     return torch.randn(1, n_channels, n_frames, generator=torch.Generator().manual_seed(n_frames))
 
 
+def draws(n_channels: int) -> list[exporting.Draw]:
+    """Frames alone, as write_graph takes its inputs."""
+    return [lambda n_frames: {"frames": noise(n_channels, n_frames)}]
+
+
 def files(folder: Path) -> list[str]:
     return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
 
@@ -119,7 +124,7 @@ def test_a_translator_is_torchs_at_any_length(family, tmp_path):
     translator = build(node, Translator, n_channels=8, n_domains=2)
     network = exporting.Direction(translator, 1, 0)
     path = tmp_path / "graph.onnx"
-    stated = exporting.write_graph(network, partial(noise, 8), path)
+    stated = exporting.write_graph(network, draws(8), path)
     assert 0 <= stated < 1e-4
     graph = Graph(path, 8)
     for n_frames in (1, 3, 4, 15, 36, 38, 129):
@@ -129,6 +134,7 @@ def test_a_translator_is_torchs_at_any_length(family, tmp_path):
     assert b".py" not in path.read_bytes()  # where each operator came from is nobody's business
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "centre"),
     [
@@ -142,7 +148,7 @@ def test_a_generator_is_torchs_at_any_length(network, centre, tmp_path):
     generator = network(n_channels=6, hop_length=16).eval()
     fold_weight_norm(generator)
     metadata = {"frame_centre": str(generator.frame_centre)}
-    exporting.write_graph(generator, partial(noise, 6), tmp_path / "generator.onnx", metadata)
+    exporting.write_graph(generator, draws(6), tmp_path / "generator.onnx", metadata)
     found = OnnxGenerator(tmp_path, 6, 16)
     assert (found.hop_length, found.frame_centre) == (16, centre)
     frames = torch.cat((noise(6, 50), noise(6, 50).flip(2)))
@@ -251,7 +257,7 @@ def test_an_export_is_not_saved_as_a_model(exported, tmp_path):
 
 
 def test_nothing_is_left_of_an_export_that_differs(voiceconv, model, tmp_path, monkeypatch):
-    def write_graph(network, draw, path, metadata=None):
+    def write_graph(network, draws, path, metadata=None):
         path.write_bytes(b"graph")
         raise RunError(f"{path.name} differs")
 
@@ -265,9 +271,10 @@ def test_a_graph_that_differs_is_no_export(tmp_path, monkeypatch):
     monkeypatch.setattr(exporting, "TOLERANCE", -1.0)
     monkeypatch.setattr(exporting, "LENGTHS", (3, 8))
     with pytest.raises(RunError, match=r"g.onnx differs from torch by 0 at 8 frames, more than -1"):
-        exporting.write_graph(torch.nn.ReLU(), partial(noise, 8), tmp_path / "g.onnx")
+        exporting.write_graph(torch.nn.ReLU(), draws(8), tmp_path / "g.onnx")
 
 
+@pytest.mark.slow
 def test_what_is_there_already_stays(voiceconv, model, tmp_path):
     (tmp_path / "mine").write_text("text")
     said = voiceconv("export", model, "-o", tmp_path)
@@ -303,7 +310,7 @@ def test_missing_graphs_are_named(damaged):
 
 def test_graphs_of_other_channels_are_refused(damaged):
     shutil.copy(adding(damaged, [0.0]), damaged / "translator_1_to_0.onnx")
-    assert "takes [1, 24, 'T'], not one array of 40 channels" in refused(damaged)
+    assert "[1, 24, 'T'], not frames of 40 channels" in refused(damaged)
 
 
 @pytest.mark.parametrize("place", ["absolute", "above", "link", "inside"])

@@ -87,6 +87,7 @@ def test_damaged_recordings_are_named_and_left_out(voiceconv, speakers, tmp_path
     assert (output / "model" / "config.yaml").exists()
 
 
+@pytest.mark.slow
 def test_from_two_folders_to_a_model_and_on(voiceconv, speakers, tmp_path):
     output = tmp_path / NAME
     said = voiceconv("fit", speakers, "-o", output, "--hours", "0.001", "--jobs", "1")
@@ -250,14 +251,17 @@ def test_a_signal_saves_and_the_same_command_goes_on(speakers, tmp_path):
             path = speakers / domain / f"{record_name}.wav"
             record(path, speech(domain, 1.5))
     reached = []
-    for _ in range(2):
+    for n_before in range(2):
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
         )
         for line in process.stdout:
             if line.startswith("4/4"):
                 break
-        time.sleep(3)
+        # The run takes its signals before it opens its event file.
+        while len(list(output.glob("tensorboard/*"))) <= n_before and process.poll() is None:
+            time.sleep(0.1)
+        time.sleep(1)
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=60)
         assert process.returncode == 1

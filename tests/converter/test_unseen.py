@@ -6,7 +6,7 @@ from tiny import vowel
 from tiny_model import CONFIG, MEL_CONFIG, RATE, make_converter, normalized, speech
 
 from voiceconv.converter import Converter
-from voiceconv.converter.unseen import SAME_VOICE, distance, own_stats
+from voiceconv.converter.unseen import SAME_VOICE, distance, listen, own_stats
 from voiceconv.features import DomainStats
 from voiceconv.models.identity import IdentityTranslator
 
@@ -34,7 +34,9 @@ def test_the_distance_of_gaussians_by_hand():
 
 @pytest.mark.parametrize("domain", ["high", "low"])
 def test_a_known_voice_is_near_its_own_statistics_only(converter, domain):
-    own = own_stats(converter.extractor, normalized(speech(domain, 3.0, seed=8)))
+    own = own_stats(
+        converter.extractor, listen(converter.extractor, normalized(speech(domain, 3.0, seed=8)))
+    )
     other = {"high": "low", "low": "high"}[domain]
     assert (
         distance(own, converter.stats[domain]) < SAME_VOICE < distance(own, converter.stats[other])
@@ -50,7 +52,7 @@ def test_a_stranger_is_taken_with_its_own_statistics(converter):
     plain = Converter(CONFIG, converter.stats)
     plain.translator = IdentityTranslator()
     wave = stranger()
-    own = own_stats(plain.extractor, wave)
+    own = own_stats(plain.extractor, listen(plain.extractor, wave))
     assert min(distance(own, one) for one in plain.stats.values()) > SAME_VOICE
     pitch = plain.extractor.extract(plain.convert(wave, "high")).f0
     assert pitch[pitch > 0].median() == pytest.approx(210.0, rel=0.02)
@@ -78,7 +80,10 @@ def test_the_target_is_never_its_own_source(converter):
 def test_long_pauses_do_not_count(converter):
     wave = speech("low", 1.5, seed=8)
     quiet = 1e-4 * torch.randn(4 * RATE)
-    own, paused = (own_stats(converter.extractor, w) for w in (wave, torch.cat([wave, quiet])))
+    own, paused = (
+        own_stats(converter.extractor, listen(converter.extractor, w))
+        for w in (wave, torch.cat([wave, quiet]))
+    )
     assert (own.frames_mean - paused.frames_mean).abs().max() < 0.05 * own.frames_mean.abs().max()
     assert distance(own, paused) < 0.05
 
@@ -87,7 +92,7 @@ def test_long_pauses_do_not_count(converter):
 @pytest.mark.parametrize("n_samples", [1, 10, 100, 2000])
 def test_a_moment_has_statistics_too(config, n_samples):
     made = make_converter(config)
-    own = own_stats(made.extractor, stranger()[:n_samples])
+    own = own_stats(made.extractor, listen(made.extractor, stranger()[:n_samples]))
     assert own.frames_std.min() >= 1e-4
     assert own.frames_mean.isfinite().all()
 
@@ -97,5 +102,5 @@ def test_at_most_a_minute_is_listened_to(converter):
     extractor = make_converter(MEL_CONFIG).extractor
     extract = extractor.extract
     extractor.extract = lambda wave: (lengths.append(len(wave)), extract(wave))[1]  # type: ignore[method-assign]
-    own_stats(extractor, speech("low", 10.0).repeat(12))
+    own_stats(extractor, listen(extractor, speech("low", 10.0).repeat(12)))
     assert lengths == [10 * RATE] * 6

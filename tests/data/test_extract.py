@@ -177,6 +177,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_killed_master_goes_on_where_it_stopped(
     data: Path, tmp_path: Path, uninterrupted: Path
 ) -> None:

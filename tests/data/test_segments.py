@@ -21,7 +21,7 @@ def utterance(n_samples: int, number: int = 0) -> tuple[np.ndarray, np.ndarray]:
 def test_frames_lie_on_their_samples(centre):
     segments = WaveSegments([utterance(1003)], HOP, n_frames=8, batch_size=4, frame_centre=centre)
     for step in range(50):
-        frames, waves = segments.batch(step)
+        frames, waves = segments.batch(step).tensors()
         assert frames.shape == (4, 1, 8) and waves.shape == (4, 80)
         torch.testing.assert_close(waves[:, centre::HOP], frames[:, 0])
         torch.testing.assert_close(waves.diff(dim=1), torch.ones(4, 79))
@@ -29,7 +29,7 @@ def test_frames_lie_on_their_samples(centre):
 
 def test_a_segment_ends_where_the_wave_does():
     """A wave of 80 samples has 9 frames, of which the last has no hop."""
-    frames, _ = WaveSegments([(np.zeros((9, 1)), np.zeros(80))], HOP, 8, 1).batch(0)
+    frames = WaveSegments([(np.zeros((9, 1)), np.zeros(80))], HOP, 8, 1).batch(0).frames
     assert frames.shape == (1, 1, 8)
     with pytest.raises(
         InputError, match=r"none of 1 utterances .* of 8 frames \(the longest has 7"
@@ -46,13 +46,13 @@ def test_what_is_too_short_is_counted():
 def test_a_batch_is_a_function_of_seed_rank_and_step():
     def batch(step: int, **keywords: int) -> torch.Tensor:
         many = [utterance(500, number) for number in range(5)]
-        return WaveSegments(many, HOP, 8, 3, **keywords).batch(step)[1]
+        return WaveSegments(many, HOP, 8, 3, **keywords).batch(step).waves
 
     assert torch.equal(batch(7), batch(7))
     segments = WaveSegments([utterance(500, number) for number in range(5)], HOP, 8, 3)
     # 30 turns: 7 and 9 are of the first pass, 19 of the second one, 29 of the third
     for step in (9, 29, 7, 19, 7):
-        assert torch.equal(segments.batch(step)[1], batch(step))
+        assert torch.equal(segments.batch(step).waves, batch(step))
     others = [batch(8), batch(7, seed=1), batch(7, rank=1, world_size=2)]
     assert not any(torch.equal(batch(7), other) for other in others)
 
@@ -64,7 +64,7 @@ def test_a_pass_hears_each_as_often_as_segments_fit():
     for rank in range(2):
         segments = WaveSegments(both, HOP, 8, 1, rank=rank, world_size=2)
         for step in range(3):
-            heard.append(int(segments.batch(step)[1][0, 0]) // 100_000)
+            heard.append(int(segments.batch(step).waves[0, 0]) // 100_000)
     assert sorted(heard) == [1, 1, 2, 2, 2, 2]
 
 

@@ -116,3 +116,10 @@ def test_the_map_to_log_magnitudes_of_a_flat_spectrum(more):
     assert weight.shape == (257, 40)
     found = weight @ frame + bias
     torch.testing.assert_close(found, torch.full((257,), math.log(0.3)), atol=1e-5, rtol=0)
+
+
+def test_a_model_keeps_the_whole_mel_and_others_the_node_that_they_were_built_of():
+    mel, given = MelSpectrogram(**OURS), {"_target_": "voiceconv.features.mel.MelSpectrogram"}
+    assert mel.node(given) == given | OURS
+    world = {"_target_": "voiceconv.features.world.World", "f0_method": "dio"}
+    assert World(f0_method="dio").node(world) == world

@@ -15,6 +15,7 @@ from voiceconv.features import (
     Features,
     convert_aperiodicity,
     convert_f0,
+    convert_tracks,
     load_stats,
     save_stats,
 )
@@ -30,9 +31,8 @@ def utterances(offset: float, scale: float, pitch: float, seed: int = 0) -> list
         f0 = pitch * np.exp(0.2 * rng.standard_normal(n_frames))
         f0[::3] = 0.0
         aperiodicity = -20 + 4 * rng.standard_normal((3, n_frames))
-        made.append(
-            Features(*(torch.tensor(track).float() for track in (frames, f0, aperiodicity)))
-        )
+        frames, f0, aperiodicity = (torch.tensor(t).float() for t in (frames, f0, aperiodicity))
+        made.append(Features(frames, {"f0": f0, "ap": aperiodicity}))
     return made
 
 
@@ -89,7 +89,9 @@ def test_frames_alone_have_no_pitch_and_no_aperiodicity():
 
 
 def test_a_domain_without_a_voiced_frame_has_no_pitch():
-    stats = DomainStats.fit([Features(torch.randn(4, 20), torch.zeros(20), torch.zeros(2, 20))])
+    stats = DomainStats.fit(
+        [Features(torch.randn(4, 20), {"f0": torch.zeros(20), "ap": torch.zeros(2, 20)})]
+    )
     assert stats.log_f0.isnan().all()
     assert stats.aperiodicity_mean.shape == (0,)
 
@@ -101,7 +103,7 @@ def test_no_frame_at_all_is_refused(nothing):
 
 
 def test_what_never_moves_is_not_divided_by_zero():
-    stats = DomainStats.fit([Features(torch.full((2, 9), -11.5), torch.full((9,), 100.0))])
+    stats = DomainStats.fit([Features(torch.full((2, 9), -11.5), {"f0": torch.full((9,), 100.0)})])
     assert stats.frames_std.tolist() == pytest.approx([STD_FLOOR] * 2)
     assert stats.log_f0[1].item() == pytest.approx(LOG_F0_STD_FLOOR)
     assert stats.normalize(torch.full((2, 9), -11.5)).abs().max() < 1e-2
@@ -131,8 +133,7 @@ def test_an_identity_translator_moves_the_statistics_to_the_targets(source, targ
     moved = [
         Features(
             target.denormalize(source.normalize(u.frames)),
-            convert_f0(u.f0, source, target),
-            convert_aperiodicity(u.aperiodicity, u.f0, source, target),
+            convert_tracks(u.tracks, source, target),
         )
         for u in utterances(-3.0, 0.5, 110.0)
     ]
@@ -230,3 +231,20 @@ def test_an_incomplete_file_is_refused_by_the_missing_name(tmp_path, source):
     save_file(tensors, path)
     with pytest.raises(InputError, match="no entry 'one/log_f0'"):
         load_stats(path)
+
+
+def test_neutral_statistics_change_no_bit():
+    """What a piano roll takes: a note that is never played has no deviation to divide by."""
+    neutral, frames = DomainStats.neutral(8), torch.randn(2, 8, 20)
+    assert torch.equal(neutral.normalize(frames), frames)
+    assert torch.equal(neutral.denormalize(frames), frames)
+    assert neutral.log_f0.isnan().all() and neutral.aperiodicity_std.shape == (0,)
+
+
+def test_tracks_of_other_names_are_carried_as_they_are(source, target):
+    f0, ap, own = torch.full((20,), 100.0), torch.full((3, 20), -10.0), torch.randn(20)
+    moved = convert_tracks({"own": own, "f0": f0, "ap": ap}, source, target)
+    assert list(moved) == ["own", "f0", "ap"] and moved["own"] is own
+    assert torch.equal(moved["f0"], convert_f0(f0, source, target))
+    assert torch.equal(moved["ap"], convert_aperiodicity(ap, f0, source, target))
+    assert convert_tracks({"own": own}, source, target) == {"own": own}

@@ -81,8 +81,8 @@ def test_no_warning_reaches_the_user(vowel):
 
 
 def test_tracks_of_unequal_length_are_refused():
-    with pytest.raises(ValueError, match="f0 has 4 frames where the spectrum has 5"):
-        Features(torch.zeros(3, 5), f0=torch.zeros(4))
+    with pytest.raises(ValueError, match="f0 has 4 frames where there are 5"):
+        Features(torch.zeros(3, 5), {"f0": torch.zeros(4)})
 
 
 def test_a_wave_shorter_than_one_fft_is_lengthened_with_silence(vowel):

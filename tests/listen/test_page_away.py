@@ -91,6 +91,7 @@ def answer_with(page, listener, key="4"):
     return asked
 
 
+@pytest.mark.slow
 def test_an_answer_is_kept_and_sent_until_it_is_acknowledged(visit):
     pretence, page, listener = visit()
     # "lost" has arrived, so that the attempt after it is refused as a repetition

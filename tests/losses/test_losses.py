@@ -92,14 +92,14 @@ def test_hinge_losses_by_hand(real, fake, expected):
 
 
 @pytest.mark.parametrize("name", GAN_MODES)
-def test_the_best_that_always_says_the_same_is_undecided(name):
+def test_the_best_that_always_says_the_same_is_at_chance_level(name):
     """No constant verdict loses less: the doctor compares with that."""
     game = GAN_MODES[name]
     losses = [
         game.discriminator_loss(verdicts([c]), verdicts([c])).item()
         for c in torch.linspace(-2, 2, 81).tolist()
     ]
-    assert min(losses) == pytest.approx(game.undecided)
+    assert min(losses) == pytest.approx(game.chance_level)
 
 
 def test_feature_matching_by_hand():

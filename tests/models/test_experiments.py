@@ -5,9 +5,11 @@ from collections.abc import Iterator
 import pytest
 import torch
 from networks import waves
+from tiny import unpaired
 from torch import Tensor
 
 from voiceconv.build import build, build_factory, compose_config
+from voiceconv.data.batches import Unpaired
 from voiceconv.features import FeatureExtractor
 from voiceconv.models import Discriminator, Translator
 from voiceconv.models.complexity import describe
@@ -63,12 +65,12 @@ def test_one_batch_is_overfitted(name):
         "discriminator.base_channels=8",
         "data.n_frames=32",
     )
-    batch = [waves(1, *shape), waves(1, *shape).flip(2)]
+    batch = unpaired(waves(1, *shape), waves(1, *shape).flip(2))
     cycle = list(cycle_losses(objective, batch, n_steps=60))
     assert cycle[-1] < 0.5 * cycle[0]
 
 
-def cycle_losses(objective: Objective, batch: list[Tensor], n_steps: int) -> Iterator[float]:
+def cycle_losses(objective: Objective, batch: Unpaired, n_steps: int) -> Iterator[float]:
     """The cycle loss of each step, up to the one that has halved it."""
     optimizers = {
         player: torch.optim.Adam(objective.player(player).parameters(), lr=rate, betas=(0.5, 0.999))

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from voiceconv.build import build, compose_config
 from voiceconv.commands.vocoder_train import prepare_vocoder_trainer
 from voiceconv.data.archive import ArchiveWriter
+from voiceconv.data.batches import Segments
 from voiceconv.features import MelSpectrogram
 from voiceconv.models.hifigan import HifiGan
 from voiceconv.models.layers import fold_weight_norm
@@ -65,7 +66,7 @@ def test_losses_weigh_what_the_papers_sums_weigh():
     objective = build(node, Vocoding, generator=generator, mel=MelSpectrogram(**MEL).log_mel)
     frames, wave = waves(2, 20, 32), 0.1 * waves(2, 2048)
     with torch.no_grad():
-        losses, _ = objective.generator_losses([frames, wave], step=0)
+        losses, _ = objective.generator_losses(Segments(frames, wave), step=0)
         spoken = generator(frames)
         expected = 45 * losses["mel"]
         for judge in objective.discriminators.values():

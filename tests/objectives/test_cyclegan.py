@@ -6,10 +6,20 @@ from itertools import permutations
 import numpy as np
 import pytest
 import torch
-from tiny import N_CHANNELS, N_FRAMES, NoiseBatches, cyclegan, frames, pair_translator, weights
+from tiny import (
+    N_CHANNELS,
+    N_FRAMES,
+    NoiseBatches,
+    cyclegan,
+    frames,
+    pair_translator,
+    unpaired,
+    weights,
+)
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from voiceconv.data.batches import Unpaired
 from voiceconv.models import Discriminator, Translator, Verdict
 from voiceconv.models.maskcyclegan_vc import MaskedGenerator
 from voiceconv.objectives import PLAYERS
@@ -48,11 +58,11 @@ def scaling(n_domains: int = 2, **keywords) -> CycleGAN:
     return CycleGAN(Scale(n_domains), Mean, n_domains, weights(judged), judged, **keywords)
 
 
-def constant(*values: float) -> list[Tensor]:
-    return [torch.full((1, 4, 8), value) for value in values]
+def constant(*values: float) -> Unpaired:
+    return unpaired(*(torch.full((1, 4, 8), value) for value in values))
 
 
-def play(objective: CycleGAN, batch: list[Tensor], step: int = 0):
+def play(objective: CycleGAN, batch: Unpaired, step: int = 0):
     """One step's losses of both players."""
     losses, generated = objective.generator_losses(batch, step)
     detached = {kind: [fake.detach() for fake in fakes] for kind, fakes in generated.items()}
@@ -80,19 +90,19 @@ def test_losses_by_hand():
 
 
 def plain_losses(
-    objective: CycleGAN, batch: list[Tensor], masks: dict[tuple[int, int], Tensor] | None = None
+    objective: CycleGAN, batch: Unpaired, masks: dict[tuple[int, int], Tensor] | None = None
 ) -> dict[str, float]:
     """The same sums, one pass of one network for each term."""
     translate = objective.translator
     judges = objective.discriminators
-    whole = {} if masks is None else {"mask": torch.ones_like(batch[0])}
+    whole = {} if masks is None else {"mask": torch.ones_like(batch.frames[0])}
     total = dict.fromkeys(
         [f"{p}/adversarial_{k}" for p in PLAYERS for k in KINDS], torch.zeros(())
     ) | {"generator/cycle": torch.zeros(()), "generator/identity": torch.zeros(())}
     domains = range(objective.n_domains)
     n_others = objective.n_domains - 1
     for source, target in permutations(domains, 2):
-        x, y = batch[source], batch[target]
+        x, y = batch.frames[source], batch.frames[target]
         if masks is None:
             fake = translate(x, source, target)
         else:
@@ -110,13 +120,13 @@ def plain_losses(
                 total[name] = total[name] + (of_fake.logits - aim).square().mean() / n_others
     for kind in KINDS:
         for domain in domains:
-            (of_real,) = judges[kind][domain](batch[domain])
+            (of_real,) = judges[kind][domain](batch.frames[domain])
             name = f"discriminator/adversarial_{kind}"
             total[name] = total[name] + (of_real.logits - 1).square().mean()
     return {name: value.item() for name, value in total.items()}
 
 
-def found_losses(objective: CycleGAN, batch: list[Tensor], step: int = 0) -> dict[str, float]:
+def found_losses(objective: CycleGAN, batch: Unpaired, step: int = 0) -> dict[str, float]:
     return {
         f"{player}/{name}": loss.item()
         for player, losses in zip(PLAYERS, play(objective, batch, step), strict=True)
@@ -142,7 +152,7 @@ def test_masked_losses_equal_the_plain_computation():
     objective = cyclegan(translator=translator, corruption=corruption, seed=3)
     batch = NoiseBatches(batch_size=2).batch(0)
     masks = {
-        pair: corruption(batch[pair[0]], np.random.default_rng([3, 7, *pair]))[1]["mask"]
+        pair: corruption(batch.frames[pair[0]], np.random.default_rng([3, 7, *pair]))[1]["mask"]
         for pair in ((0, 1), (1, 0))
     }
     assert all((mask == 0).any() for mask in masks.values())
@@ -298,7 +308,7 @@ def test_conversions_of_one_step_are_not_conversions_of_the_next():
     drawn = {}
     for seed, step in ((0, 0), (0, 1), (1, 0), (0, 0)):
         objective = scaling(corruption=FillingInFrames(8), seed=seed)
-        objective.generator_losses([frames(0), frames(1)], step)
+        objective.generator_losses(unpaired(frames(0), frames(1)), step)
         masks = torch.cat(objective.translator.masks)
         if (seed, step) in drawn:
             assert torch.equal(drawn[seed, step], masks)
@@ -312,7 +322,7 @@ def test_nothing_is_masked_on_the_way_back_nor_in_identity_items():
     for step in range(20):
         objective.translator.masks.clear()
         objective.translator.calls.clear()
-        objective.generator_losses([frames(0), frames(1)], step)
+        objective.generator_losses(unpaired(frames(0), frames(1)), step)
         # Only the two forward passes name a mask; item 0 converts, item 1 is the identity item.
         assert [len(mask) for mask in objective.translator.masks] == [2, 2]
         assert len(objective.translator.calls) == 4
@@ -380,7 +390,9 @@ def test_a_generator_is_told_by_no_other_domains_loss():
 def test_l1_is_a_mean_over_everything():
     """The cycle loss does not grow with the crop: what its weight of 10 supposes."""
     short, long = (
-        scaling().generator_losses([torch.ones(1, 4, n), torch.ones(1, 4, n)], 0)[0]["cycle"]
+        scaling().generator_losses(unpaired(torch.ones(1, 4, n), torch.ones(1, 4, n)), 0)[0][
+            "cycle"
+        ]
         for n in (8, 64)
     )
     assert short.item() == pytest.approx(long.item())

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from voiceconv.data.batches import Segments
 from voiceconv.losses.spectral import magnitude_loss, multi_resolution_stft_loss, phase_losses
 from voiceconv.models import Verdict
 from voiceconv.models.base import SpectralGenerator, WaveDiscriminator, WaveGenerator
@@ -70,8 +71,8 @@ def vocoding(generator: WaveGenerator | None = None, *distances: str, **keywords
     return Vocoding(generator or Gain(), judges, lambda w: 10 * w[:, None], weights, **keywords)
 
 
-def batch(level: float = 1.0) -> list[Tensor]:
-    return [torch.full((2, 3, T), level), torch.full((2, T * HOP), 0.5)]
+def batch(level: float = 1.0) -> Segments:
+    return Segments(torch.full((2, 3, T), level), torch.full((2, T * HOP), 0.5))
 
 
 @pytest.mark.parametrize(
@@ -94,8 +95,10 @@ def test_losses_by_hand(game, of_generator, of_discriminator):
     assert found["adversarial_one"].item() == of_discriminator
 
 
-def test_undecided_is_the_games():
-    assert [vocoding(gan_mode=game).undecided for game in ("hinge", "least_squares")] == [2.0, 0.5]
+def test_chance_levels_are_the_gan_modes():
+    for mode, level in (("hinge", 2.0), ("least_squares", 0.5)):
+        made = vocoding(gan_mode=mode)
+        assert made.chance_levels == dict.fromkeys(made.weights["discriminator"], level)
 
 
 def test_the_shortest_segment_has_room_for_every_fft():
@@ -133,9 +136,9 @@ def test_each_player_moves_its_own_networks():
 
 def test_distances_of_spectra_are_those_of_whole_frames():
     objective = vocoding(Spectra(), "stft", "magnitude", "group_delay", "frequency")
-    frames, waves = batch()
+    frames, waves = batch().tensors()
     waves = waves + torch.randn(waves.shape, generator=torch.Generator().manual_seed(0))
-    losses, generated = objective.generator_losses([frames, waves], 0)
+    losses, generated = objective.generator_losses(Segments(frames, waves), 0)
     # Window by window: frame t of those whose 32 samples are all there is centred on 8 t.
     parts = waves.unfold(1, N_FFT, HOP) * torch.hann_window(N_FFT)
     wanted = torch.fft.rfft(parts).transpose(1, 2)  # (B, F, T - 3)

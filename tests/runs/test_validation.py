@@ -2,6 +2,8 @@
 
 import json
 import math
+from collections import Counter
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -9,19 +11,19 @@ import torch
 import yaml
 from test_config import make_dump, tiny_config
 from tiny_model import CONFIG, make_converter
-from torch import nn
 
 from voiceconv import audio
 from voiceconv.commands.train import prepare_trainer
 from voiceconv.errors import InputError
 from voiceconv.features import MelSpectrogram
+from voiceconv.models.base import Translator
 from voiceconv.models.identity import IdentityTranslator
-from voiceconv.runs.scores import ParallelScore, UnpairedScore, read_val
+from voiceconv.runs.scores import ParallelScore, UnpairedScore, read_val, spread
 
 N_CHANNELS, N_FRAMES = 24, 50
 
 
-class Constant(nn.Module):
+class Constant(Translator):
     def __init__(self, value=0.0):
         super().__init__()
         self.value = value
@@ -41,12 +43,15 @@ def converter():
     return made
 
 
+BOTH = [("high", "low"), ("low", "high")]
+
+
 def noise(seed):
     return torch.from_numpy(np.random.default_rng(seed).standard_normal((N_CHANNELS, N_FRAMES)))
 
 
 def score(frames, converter, n_pairs=20):
-    return ParallelScore(frames, n_pairs)(converter, {})
+    return ParallelScore(frames, n_pairs, converter.directions)(converter, {})
 
 
 def test_the_same_frames_are_at_distance_0(converter):
@@ -100,12 +105,24 @@ def test_frames_40_db_below_the_loudest_do_not_count(converter):
 
 def test_only_shared_sentences_pair_and_no_more_than_asked_for():
     frames = {"low": dict.fromkeys("abc", noise(0)), "high": dict.fromkeys("bcd", noise(0))}
-    assert ParallelScore(frames, 20).pairs == {
+    assert ParallelScore(frames, 20, BOTH).pairs == {
         ("high", "low"): ["b", "c"],
         ("low", "high"): ["b", "c"],
     }
-    assert ParallelScore(frames, 1).pairs[("low", "high")] == ["b"]
-    assert "over 4 conversions" in ParallelScore(frames, 20).rule
+    assert ParallelScore(frames, 1, BOTH).pairs[("low", "high")] == ["b"]
+    assert "over 4 conversions" in ParallelScore(frames, 20, BOTH).rule
+
+
+@pytest.mark.parametrize("most", [1, 10, 25, 90, 100])
+def test_directions_are_spread_over_the_domains(most):
+    names = [f"d{n}" for n in range(10)]
+    every = list(permutations(names, 2))
+    chosen = spread(every, most)
+    assert len(set(chosen)) == len(chosen) == min(most, 90)
+    for side in (0, 1):
+        counts = Counter(pair[side] for pair in chosen)
+        assert max(counts.values()) - min(counts.get(name, 0) for name in names) <= 1
+    assert most < 90 or chosen == every
 
 
 def test_without_pairs_cycle_error_minus_similarity(converter, monkeypatch):
@@ -118,7 +135,7 @@ def test_without_pairs_cycle_error_minus_similarity(converter, monkeypatch):
     monkeypatch.setattr("voiceconv.runs.scores.SpeakerEncoder", Encoder)
     frames = {"low": {"a": noise(0)}, "high": {"b": noise(1)}}
     ones = torch.ones(2000)
-    unpaired = UnpairedScore(frames, 5, {"low": [ones], "high": [-ones]}, 16000)
+    unpaired = UnpairedScore(frames, 5, BOTH, {"low": [ones], "high": [-ones]}, 16000)
     converted = {("low", "high"): [-ones], ("high", "low"): [-ones]}
     measures = unpaired(converter, converted)
     assert measures["cycle_error"] == 0

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 import torch
-from tiny import N_CHANNELS, NoiseBatches, OneBatch, adam, cyclegan, frames, trainer
+from tiny import N_CHANNELS, NoiseBatches, OneBatch, adam, cyclegan, frames, trainer, unpaired
 from torch import nn
 
 from voiceconv.models.base import Generator, PairTranslator
@@ -85,7 +85,7 @@ ILLNESSES = {
         rates=(2e-2, 1e-4),
     ),
     "discriminator has won (converted": lambda folder: run(
-        folder, objective(), OneBatch([frames(0), frames(1)]), rates=(0.0, 5e-3)
+        folder, objective(), OneBatch(unpaired(frames(0), frames(1))), rates=(0.0, 5e-3)
     ),
     "discriminator is dead (converted": lambda folder: run(folder, weightless(objective())),
     "outputs of unlike inputs are alike": lambda folder: Trainer(
@@ -113,6 +113,7 @@ def test_an_illness_is_named(tmp_path, monkeypatch, words):
     assert first_step(findings, words) is not None, findings  # within two windows
 
 
+@pytest.mark.slow
 def test_a_healthy_run_is_left_alone(tmp_path, monkeypatch):
     """Windows of 150 steps: in 50 no discriminator has learnt to tell noise from noise."""
     monkeypatch.setattr("voiceconv.training.health.CHECK_EVERY", 15)
@@ -121,7 +122,7 @@ def test_a_healthy_run_is_left_alone(tmp_path, monkeypatch):
 
 
 def test_it_is_said_once_and_again_when_it_comes_back():
-    doctor = HealthMonitor(objective(), [frames(0, 4), frames(1, 4)])
+    doctor = HealthMonitor(objective(), unpaired(frames(0, 4), frames(1, 4)))
     lost = NORMS | {"discriminator/adversarial_converted": 1.0}
     fine = NORMS | {"discriminator/adversarial_converted": 0.5}
     new = [bool(look(doctor, lost)[1]) for _ in range(WINDOW + 5)]
@@ -137,7 +138,7 @@ def test_figures_by_hand():
         nn.init.eye_(generator.conv.weight[:, :, 0])
         generator.conv.weight.data *= 0.75
         nn.init.zeros_(generator.conv.bias)
-    doctor = HealthMonitor(ill, [frames(0, 4), frames(1, 4)])
+    doctor = HealthMonitor(ill, unpaired(frames(0, 4), frames(1, 4)))
     figures, findings = look(doctor, NORMS)
     assert figures["health/change"] == pytest.approx(0.25, abs=1e-6)
     assert figures["health/variety"] == pytest.approx(0.75, abs=1e-6)
@@ -151,7 +152,7 @@ def test_figures_by_hand():
 
 
 def test_a_gradient_that_jumps_is_an_explosion_only_when_it_stays():
-    doctor = HealthMonitor(objective(), [frames(0, 4), frames(1, 4)])
+    doctor = HealthMonitor(objective(), unpaired(frames(0, 4), frames(1, 4)))
     norms = [1.0] * 10 + [20.0] + [1.0] * 5 + [20.0] * N_SUDDEN
     found = [look(doctor, NORMS | {"gradient_norm/generator": norm})[1] for norm in norms]
     assert [bool(one) for one in found] == [False] * (len(norms) - 1) + [True]
@@ -161,7 +162,7 @@ def test_a_gradient_that_jumps_is_an_explosion_only_when_it_stays():
 @pytest.mark.parametrize("domain", [0, 1])
 def test_a_nan_is_seen_in_whichever_direction(domain):
     ill = objective()
-    doctor = HealthMonitor(ill, [frames(0, 4), frames(1, 4)])
+    doctor = HealthMonitor(ill, unpaired(frames(0, 4), frames(1, 4)))
     nn.init.constant_([*ill.translator.generators.values()][domain].conv.bias, float("nan"))
     assert [found.illness for found in look(doctor, NORMS)[1]] == ["NaN ahead"]
 
@@ -169,7 +170,7 @@ def test_a_nan_is_seen_in_whichever_direction(domain):
 def test_it_looks_at_as_much_of_large_batches(tmp_path):
     """Distances of all pairs of 1,000 crops would fill a GPU."""
     probe = trainer(tmp_path, batches=NoiseBatches(batch_size=3))._probe()
-    assert [crops.shape[0] for crops in probe] == [4, 4]
+    assert probe.frames.shape[:2] == (2, 4)
 
 
 def test_being_watched_changes_nothing(tmp_path):
@@ -198,7 +199,7 @@ def test_checks_are_apart_however_often_a_run_is_logged(tmp_path, monkeypatch):
 
 def test_a_loss_that_begins_is_no_explosion():
     """A vocoder's waves come thousands of steps late, and with them losses and gradients."""
-    doctor = HealthMonitor(objective(), [frames(0, 4), frames(1, 4)])
+    doctor = HealthMonitor(objective(), unpaired(frames(0, 4), frames(1, 4)))
     first = {"generator/cycle": 1.0, "generator/mel": 0.0, "gradient_norm/generator": 1.0}
     later = {"generator/cycle": 1.0, "generator/mel": 9.0, "gradient_norm/generator": 50.0}
     found = [finding for _ in range(20) for finding in look(doctor, first)[1]]

@@ -17,6 +17,7 @@ from tiny import (
     frames,
     pair_translator,
     trainer,
+    unpaired,
     weights,
 )
 from torch import nn
@@ -65,10 +66,11 @@ def same_loss_values(run: Trainer, n_steps: int, name: str) -> list[float]:
 # ----------------------------------------------------------------------------------------- learning
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILY)
 def test_one_batch_is_overfitted(tmp_path, family):
     """The cycle loss halves within 60 steps."""
-    batches = OneBatch([frames(0), frames(1)])
+    batches = OneBatch(unpaired(frames(0), frames(1)))
     run = trainer(tmp_path, 60, FAMILY[family](), batches, rates=(4e-3, 1e-4))
     cycle = same_loss_values(run, 60, "generator/cycle")
     assert min(cycle[-5:]) < 0.5 * cycle[0]
@@ -319,7 +321,8 @@ class BatchesThat(NoiseBatches):
 
 
 def poison(batch):
-    return [batch[0].index_fill(2, torch.tensor([3]), float("nan")), batch[1]]
+    first, second = batch.frames
+    return unpaired(first.index_fill(2, torch.tensor([3]), float("nan")), second)
 
 
 @pytest.mark.parametrize("log_every", [1, 100])
@@ -392,7 +395,7 @@ class LateGame(CycleGAN):
     def discriminator_losses(self, batch, generated):
         losses = super().discriminator_losses(batch, generated)
         if self.now < 2:
-            return {name: batch[0].new_zeros(()) for name in losses}
+            return {name: batch.frames.new_zeros(()) for name in losses}
         return losses
 
     def generator_losses(self, batch, step):

@@ -83,7 +83,7 @@ def test_another_kind_of_features_is_refused():
 def test_frames_of_another_definition_are_refused(extractor, vocoder):
     frames = torch.zeros(extractor.n_channels + 1, 10)
     with pytest.raises(InputError, match=rf"for {extractor.n_channels} channels .*shape \("):
-        vocoder.synthesize(Features(frames, torch.zeros(10), torch.zeros(1, 10)))
+        vocoder.synthesize(Features(frames, {"f0": torch.zeros(10), "ap": torch.zeros(1, 10)}))
 
 
 def test_world_at_a_rate_without_aperiodicity_is_refused():

@@ -1,4 +1,4 @@
-"""Sound files and plain operations on waves; the only package that touches sound files."""
+"""Sound files and plain operations on waves; the only package that reads and writes sound files."""
 
 from voiceconv.audio.bs1770 import loudness, loudness_gain
 from voiceconv.audio.reading import (

@@ -1,19 +1,20 @@
-"""Loudness of a wave by ITU-R BS.1770-4, and the gain that reaches a loudness.
+"""Loudness of a wave by ITU-R BS.1770-4, and the gain to a target loudness.
 
 torchaudio.functional.loudness is not used: its filters clamp to [-1, 1], which the weighting's
-+4 dB exceeds (-3.28 LUFS for the standard's tone of -3.01), it holds an hour of audio several times
-over, and it fails under 400 ms.
++4 dB exceeds (-3.28 LUFS for the standard's tone of -3.01), it keeps several
+copies of the audio in memory, and it fails under 400 ms.
 """
 
 import math
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from scipy.signal import sosfilt
 from torch import Tensor
+from torchaudio.functional import lfilter  # scipy.signal's import takes a second, of every command
 
 _ABSOLUTE_GATE = -70.0  # LUFS
-_RELATIVE_GATE = -10.0  # LU, below the loudness of what passed the absolute gate
+_RELATIVE_GATE = -10.0  # LU, below the loudness of the blocks that passed the absolute gate
 _OFFSET = -0.691  # dB; cancels the weighting's gain at 997 Hz
 _HOPS_PER_BLOCK = 4  # 400 ms blocks, overlapping by 75%
 
@@ -21,8 +22,8 @@ _HOPS_PER_BLOCK = 4  # 400 ms blocks, overlapping by 75%
 def loudness(wave: Tensor, sample_rate: int) -> float:
     """Integrated loudness of a mono wave (N,) in LUFS, gated, BS.1770-4 annex 1.
 
-    A wave shorter than one block of 400 ms is measured whole and ungated. Silence, and what never
-    comes above the absolute gate of -70 LUFS, is -inf.
+    A wave shorter than one block of 400 ms is measured whole and ungated. Silence, and a wave that
+    stays below the absolute gate of -70 LUFS, give -inf.
     """
     energies, whole = _weighted_energies(wave, sample_rate)
     n_block = _HOPS_PER_BLOCK * _hop(sample_rate)
@@ -32,7 +33,7 @@ def loudness(wave: Tensor, sample_rate: int) -> float:
     power = power[power > _power(_ABSOLUTE_GATE)]
     if power.size == 0:
         return -math.inf
-    # Equation 7: the relative gate stands below the mean of what passed the absolute one.
+    # Equation 7: the relative gate lies below the mean of the blocks that passed the absolute one.
     power = power[power > power.mean() * 10 ** (_RELATIVE_GATE / 10)]
     return _level(float(power.mean()))
 
@@ -46,8 +47,9 @@ def loudness_gain(wave: Tensor, sample_rate: int, target: float) -> float:
 def k_weighting(sample_rate: int) -> NDArray[np.float64]:
     """Return the K-weighting at a rate as second-order sections (2, 6).
 
-    The standard tabulates 48 kHz only. These are the analogue prototypes behind its table, taken
-    back by the bilinear transform with prewarping (as libebur128 does): at 48 kHz the same numbers.
+    The standard has a table for 48 kHz only. These are the analogue prototypes of that table,
+    mapped by the bilinear transform with prewarping (as in libebur128). At 48 kHz the numbers are
+    equal.
     """
     k, q = math.tan(math.pi * 1681.974450955533 / sample_rate), 0.7071752369554196
     high = 10 ** (3.999843853973347 / 20)
@@ -63,17 +65,23 @@ def k_weighting(sample_rate: int) -> NDArray[np.float64]:
 
 def _weighted_energies(wave: Tensor, sample_rate: int) -> tuple[NDArray[np.float64], float]:
     """Return the K-weighted energy of each whole 100 ms (hops,), and of the wave as a whole."""
-    sections, hop = k_weighting(sample_rate), _hop(sample_rate)
-    samples = wave.detach().cpu().numpy()
-    state = np.zeros((2, 2))
+    hop, samples = _hop(sample_rate), wave.detach().cpu()
     energies, whole = [np.zeros(0)], 0.0
-    for start in range(0, samples.size, 100 * hop):  # ten seconds at a time: memory stays bounded
-        block, state = sosfilt(sections, samples[start : start + 100 * hop].astype(float), zi=state)
-        squares = block * block
+    for start in range(0, len(samples), 100 * hop):  # ten seconds at a time: memory stays bounded
+        early = min(start, 10 * hop)  # a second, of whose beginning the filters know nothing more
+        block = samples[start - early : start + 100 * hop].double()
+        squares = _weighted(block, sample_rate)[early:].square().numpy()
         n_hops = squares.size // hop
         energies.append(squares[: n_hops * hop].reshape(n_hops, hop).sum(1))
         whole += float(squares.sum())
     return np.concatenate(energies), whole
+
+
+def _weighted(wave: Tensor, sample_rate: int) -> Tensor:
+    """(N,) -> (N,) K-weighted."""
+    for section in torch.from_numpy(k_weighting(sample_rate)):
+        wave = lfilter(wave, section[3:], section[:3], clamp=False)
+    return wave
 
 
 def _hop(sample_rate: int) -> int:

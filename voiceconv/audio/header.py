@@ -1,34 +1,34 @@
-"""What the header of a WAV or AIFF file announces, to be compared with what is there.
+"""The sizes in the header of a WAV or AIFF file, to detect truncated files.
 
-libsndfile quietly reads what is left of a file that was cut; somebody who trains on it or converts
+libsndfile reads the rest of a truncated file without an error; a user who trains on it or converts
 it should know. Chunks: RIFF (WAV, RF64 after EBU Tech 3306) and IFF (AIFF).
 """
 
 import struct
 from typing import BinaryIO, NamedTuple
 
-# What encoders leave that write to a pipe and can't know the size, some less their own header.
+# Sizes of encoders that write to a pipe and can't know the size; some subtract their header.
 _UNKNOWN = (range(0xFFFF_F000, 1 << 32), range(0x7FFF_F000, 1 << 31), range((1 << 64) - 1, 1 << 64))
 _ORDERS = {b"RIFF": "<", b"RF64": "<", b"RIFX": ">", b"FORM": ">"}
 
 
 class DataChunk(NamedTuple):
-    """The chunk that holds the samples: offsets in the file, and sizes in bytes."""
+    """The chunk with the samples: offsets in the file, and sizes in bytes."""
 
     start: int
     announced: int
-    form_size: int  # of all chunks together, as the first eight bytes of the file say
+    form_size: int  # of all chunks together, from the first eight bytes of the file
 
     @property
     def size_at(self) -> int:
-        """Offset of the four bytes that announce the size."""
+        """Offset of the four bytes with the size."""
         return self.start - 4
 
     @property
     def is_streamed(self) -> bool:
-        """Whether the writer never came back to fill the size in."""
+        """Whether the writer never filled in the size."""
         if self.announced == 0:
-            # That may be the truth; not so where the whole form ends before the samples, too.
+            # A size of 0 may be true, but not if the whole form also ends before the samples.
             return self.form_size + 8 <= self.start or self.form_size in _UNKNOWN[0]
         return any(self.announced in sizes for sizes in _UNKNOWN)
 

@@ -1,9 +1,9 @@
 """Sound files to waves.
 
-A wave is a float32 tensor (N,), mono, nominally in [-1, 1]. What libsndfile reads is taken: any
-sample rate from 4 to 384 kHz, any number of channels (mixed down by their mean), 8 to 32 bit and
-float. Files are decoded, mixed down and resampled in blocks, so that an hour of 48 kHz stereo costs
-the memory of its mono samples at the rate asked for.
+A wave is a float32 tensor (N,), mono, nominally in [-1, 1]. Every format of libsndfile is accepted:
+sample rates from 4 to 384 kHz, any number of channels (mixed down by their mean), 8 to 32 bit and
+float. Files are decoded, mixed down and resampled in blocks, so an hour of 48 kHz stereo needs only
+the memory of its mono samples at the requested rate.
 """
 
 import logging
@@ -33,7 +33,7 @@ from voiceconv.errors import InputError
 from voiceconv.files import printable
 
 LOWEST_RATE, HIGHEST_RATE = 4_000, 384_000  # Hz
-# Of what libsndfile reads, the formats of sound files that name their own rate.
+# Formats of libsndfile whose files state their sample rate.
 EXTENSIONS = frozenset(
     ".wav .wave .flac .ogg .oga .opus .mp3 .aiff .aif .aifc .au .snd .caf .w64 .rf64 .sph .nist "
     ".voc .avr .ircam .sf .paf .svx .8svx".split()
@@ -43,14 +43,14 @@ log = logging.getLogger(__name__)
 
 
 class Recording(NamedTuple):
-    """What `read` gives: samples (N,) float32, and their rate in Hz."""
+    """Samples (N,) float32, and their rate in Hz."""
 
     samples: Tensor
     sample_rate: int
 
 
 class AudioInfo(NamedTuple):
-    """What a sound file's header says; samples are counted per channel."""
+    """A sound file's header; samples are counted per channel."""
 
     n_samples: int
     sample_rate: int
@@ -68,8 +68,8 @@ def read(
 ) -> Recording:
     """Read a sound file (`-`: standard input) as a mono wave (N,), at `sample_rate` Hz if given.
 
-    `start` and `end` in seconds choose a part; an `end` at most half a second past the file's end
-    is taken as its end, as Kaldi's extract-segments does. Damaged input raises InputError.
+    `start` and `end` in seconds choose a part. An `end` up to half a second after the file's end
+    means its end, as in Kaldi's extract-segments. Damaged input raises InputError.
     """
     with _opened(path) as (sound, name):
         first, n_samples = _part(sound, name, start, end)
@@ -82,7 +82,7 @@ def read(
 
 
 def probe(path: Path | str) -> AudioInfo:
-    """Look at the header; nothing is decoded unless it leaves the length open."""
+    """Read the header; decode only if the header does not state the length."""
     with _opened(path) as (sound, name):
         n_samples = _n_samples(sound)
         if n_samples is None:
@@ -98,13 +98,13 @@ class _Sound(soundfile.SoundFile):
     """
 
     def seekable(self) -> bool:
-        """Pretend that it is not."""
+        """Report that the file is not seekable."""
         return False
 
 
 @contextmanager
 def _opened(path: Path | str) -> Iterator[tuple[_Sound, str]]:
-    """Give the checked sound file and the name that errors use."""
+    """Give the checked sound file and its name for error messages."""
     name = "standard input" if str(path) == "-" else printable(path)
     with _opened_bytes(path, name) as raw:
         n_bytes = os.fstat(raw.fileno()).st_size
@@ -114,7 +114,7 @@ def _opened(path: Path | str) -> Iterator[tuple[_Sound, str]]:
         with _with_size(raw, chunk) as file:
             file.seek(0)
             try:
-                # By descriptor: by name, soundfile would judge some files by their extension.
+                # By descriptor: by name, soundfile would derive some formats from the extension.
                 sound = _Sound(file.fileno(), closefd=False)
             except soundfile.LibsndfileError as error:
                 raise InputError(
@@ -127,7 +127,7 @@ def _opened(path: Path | str) -> Iterator[tuple[_Sound, str]]:
 
 
 def _check(sound: _Sound, name: str, chunk: DataChunk | None, n_bytes: int) -> None:
-    """Refuse impossible rates, files without a sample, and files shorter than they announce."""
+    """Refuse impossible rates, files without a sample, and files shorter than their header says."""
     if not LOWEST_RATE <= sound.samplerate <= HIGHEST_RATE:
         raise InputError(
             f"{name} has a sample rate of {sound.samplerate} Hz; rates from {LOWEST_RATE} to "
@@ -142,7 +142,7 @@ def _check(sound: _Sound, name: str, chunk: DataChunk | None, n_bytes: int) -> N
 
 
 def _refuse_cut(name: str, seconds: float, announced: float | None) -> NoReturn:
-    """Say how much of a damaged file is there."""
+    """The error that says how much of a damaged file exists."""
     of = f"of {announced:.2f} seconds" if announced else "of the sound that its header announces"
     raise InputError(
         f"{name} is cut or damaged: only {seconds:.2f} {of} can be read; fetch it again"
@@ -151,9 +151,9 @@ def _refuse_cut(name: str, seconds: float, announced: float | None) -> NoReturn:
 
 @contextmanager
 def _with_size(file: BinaryIO, chunk: DataChunk | None) -> Iterator[BinaryIO]:
-    """Give the file; a WAV whose writer left 0 as the size of its samples as a corrected copy.
+    """Give the file, or a corrected copy of a WAV that states 0 as the size of its samples.
 
-    libsndfile reads to the end of the file where the size is too large, but nothing where it is 0.
+    libsndfile reads to the end of the file if the size is too large, but nothing if it is 0.
     """
     if chunk is None or not (chunk.is_streamed and chunk.announced == 0):
         yield file
@@ -167,7 +167,7 @@ def _with_size(file: BinaryIO, chunk: DataChunk | None) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _opened_bytes(path: Path | str, name: str) -> Iterator[BinaryIO]:
-    """Open a file; a pipe is copied to an unnamed temporary file first, as decoders must seek."""
+    """Open a file; a pipe is copied to an unnamed temporary file first, because decoders seek."""
     if str(path) == "-":
         with _spooled(sys.stdin.buffer) as file:
             yield file
@@ -210,7 +210,7 @@ def _n_samples(sound: _Sound) -> int | None:
 
 
 def _part(sound: _Sound, name: str, start: float, end: float | None) -> tuple[int, int | None]:
-    """Seconds -> the first sample and the number of samples (None: to an end that isn't known)."""
+    """Seconds -> the first sample and the number of samples (None: to an unknown end)."""
     total = _n_samples(sound)
     if start == 0.0 and end is None:
         return 0, total
@@ -254,18 +254,18 @@ def _decoded(sound: _Sound, name: str, first: int, n_samples: int | None) -> Ite
 
 
 def _block(sound: _Sound, buffer: Samples) -> tuple[Samples, bool]:
-    """Decode into the buffer (n, channels); also whether the decoder gave up in it."""
+    """Decode into the buffer (n, channels); also return whether the decoder failed in it."""
     buffer.fill(np.nan)
     try:
         return sound.read(out=buffer), False
     except soundfile.LibsndfileError:
-        # What it decoded before is in the buffer; how much that is, it doesn't say.
+        # The samples before the failure are in the buffer; their number is unknown.
         untouched = np.isnan(buffer[:, 0])
         return buffer[: int(untouched.argmax()) if untouched.any() else len(buffer)], True
 
 
 def _sought(sound: _Sound, first: int) -> bool:
-    """Go to a sample; False where a damaged file doesn't let us."""
+    """Seek to a sample; False if a damaged file prevents it."""
     try:
         return bool(sound.seek(first) == first)
     except soundfile.LibsndfileError:

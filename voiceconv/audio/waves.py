@@ -18,7 +18,7 @@ def n_resampled(n_samples: int, from_rate: int, to_rate: int) -> int:
 
 
 def resample(wave: Tensor, from_rate: int, to_rate: int, quality: str = "VHQ") -> Tensor:
-    """(N,) -> (n_resampled(N),), with soxr at very high quality, or at another of soxr's."""
+    """(N,) -> (n_resampled(N),), with soxr at very high quality, or another of its qualities."""
     if from_rate == to_rate:
         return wave
     samples = wave.detach().cpu().numpy()
@@ -28,7 +28,7 @@ def resample(wave: Tensor, from_rate: int, to_rate: int, quality: str = "VHQ") -
 
 
 def trim(wave: Tensor, sample_rate: int, top_db: float = 40.0, margin: float = 0.05) -> Tensor:
-    """Cut leading and trailing silence, (N,) -> a view (M,), M <= N: what `sounding` finds."""
+    """Cut leading and trailing silence by `sounding`, (N,) -> a view (M,), M <= N."""
     first, end = sounding(wave, sample_rate, top_db, margin)
     return wave[first:end]
 
@@ -38,8 +38,8 @@ def sounding(
 ) -> tuple[int, int]:
     """Find where sound begins and ends in a wave (N,), in samples.
 
-    Silent is a 10 ms block whose RMS lies more than `top_db` below that of the loudest block;
-    `margin` seconds of it are kept at both ends. Digital silence stays as it is.
+    A 10 ms block is silent if its RMS lies more than `top_db` below that of the loudest block.
+    `margin` seconds of silence are kept at both ends. Digital silence stays unchanged.
     """
     hop = max(sample_rate // 100, 1)
     n_blocks = -(-wave.numel() // hop)
@@ -64,7 +64,7 @@ def resampled_blocks(
 
 
 def gathered(blocks: Iterable[Samples], n_samples: int | None) -> Tensor:
-    """Collect blocks into one wave (n_samples,); of unknown length: at twice the memory."""
+    """Collect blocks into one wave (n_samples,); an unknown length needs twice the memory."""
     if n_samples is None:
         return torch.from_numpy(np.concatenate(list(blocks)))
     wave = np.zeros(n_samples, np.float32)

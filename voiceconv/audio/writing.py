@@ -1,4 +1,4 @@
-"""Waves to sound files: whole or not at all, in the format that the extension names."""
+"""Waves to sound files, whole or not at all; the extension names the format."""
 
 import errno
 import logging
@@ -38,8 +38,8 @@ log = logging.getLogger(__name__)
 def write(path: Path | str, wave: Tensor, sample_rate: int, subtype: str | None = None) -> float:
     """Write a wave (N,) whole or not at all; the extension names the format, `-` is WAV to stdout.
 
-    A wave that peaks above 1 is made quieter as a whole where the format would clip it; this is
-    logged. Returns the linear gain applied: 1.0 unless it had to.
+    A wave that peaks above 1 is lowered as a whole if the format would clip it, and a warning is
+    logged. Returns the linear gain: 1.0 if nothing was lowered.
     """
     name = printable(path) if str(path) != "-" else "standard output"
     format_, subtype = _output_format(path, name, subtype)
@@ -61,7 +61,7 @@ def write(path: Path | str, wave: Tensor, sample_rate: int, subtype: str | None 
 
 
 def check_output(path: Path | str) -> None:
-    """Raise InputError where `write` would not know the format, before work is done for it."""
+    """Raise InputError if `write` does not know the format, before any work is done."""
     _output_format(path, printable(path), None)
 
 
@@ -79,7 +79,7 @@ def _output_format(path: Path | str, name: str, subtype: str | None) -> tuple[st
 
 @contextmanager
 def _destination(path: Path | str) -> Iterator[Path]:
-    """Give a file name to write to; what is written there arrives at `path` whole."""
+    """Give a temporary file name; on exit the file is moved to `path`, whole."""
     is_stdout = str(path) == "-"
     if is_stdout or (os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)):
         # A pipe or a device: formats need to seek, and a device must not be replaced by a file.
@@ -97,7 +97,7 @@ def _destination(path: Path | str) -> Iterator[Path]:
     if os.path.isdir(path):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if os.path.exists(path) and not os.access(path, os.W_OK):
-        # A rename would get past the protection of the file itself.
+        # A rename would ignore the write protection of the file itself.
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     with replacing(path) as temporary:
         yield temporary
@@ -115,7 +115,7 @@ def _encode(
     """Encode a wave (N,) times `gain` in blocks."""
     samples = wave.detach().cpu().numpy()
     try:
-        sound = soundfile.SoundFile(  # a name as bytes: as str, soundfile takes UTF-8 alone
+        sound = soundfile.SoundFile(  # a name as bytes: as str, soundfile accepts only UTF-8
             os.fsencode(temporary), "w", sample_rate, 1, format=format_, subtype=subtype
         )
     except soundfile.LibsndfileError as error:
@@ -129,5 +129,5 @@ def _encode(
             for start in range(0, samples.size, _BLOCK):
                 sound.write(samples[start : start + _BLOCK] * np.float32(gain))
     except (soundfile.LibsndfileError, AssertionError) as error:
-        # soundfile asserts that all was written: on a full disk it was not.
+        # soundfile asserts that everything was written; on a full disk this fails.
         raise RunError(f"cannot write {name} ({error}); is the disk full?") from None

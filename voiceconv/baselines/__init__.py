@@ -1,4 +1,4 @@
-"""What a trained model has to beat: conversions that need no GAN, through the same converter."""
+"""Baselines: conversions without a GAN, through the same converter."""
 
 from voiceconv.baselines.registry import BASELINES, open_baseline
 

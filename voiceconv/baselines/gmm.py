@@ -2,7 +2,7 @@
 
 Stylianou et al. 1998, IEEE Trans. SAP 6(2) (mixture regression); Kain and Macon 1998, ICASSP (the
 joint density); Toda et al. 2007, IEEE Trans. ASLP 15(8) (trajectories, and variances restored).
-Unlike all else here, it needs pairs: the same sentences said by both domains.
+Unlike everything else here, it needs pairs: the same sentences by both domains.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,13 +16,13 @@ from torch import Tensor
 from voiceconv.baselines.mlpg import Frames, generate, with_deltas
 from voiceconv.data.alignment import align
 from voiceconv.errors import InputError
-from voiceconv.models import Translator
+from voiceconv.models.base import DomainId, Translator
 
 N_CLASSES = 16  # chosen on val out of 1, 8, 16, 32 and 64, with 100 pairs of 3 s
-MAPPED = slice(1, 25)  # c1 to c24: power and the finest detail go by the statistics alone
-HEARD = slice(0, 25)  # what says which class a frame is of: these and the power
-EVERY = 3  # of aligned pairs that are learnt from: 5 ms apart, they say nearly the same thrice
-VARIANCE = 0.5  # how far lost variance is restored, in dB: more costs distortion, on val
+MAPPED = slice(1, 25)  # c1 to c24: only the statistics convert power and the finest detail
+HEARD = slice(0, 25)  # coefficients that, with the power, determine a frame's class
+EVERY = 3  # use every third aligned pair: neighbours at 5 ms are nearly equal
+VARIANCE = 0.5  # limit of the restored variance in dB: more increases distortion on val
 
 Pairs = Sequence[tuple[Tensor, Tensor]]
 
@@ -30,9 +30,9 @@ Pairs = Sequence[tuple[Tensor, Tensor]]
 class JointDensity:
     """A mixture over joint frames (x, y), and so, in each class, a linear regression of y on x.
 
-    x, y: aligned frames (N, 2X), (N, 2Y) with deltas (see with_deltas). The classes are scikit-
-    learn's over the frames without deltas, whose shares then give the moments with deltas: a fit
-    of seconds would else be one of minutes.
+    x, y: aligned frames (N, 2X), (N, 2Y) with deltas (see with_deltas). scikit-learn fits the
+    classes to the frames without deltas; their responsibilities then weight the moments with
+    deltas. This takes seconds; a fit with deltas takes minutes.
     """
 
     def __init__(self, x: Frames, y: Frames, n_classes: int, floor: float = 1e-3) -> None:
@@ -58,9 +58,9 @@ class JointDensity:
             self._variances.append(covariance.diagonal()[n_x:] - explained)
 
     def predict(self, x: Frames) -> tuple[Frames, Frames]:
-        """(T, 2X) -> mean and variance (T, 2Y) of y, given x and the class that is likeliest by it.
+        """(T, 2X) -> mean and variance (T, 2Y) of y, given x and its most likely class.
 
-        As Toda et al. 2007, section III, along what they call the suboptimum mixture sequence.
+        Toda et al. 2007, section III, with the suboptimum mixture sequence.
         """
         still = x[:, : x.shape[1] // 2]
         likelihoods = [heard.logpdf(still) for heard in self._heard]
@@ -76,7 +76,7 @@ class JointDensity:
 class Regression:
     """One direction: normalised frames (T, C) of the source -> those of the target.
 
-    Raises InputError where the pairs have fewer frames than the mixture classes.
+    Raises InputError if the pairs have fewer frames than the mixture has classes.
     """
 
     def __init__(self, pairs: Pairs, n_classes: int = N_CLASSES) -> None:
@@ -113,9 +113,9 @@ class Regression:
 
 
 class MixtureTranslator(Translator):
-    """A regression for each direction, fitted when it is first asked for.
+    """A regression for each direction, fitted at its first use.
 
-    pairs: source and target domain_id -> the sentences that both say, (T, C) and (U, C) each.
+    pairs: source and target domain_id -> the parallel sentences, (T, C) and (U, C) each.
     """
 
     def __init__(self, pairs: Callable[[int, int], Pairs]) -> None:
@@ -123,10 +123,13 @@ class MixtureTranslator(Translator):
         self._pairs = pairs
         self._regressions: dict[tuple[int, int], Regression] = {}
 
-    def forward(self, frames: Tensor, source: int, target: int, **condition: Tensor) -> Tensor:
+    def forward(
+        self, frames: Tensor, source: DomainId, target: DomainId, **condition: Tensor
+    ) -> Tensor:
         """See Translator."""
-        if (source, target) not in self._regressions:
-            self._regressions[source, target] = Regression(self._pairs(source, target))
-        convert = self._regressions[source, target]
+        pair = int(source), int(target)
+        if pair not in self._regressions:
+            self._regressions[pair] = Regression(self._pairs(*pair))
+        convert = self._regressions[pair]
         rows = [torch.from_numpy(convert(one.T.double().numpy()).T) for one in frames]
         return torch.stack(rows).to(frames.dtype)

@@ -1,8 +1,8 @@
-"""Each frame replaced by the mean of its nearest ones among the target's training frames.
+"""Replace each frame by the mean of its nearest neighbours in the target's training frames.
 
-kNN-VC (Baas, van Niekerk and Kamper 2023, Interspeech) with what WORLD gives: it compares WavLM's
-features, of which the voice has little part, by cosine, and a HiFi-GAN speaks the mean of 4. Here
-normalised mel-cepstra are compared, in which the normalisation alone takes the voice away.
+kNN-VC (Baas, van Niekerk and Kamper 2023, Interspeech) with WORLD features. The paper compares
+WavLM features, which contain little of the voice, by cosine, and a HiFi-GAN synthesises the mean of
+4. We compare normalised mel-cepstra, where only the normalisation removes the voice.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,17 +11,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from voiceconv.models import Translator
+from voiceconv.models.base import DomainId, Translator
 
-N_NEAREST = 4  # as the paper has it
-COMPARED = slice(0, 25)  # c0 to c24: with the power, than without it, nearer on val in all measures
-CONTEXT = (-4, -2, 0, 2, 4)  # frames whose cepstra are compared with a frame's own, side by side
-MOST = 50_000  # frames of a domain that are looked through: about 4 minutes at 5 ms
-BLOCK = 256  # frames that look at once: their distances take 50 MB
+N_NEAREST = 4  # as in the paper
+COMPARED = slice(0, 25)  # c0 to c24: with the power c0 all measures on val are better
+CONTEXT = (-4, -2, 0, 2, 4)  # frames whose cepstra are joined to a frame's own
+MOST = 50_000  # frames of a domain that are searched: about 4 minutes at 5 ms
+BLOCK = 256  # query frames per batch: their distances take 50 MB
 
 
 class NearestFrames(Translator):
-    """Looks through a domain's frames, by Euclidean distance; made when first asked for.
+    """Searches a domain's frames by Euclidean distance; each index is built at its first use.
 
     bank: domain_id -> its normalised training utterances (T, C).
     """
@@ -35,8 +35,11 @@ class NearestFrames(Translator):
         self._most = most
         self._banks: dict[int, tuple[Tensor, Tensor]] = {}
 
-    def forward(self, frames: Tensor, source: int, target: int, **condition: Tensor) -> Tensor:
+    def forward(
+        self, frames: Tensor, source: DomainId, target: DomainId, **condition: Tensor
+    ) -> Tensor:
         """See Translator. Channel 0, the power, stays."""
+        target = int(target)
         if target not in self._banks:
             self._banks[target] = self._make_bank(self._bank(target))
         return torch.stack([self._replace(one.T, *self._banks[target]).T for one in frames])
@@ -58,7 +61,7 @@ class NearestFrames(Translator):
 
 
 def _keys(frames: Tensor) -> Tensor:
-    """(T, C) -> (T, K): what is compared, the ends repeated."""
+    """(T, C) -> (T, K): the search keys; frames at the ends are repeated."""
     reach = max(CONTEXT)
     padded = F.pad(frames[:, COMPARED].T, (reach, reach), mode="replicate").T
     return torch.cat([padded[reach + step : reach + step + len(frames)] for step in CONTEXT], 1)

@@ -1,4 +1,4 @@
-"""Maximum likelihood parameter generation: the smooth trajectory that its changes ask for.
+"""Maximum likelihood parameter generation: a smooth trajectory from frames and deltas.
 
 Tokuda et al. 2000, "Speech parameter generation algorithms for HMM-based speech synthesis", ICASSP;
 in conversion: Toda, Black and Tokuda 2007, IEEE Trans. ASLP 15(8).
@@ -13,12 +13,12 @@ Frames = NDArray[np.float64]
 
 
 def with_deltas(frames: Frames) -> Frames:
-    """(T, C) -> (T, 2C): the frames, and half the difference of each one's neighbours."""
+    """(T, C) -> (T, 2C): frames and deltas (half the difference of a frame's neighbours)."""
     return np.concatenate([frames, _difference(len(frames)) @ frames], axis=1)
 
 
 def generate(mean: Frames, variance: Frames) -> Frames:
-    """Means and variances (T, 2C) of frames and deltas -> the likeliest frames (T, C).
+    """Means and variances (T, 2C) of frames and deltas -> the most likely frames (T, C).
 
     Toda et al. 2007, section III, one class a frame, the covariances D diagonal:
     (W' D^-1 W)^-1 W' D^-1 E, a banded system for each channel.
@@ -36,7 +36,7 @@ def generate(mean: Frames, variance: Frames) -> Frames:
 
 
 def _difference(n_frames: int) -> sparse.csr_array:
-    """(T, T): row t gives (x[t + 1] - x[t - 1]) / 2, the first and last frame standing twice."""
+    """(T, T): row t gives (x[t + 1] - x[t - 1]) / 2; the first and last frame are repeated."""
     ahead, behind = (sparse.eye_array(n_frames, k=step).tolil() for step in (1, -1))
     ahead[-1, -1] = behind[0, 0] = 1
     return ((ahead - behind) / 2).tocsr()

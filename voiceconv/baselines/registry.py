@@ -1,20 +1,19 @@
-"""`baseline:NAME`: the rungs by name, each a converter made of a dump or of the bundled model."""
+"""`baseline:NAME`: each is a converter, made from a dump or from the bundled model."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from voiceconv.baselines.gmm import MixtureTranslator
 from voiceconv.baselines.knn import NearestFrames
 from voiceconv.baselines.untouched import CopySynthesis, PitchShift
-from voiceconv.build import build
+from voiceconv.build import build, class_of
 from voiceconv.converter import Converter
 from voiceconv.converter.directory import find_model, read_model
 from voiceconv.data.dump import read_yaml
 from voiceconv.data.pairs import Corpus
 from voiceconv.data.statistics import read_stats
 from voiceconv.errors import InputError
-from voiceconv.features import DomainStats, FeatureExtractor, World
+from voiceconv.features import DomainStats, FeatureExtractor, Representation, World
 from voiceconv.vocoders.fitting import fitting_vocoder
 
 
@@ -31,6 +30,8 @@ def _f0shift(dump: Path | None) -> Converter:
 
 
 def _gmm(dump: Path | None) -> Converter:
+    from voiceconv.baselines.gmm import MixtureTranslator  # scikit-learn: 1.5 s, for this one alone
+
     converter, corpus = _learning(dump, "gmm")
     corpus.require_pairs()
     domains = converter.domains
@@ -49,8 +50,8 @@ def _knn(dump: Path | None) -> Converter:
 def open_baseline(name: str, dump: Path | None = None) -> Converter:
     """The converter of a baseline.
 
-    dump: the folder of an extracted corpus's splits, whose features, loudness and statistics it
-    takes; without one it takes the bundled model's, if those are all that it needs.
+    dump: folder of an extracted corpus; it gives features, loudness and statistics. Without it the
+    bundled model gives them, if the baseline needs no training frames.
     Raises InputError for an unknown name, and for a dump that is missing or does not fit.
     """
     if name not in BASELINES:
@@ -68,7 +69,7 @@ BASELINES: Mapping[str, Callable[[Path | None], Converter]] = {
 
 
 def _parts(dump: Path | None) -> tuple[dict[str, Any], dict[str, DomainStats]]:
-    """What a converter is made of, with a translator that changes nothing."""
+    """The configuration and statistics of a converter whose translator changes nothing."""
     if dump is None:
         config, stats, _ = read_model(find_model(None))
     else:
@@ -79,8 +80,10 @@ def _parts(dump: Path | None) -> tuple[dict[str, Any], dict[str, DomainStats]]:
 
 
 def _config(train: Path) -> dict[str, Any]:
-    """How a split was extracted, and the vocoder that goes with it."""
+    """The features and loudness of an extracted split, and a fitting vocoder."""
     features = read_yaml(train / "features.yaml")
+    if not issubclass(class_of(features, Representation), FeatureExtractor):
+        raise InputError(f"{train} is of files without a wave, and baselines are of sound")
     extractor = build(features, FeatureExtractor)
     vocoder = fitting_vocoder(type(extractor))
     if vocoder is None:
@@ -93,7 +96,7 @@ def _config(train: Path) -> dict[str, Any]:
 
 
 def _learning(dump: Path | None, name: str) -> tuple[Converter, Corpus]:
-    """A converter whose translator is still to come, and what that learns from."""
+    """A converter without its translator, and the corpus that the translator learns from."""
     if dump is None:
         raise InputError(
             f"baseline:{name} learns from an extracted corpus; give the folder that "

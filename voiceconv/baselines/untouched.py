@@ -1,31 +1,45 @@
-"""The lowest rungs: converters that leave the frames, and so the voice's timbre, as they are."""
+"""Baselines that do not change the frames, and so keep the timbre."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+
+from torch import Tensor
 
 from voiceconv.converter import Converter
 from voiceconv.features import DomainStats, Features, convert_f0
 
 
 class CopySynthesis(Converter):
-    """Nothing is converted: what analysis and synthesis alone do to a sound.
+    """Copy-synthesis: analysis and synthesis without conversion.
 
-    The ceiling of naturalness and intelligibility, and the floor of similarity.
+    Upper bound of naturalness and intelligibility, lower bound of similarity.
     """
 
     def translate(
-        self, features: Features, source_stats: DomainStats, source: str, target: str
+        self,
+        features: Features,
+        source_stats: DomainStats,
+        source: str,
+        target: str,
+        condition: Mapping[str, Tensor] | None = None,
     ) -> Features:
         """Features -> the same."""
         return features
 
 
 class PitchShift(Converter):
-    """F0 alone is moved to the target's mean and deviation; frames and aperiodicity stay."""
+    """Move only F0 to the target's mean and deviation; keep frames and aperiodicity."""
 
     def translate(
-        self, features: Features, source_stats: DomainStats, source: str, target: str
+        self,
+        features: Features,
+        source_stats: DomainStats,
+        source: str,
+        target: str,
+        condition: Mapping[str, Tensor] | None = None,
     ) -> Features:
-        """Features -> the same but for F0."""
+        """Features -> the same with another F0."""
         if features.f0 is None:
             return features
-        return replace(features, f0=convert_f0(features.f0, source_stats, self.stats[target]))
+        f0 = convert_f0(features.f0, source_stats, self.stats[target])
+        return replace(features, tracks={**features.tracks, "f0": f0})

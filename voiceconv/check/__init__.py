@@ -1,1 +1,1 @@
-"""The data doctor, `voiceconv check`: what is wrong with a corpus, and a mended copy of it."""
+"""`voiceconv check`: find faults in a corpus, and write a mended copy."""

@@ -1,36 +1,42 @@
-"""What `voiceconv check DATA` looks at: a corpus in any layout, and its splits.
+"""Read the corpus of `voiceconv check DATA`, in any layout, with its splits.
 
 DATA is a Kaldi data directory, a folder of such (train, val or dev, test, paired), or a folder with
-a folder of sound files per speaker, as `prepare` takes them. A folder `splits` beside these, with
-lists `SPEAKER.train`, `.val`, `.test` and maybe `.paired`, says which utterance is for what.
+one folder of sound files per speaker, as for `prepare`. A folder `splits` beside these may have
+lists `SPEAKER.train`, `.val`, `.test` and `.paired` of utterances.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from voiceconv import audio
+from voiceconv.data.content import content_files
 from voiceconv.data.kaldi import Utterance, is_data_dir, read_data_dir, read_table
-from voiceconv.data.prepare import sound_files, word
+from voiceconv.data.prepare import word
 from voiceconv.data.splits import SPLITS, split_by_lists
 from voiceconv.errors import InputError
 
-UNLISTED = "unlisted"  # the split of what no list names
+UNLISTED = "unlisted"  # the split of utterances that no list names
 
 
 @dataclass(frozen=True)
 class Item:
-    """An utterance and the split that it is in; "" where the corpus has none."""
+    """An utterance and its split; "" if the corpus has no splits."""
 
     utterance: Utterance
     split: str = ""
 
     @property
     def name(self) -> str:
-        """As findings name it: `train/kerstin-de_0019`."""
+        """The name in findings: `train/kerstin-de_0019`."""
         return f"{self.split}/{self.utterance.id}" if self.split else self.utterance.id
 
 
-def read_corpus(data: Path | str) -> list[Item]:
-    """Read the utterances of DATA, sorted by split and name. Raises InputError."""
+def read_corpus(data: Path | str, extensions: Collection[str] = audio.EXTENSIONS) -> list[Item]:
+    """Read the utterances of DATA, sorted by split and name. Raises InputError.
+
+    extensions: how names of files end that are taken of a folder.
+    """
     data = Path(data)
     if not data.is_dir():
         kind = "is a file, not a folder" if data.exists() else "is not there"
@@ -40,7 +46,7 @@ def read_corpus(data: Path | str) -> list[Item]:
     found = {split: folder for split in SPLITS for folder in _split_folders(data, split)}
     if found:
         return [Item(u, split) for split, folder in found.items() for u in read_data_dir(folder)]
-    return _from_folders(data)
+    return _from_folders(data, extensions)
 
 
 def _split_folders(data: Path, split: str) -> list[Path]:
@@ -49,15 +55,15 @@ def _split_folders(data: Path, split: str) -> list[Path]:
     return [data / name for name in names if is_data_dir(data / name)][:1]
 
 
-def _from_folders(data: Path) -> list[Item]:
-    """Take a folder of sound files for each speaker."""
+def _from_folders(data: Path, extensions: Collection[str]) -> list[Item]:
+    """Take a folder of files for each speaker."""
     speakers: dict[str, dict[str, Utterance]] = {}
     try:
         folders = sorted(p for p in data.iterdir() if p.is_dir() and not p.name.startswith("."))
     except OSError as error:
         raise InputError(f"cannot read {data}: {error.strerror}; check the path") from None
     for folder in folders:
-        if utterances := _of_speaker(folder):
+        if utterances := _of_speaker(folder, extensions):
             speakers[word(folder.name)] = utterances
     if not speakers:
         raise InputError(
@@ -76,15 +82,15 @@ def _from_folders(data: Path) -> list[Item]:
     return sorted(items, key=lambda item: (order[item.split], item.utterance.id))
 
 
-def _of_speaker(folder: Path) -> dict[str, Utterance]:
+def _of_speaker(folder: Path, extensions: Collection[str]) -> dict[str, Utterance]:
     """Stem -> utterance, named as `prepare` would."""
     speaker = word(folder.name)
     transcripts = read_table(folder / "text") if (folder / "text").exists() else {}
     utterances: dict[str, Utterance] = {}
-    for path in sound_files(folder):
+    for path in content_files(folder, extensions):
         relative = path.relative_to(folder)
         stem = word(relative.with_suffix("").as_posix().replace("/", "_"))
-        if stem in utterances:  # `prepare` will refuse it; here both are looked at
+        if stem in utterances:  # `prepare` will refuse it; `check` looks at both
             stem = word(relative.as_posix().replace("/", "_"))
         name = f"{speaker}-{stem}"
         text = transcripts.get(stem, transcripts.get(name))

@@ -25,7 +25,7 @@ from voiceconv.workers import run_tasks
 
 @dataclass(frozen=True)
 class Speaker:
-    """What was measured of a speaker, medians over the utterances; F0 in Hz, nan without any."""
+    """Medians over a speaker's utterances; F0 in Hz, nan if there is none."""
 
     name: str
     n_utterances: int
@@ -40,7 +40,7 @@ class Speaker:
 
 @dataclass(frozen=True)
 class Report:
-    """What the doctor has to say; `not_run` is a rule -> why."""
+    """The result of a check; `not_run` maps a rule to the reason."""
 
     items: list[Item]
     evidence: Evidence
@@ -57,7 +57,7 @@ def examine(
 ) -> Report:
     """Examine DATA (see `corpus.py`) in `jobs` processes (all cores). Raises InputError.
 
-    experiment: what the data are for; its crops and its sample rate are asked of them.
+    experiment: experiment to check against: its crop length and sample rate.
     """
     needs = experiment_needs(experiment)
     items = read_corpus(data)
@@ -76,7 +76,7 @@ def examine(
 
 
 def experiment_needs(experiment: str | None) -> Needs:
-    """What an experiment asks of the data."""
+    """The requirements of an experiment on the data."""
     if experiment is None:
         return Needs()
     config = compose_config(
@@ -91,7 +91,7 @@ def search_range(f0: np.ndarray) -> tuple[float, float]:
     """F0 (T,) of a speaker -> the range in Hz to search in, in steps of 5 Hz.
 
     De Looze and Hirst 2008, Speech Prosody: 0.83 times the 15th percentile to 1.92 times the 65th,
-    of a first pass over a wide range: its octave errors lie outside of both.
+    of a first pass over a wide range; octave errors of this pass do not move these percentiles.
     """
     if f0.size == 0:
         return float("nan"), float("nan")
@@ -116,7 +116,7 @@ def _speaker(name: str, own: Sequence[Measurements]) -> Speaker:
 
 
 def _why_no_voices(items: Sequence[Item]) -> str | None:
-    """Why voices cannot be compared; None where they can."""
+    """The reason why voices cannot be compared, or None."""
     if len({item.utterance.domain for item in items}) < 2:
         return "there is one speaker only, and nobody to compare with"
     try:
@@ -129,7 +129,7 @@ def _why_no_voices(items: Sequence[Item]) -> str | None:
 def _measure_all(
     items: Sequence[Item], jobs: int | None, voices: bool, progress: Progress | None
 ) -> tuple[dict[Item, Measurements], dict[Item, str]]:
-    """Measurements of what can be read, and why the rest cannot, each in the order of `items`."""
+    """Measurements of readable files and errors of the others, each in the order of `items`."""
     measured: dict[Item, Measurements] = {}
     unreadable: dict[Item, str] = {}
     jobs = jobs or os.cpu_count() or 1
@@ -150,7 +150,7 @@ def _measure_all(
 
 @contextmanager
 def _setup(worker: int, voices: bool) -> Iterator[Callable[[Item], Measurements]]:
-    """In a worker: give what measures an utterance."""
+    """In a worker: give the function that measures an utterance."""
     torch.set_num_threads(1)  # the processes share the cores
     embed: Embed | None = SpeakerEncoder().embed if voices else None
 

@@ -1,4 +1,4 @@
-"""What the rules are given, and what they say."""
+"""The input of the rules, and their findings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ LEAST_MINUTES = 5.0
 
 @dataclass(frozen=True)
 class Case:
-    """One utterance of a finding: how bad it is there, and with whom, where that matters."""
+    """One utterance of a finding, its value, and a note, for example the other speaker."""
 
     item: Item
     figure: float
@@ -23,10 +23,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong, where, how bad and what to do.
+    """A fault of a speaker: rule, worst value, limit, remedy.
 
-    cases: the utterances that it is about, worst first; of a finding about the speaker as a whole
-        (not is_of_utterances), the worst few as examples, or none.
+    cases: the utterances with the fault, worst first; for a finding about the whole speaker (not
+        is_of_utterances), a few of the worst as examples, or none.
     """
 
     rule: str
@@ -42,7 +42,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Needs:
-    """What the experiment asks of the data; sample_rate None: any."""
+    """The requirements of the experiment; sample_rate None: any."""
 
     crop_seconds: float = CROP_SECONDS
     sample_rate: int | None = None
@@ -51,15 +51,15 @@ class Needs:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that rules look at."""
+    """The input of all rules."""
 
     measured: Mapping[Item, Measurements]
     unreadable: Mapping[Item, str]
-    matches: Sequence[tuple[Item, Item, float]]  # recordings that are one; share of differing bits
+    matches: Sequence[tuple[Item, Item, float]]  # pairs of one recording; share of differing bits
     needs: Needs = Needs()
 
     def by_speaker(self) -> dict[str, dict[Item, Measurements]]:
-        """Speaker -> what was measured of each utterance."""
+        """Speaker -> measurements of each utterance."""
         speakers: dict[str, dict[Item, Measurements]] = {}
         for item, measured in self.measured.items():
             speakers.setdefault(item.utterance.domain, {})[item] = measured
@@ -67,7 +67,7 @@ class Evidence:
 
 
 def usual_rate(evidence: Evidence) -> int:
-    """The sample rate in Hz that most of the sound has; of equals the higher."""
+    """The most common sample rate in Hz by duration; if two are equal, the higher."""
     seconds: dict[int, float] = {}
     for m in evidence.measured.values():
         seconds[m.sample_rate] = seconds.get(m.sample_rate, 0.0) + m.seconds

@@ -1,12 +1,13 @@
-"""Which recordings are the same, whatever was done to level, rate, encoding or ends.
+"""Find copies of a recording, independent of level, sample rate, encoding and cut ends.
 
 Haitsma and Kalker 2002, "A highly robust audio fingerprinting system", ISMIR: a word of 32 bits for
 each frame, each bit the sign of an energy difference between neighbouring bands, differenced in
 time. Changed for speech, which is short and fast: frames of 128 ms (there 370) every 8 ms, bands up
 to 3.4 kHz (there 2), logarithmic energies, differences over 32 ms; frames more than 30 dB under the
-loudest are not compared, for a coder fills silence with bits of its own.
+loudest are not compared, because a codec changes silence.
 
-The same sentence said twice, or by two speakers, is no duplicate: its bits differ like any two.
+Two readings of one sentence, by one or two speakers, are no duplicates: their bits differ like
+those of any two recordings.
 """
 
 from collections.abc import Sequence
@@ -24,28 +25,28 @@ _LAG = 4  # frames over which energies are differenced
 _DYNAMIC_RANGE = 30.0  # dB
 _BLOCK = 1024  # frames transformed at once: memory stays bounded over an hour of sound
 
-# Share of differing bits up to which two recordings are one. Over cc0_speech, re-encoding (Vorbis,
-# Opus, MP3), a level 20 dB lower, 8 kHz, a shift and noise at 20 dB SNR reach 0.25; two sentences
-# come no closer than 0.39 at their best offset. Haitsma and Kalker have 0.35.
+# Two recordings are copies up to this share of differing bits. Over cc0_speech, re-encoding
+# (Vorbis, Opus, MP3), a level 20 dB lower, 8 kHz, a shift and noise at 20 dB SNR reach 0.25; two
+# different sentences have at least 0.39 at their best offset. Haitsma and Kalker use 0.35.
 HIGHEST_BIT_ERROR = 0.30
-_LEAST_OVERLAP = 0.5  # of the sounding frames of the shorter one: a sentence cut out is found
-_LEAST_FRAMES = 40  # 0.3 s: fewer words agree by chance
-# Words that agree in three of their four bytes are near: of a copy through Opus, of whose bits 15%
-# differ, 1 word in 180 comes through whole, but 1 in 13 near.
-_LEAST_HITS = 3  # near words at one offset that make a pair worth comparing
-_REACH = 16  # near words further apart in the sorted index are not paired: silence, hum
-_SLACK = 2  # frames around the offset of the hits that are tried
+_LEAST_OVERLAP = 0.5  # share of the shorter one's sounding frames: finds an extracted sentence, too
+_LEAST_FRAMES = 40  # 0.3 s: fewer words can agree by chance
+# Two words are near if three of their four bytes are equal. An Opus copy differs in 15% of the
+# bits: 1 word in 180 is equal, but 1 in 13 is near.
+_LEAST_HITS = 3  # a pair is compared if it has as many near words at one offset
+_REACH = 16  # near words further apart in the sorted index are not paired (silence, hum)
+_SLACK = 2  # offsets tried around that of the hits, in frames
 
 
 class Fingerprint(NamedTuple):
-    """words (T,) uint32, and sounding (T,) bool: which of them are worth comparing."""
+    """words (T,) uint32, and sounding (T,) bool: the words that are compared."""
 
     words: NDArray[np.uint32]
     sounding: NDArray[np.bool_]
 
 
 class Match(NamedTuple):
-    """Recordings `first` < `second` (their places) that are one; share of bits that differ."""
+    """Copies: indices `first` < `second` of the recordings, and the share of differing bits."""
 
     first: int
     second: int
@@ -75,7 +76,7 @@ def fingerprint(wave: NDArray[np.floating]) -> Fingerprint:
 
 
 def find_matches(prints: Sequence[Fingerprint]) -> list[Match]:
-    """Every pair that is one recording; time grows with n log n, not with the number of pairs."""
+    """All pairs of copies; time grows with n log n, not with the number of pairs."""
     matches = []
     for first, second, offset in _candidates(prints):
         error = min(
@@ -95,7 +96,7 @@ def find_matches(prints: Sequence[Fingerprint]) -> list[Match]:
 def bit_error(one: Fingerprint, other: Fingerprint, offset: int) -> float:
     """Share of differing bits with frame t of `one` beside frame t + offset of `other`.
 
-    1.0 where they overlap in too little.
+    1.0 if they overlap too little.
     """
     start, stop = max(0, -offset), min(len(one.words), len(other.words) - offset)
     if stop <= start:

@@ -1,8 +1,8 @@
 """A mended copy of a corpus: `voiceconv check DATA --fix OUT`.
 
-OUT becomes a Kaldi data directory, or a folder of them where DATA is split, over FLAC files in
-`OUT/wav/<speaker>/`; `OUT/mended.json` says what was done to each utterance. All is written beside
-OUT and renamed at the end. DATA is only read.
+OUT becomes a Kaldi data directory, or a folder of them if DATA has splits, with FLAC files in
+`OUT/wav/<speaker>/`; `OUT/mended.json` lists the changes of each utterance. Everything is written
+to a temporary folder and renamed at the end. DATA is only read.
 """
 
 import json
@@ -27,16 +27,16 @@ from voiceconv.files import appearing, replace_text
 from voiceconv.progress import Progress
 from voiceconv.workers import GiveUp, run_tasks
 
-LOUDNESS = -23.0  # LUFS, to which `extract` brings utterances anyway
+LOUDNESS = -23.0  # LUFS; `extract` uses the same loudness
 _HIGHEST_PEAK = 0.99
-# Longer silence at an end is cut to the margin: a weak consonant lies below silence's threshold.
+# Longer silence at an end is cut to the margin, because weak consonants count as silence.
 _LONGEST_SILENCE, _MARGIN = 0.5, 0.2  # s
 _FULL_RESOLUTION = ("PCM_24", "PCM_32", "FLOAT", "DOUBLE")  # sources that keep 24 bits
 
 
 @dataclass(frozen=True)
 class Treatment:
-    """What to do to a recording; nothing of it: the samples stay what they are."""
+    """The changes of a recording; without any, the samples stay equal."""
 
     sample_rate: int
     lead: float = 0.0  # s to cut off at the start
@@ -68,7 +68,7 @@ def mend(
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> str:
-    """Write the mended copy; returns what was done in a sentence. Raises InputError, RunError."""
+    """Write the mended copy; return a sentence about it. Raises InputError, RunError."""
     check_output(data, output)
     dropped = plan_drops(report)
     treatments = plan_treatments(report, dropped)
@@ -88,7 +88,7 @@ def mend(
 
 
 def plan_drops(report: Report) -> dict[Item, str]:
-    """What the copy leaves out -> why."""
+    """Utterances that the copy leaves out -> reason."""
     reasons = {"unreadable": "unreadable", "too short": "too short", "silence": "silent",
                "leak": "leak", "duplicate": "duplicate"}  # fmt: skip
     dropped: dict[Item, str] = {}
@@ -104,7 +104,7 @@ def plan_drops(report: Report) -> dict[Item, str]:
 
 
 def plan_treatments(report: Report, dropped: Mapping[Item, str]) -> dict[Item, Treatment]:
-    """What is kept -> what to do to it."""
+    """Kept utterances -> their treatment."""
     found: dict[str, set[Item]] = {}
     for finding in report.findings:
         found.setdefault(finding.rule, set()).update(case.item for case in finding.cases)
@@ -128,12 +128,12 @@ def plan_treatments(report: Report, dropped: Mapping[Item, str]) -> dict[Item, T
 
 
 def _cut(silence: float) -> float:
-    """Seconds of silence at an end -> how much of them to cut off."""
+    """Seconds of silence at an end -> seconds to cut."""
     return silence - _MARGIN if silence > _LONGEST_SILENCE else 0.0
 
 
 def treat(wave: Tensor, sample_rate: int, treatment: Treatment) -> tuple[Tensor, dict[str, object]]:
-    """Wave (N,) -> (M,) at the treatment's rate, and what was done to it."""
+    """Wave (N,) -> (M,) at the treatment's rate, and the list of changes."""
     done: dict[str, object] = {}
     first, last = (round(s * sample_rate) for s in (treatment.lead, treatment.tail))
     if first or last:
@@ -150,7 +150,7 @@ def treat(wave: Tensor, sample_rate: int, treatment: Treatment) -> tuple[Tensor,
     if treatment.loudness is not None and peak > 0:
         wanted = audio.loudness_gain(wave, treatment.sample_rate, treatment.loudness)
         gain = min(wanted, _HIGHEST_PEAK / peak)
-    elif peak > 1:  # what was clipped overshoots when resampled
+    elif peak > 1:  # clipped samples overshoot when resampled
         gain = _HIGHEST_PEAK / peak
     if gain != 1.0:
         wave = wave * gain
@@ -164,7 +164,7 @@ def _write_waves(
     jobs: int | None,
     progress: Progress | None,
 ) -> dict[str, dict[str, object]]:
-    """Write all sound files; utterance's name -> what was done to it."""
+    """Write all sound files; return utterance name -> changes."""
     tasks = [_Task(item, t, scratch / _wave_path(item)) for item, t in treatments.items()]
     for folder in {task.output.parent for task in tasks}:
         folder.mkdir(parents=True, exist_ok=True)
@@ -182,7 +182,7 @@ def _write_waves(
 
 @contextmanager
 def _setup(worker: int) -> Iterator[Callable[[_Task], dict[str, object]]]:
-    """In a worker: give what mends a recording and writes it."""
+    """In a worker: give the function that mends a recording and writes it."""
     torch.set_num_threads(1)  # the processes share the cores
 
     def handle(task: _Task) -> dict[str, object]:
@@ -201,18 +201,18 @@ def _setup(worker: int) -> Iterator[Callable[[_Task], dict[str, object]]]:
 
 
 def _wave_path(item: Item) -> Path:
-    """Where an utterance's file lies in the copy; ids are unique in a split only."""
+    """The path of an utterance in the copy; ids are unique only within a split."""
     u = item.utterance
     return Path("wav", item.split, _file_name(u.domain), f"{_file_name(u.id)}.flac")
 
 
 def _file_name(word: str) -> str:
-    """Any word as the name of a file in its folder, each as one of its own: `..` as `%2E%2E`."""
+    """Any word as a unique, safe file name: `..` becomes `%2E%2E`."""
     name = word.replace("%", "%25").replace("/", "%2F")
     return name.replace(".", "%2E") if name in (".", "..") else name
 
 
 def _moved(item: Item, output: Path) -> Utterance:
-    """Return the utterance as it stands in the copy."""
+    """Return the utterance of the copy."""
     path = output.resolve() / _wave_path(item)
     return replace(item.utterance, path=path, start=None, end=None)

@@ -1,4 +1,4 @@
-"""What the doctor measures of one recording: a pure function of the wave.
+"""The measurements of one recording: a pure function of the wave.
 
 Levels are in dB of full scale (1.0) unless they are LUFS. Blocks last 20 ms.
 """
@@ -22,46 +22,45 @@ with warnings.catch_warnings():  # pyworld 0.3.5 asks pkg_resources for its own 
 Wave = NDArray[np.float64]
 Embed = Callable[[Wave], NDArray[np.float64]]  # a wave (N,) at 16 kHz -> (256,)
 
-# A sample counts as clipped in a run of 3 or more that stay this close to the extreme (a limiter or
-# a resampler leaves tops that are not quite flat), with a neighbour that falls more than 4 times as
-# far: a smooth peak sampled so finely that it looks flat falls by at most 4 times the tolerance,
-# being a parabola.
+# Samples count as clipped in a run of 3 or more that stay this close to the extreme (after a
+# limiter or a resampler tops are not exactly flat), with a neighbour that falls more than 4 times
+# as far. A smooth peak that looks flat is a parabola, so it falls by at most 4 times the tolerance.
 _FLAT = 1e-3  # of the extreme
 _FLATTEST = 1 / 65536  # half a step of 16 bits
 _SHORTEST_TOP = 3  # samples
 _EDGE = 4.0
 
-# The noise floor is summed over bands of 500 Hz, each at its 2nd percentile in time: where a
-# speaker never pauses, vowels still leave the high bands free and fricatives the low ones. So low a
-# percentile lies under the mean of a stationary noise; by how much, was measured on white noise,
-# and tests hold it.
+# The noise floor is the sum over bands of 500 Hz, each at its 2nd percentile in time: if a speaker
+# never pauses, vowels still leave the high bands free and fricatives the low ones. Such a low
+# percentile lies below the mean of stationary noise; the correction was measured on white noise,
+# and tests check it.
 _BAND = 500.0  # Hz
 _FLOOR_PERCENTILE = 2.0
 _FLOOR_BIAS = 4.4  # dB
-_DIGITAL_SILENCE = 1e-11  # power of a block, -110 dB: padding, which says nothing of the noise
-_SPEECH_RANGE = 30.0  # dB under the loudest block within which the level of speech is taken
+_DIGITAL_SILENCE = 1e-11  # power of a block, -110 dB: below it, a block is padding and not noise
+_SPEECH_RANGE = 30.0  # dB below the loudest block: blocks above it give the level of speech
 
-# A block sounds that is within 40 dB of the loudest (as `extract` trims), and 10 dB above the noise
-# floor where that lies higher; but 20 dB under the loudest always does.
+# A block is sound if it is within 40 dB of the loudest (as in `extract`) and 10 dB above the noise
+# floor, if that is higher; a block within 20 dB of the loudest is always sound.
 _TOP_DB, _ABOVE_NOISE, _ALWAYS = 40.0, 10.0, 20.0
 
 # As WORLD searches; 50 Hz for the deepest voices. Decimated to 4 kHz, DIO gives the same quartiles
 # within 0.1 Hz over cc0_speech at a quarter of the time.
 F0_FLOOR, F0_CEIL = 50.0, 800.0  # Hz
 _F0_PERIOD, _F0_SPEED = 10.0, 4  # ms
-_F0_SECONDS = 60.0  # the most that F0 is taken from
+_F0_SECONDS = 60.0  # F0 is measured on at most this duration
 
-# Neighbouring voiced frames, or such with up to 40 ms between, an octave apart (0.8 to 1.2).
+# An octave leap: voiced frames at most 40 ms apart, whose F0 differs by 0.8 to 1.2 octaves.
 _OCTAVE = (0.8, 1.2)
 _LONGEST_GAP = 5  # frames
 
-VOICE_SECONDS = 5.0  # the most that the speaker embedding is taken from, about the middle
-_LEAST_VOICE = 1.0  # s; below, embeddings say little: 0.6 to the own speaker's mean
+VOICE_SECONDS = 5.0  # the speaker embedding uses at most this duration, from the middle
+_LEAST_VOICE = 1.0  # s; shorter embeddings are unreliable: cosine 0.6 to the own speaker's mean
 
 
 @dataclass(frozen=True)
 class Measurements:
-    """Of one recording; `snr` is inf without noise, `loudness` and `noise` -inf in silence."""
+    """Measurements of a recording; `snr` is inf without noise, levels are -inf in silence."""
 
     seconds: float
     sample_rate: int  # Hz
@@ -78,11 +77,11 @@ class Measurements:
     f0: NDArray[np.float32]  # (voiced frames,) Hz
     octave_jumps: int
     fingerprint: Fingerprint
-    embedding: NDArray[np.float64] | None = None  # None: not asked for, or too short to tell
+    embedding: NDArray[np.float64] | None = None  # None: not requested, or too short
 
     @property
     def sounding(self) -> float:
-        """Seconds between the silence at both ends."""
+        """Seconds without the silence at both ends."""
         return self.seconds - self.lead - self.tail
 
     @property
@@ -98,7 +97,7 @@ class Measurements:
 
 
 def measure(wave: Tensor, sample_rate: int, embed: Embed | None = None) -> Measurements:
-    """Measure a wave (N,), N >= 1; `embed` gives the speaker embedding, where it is wanted."""
+    """Measure a wave (N,), N >= 1; `embed`: computes the speaker embedding, if requested."""
     samples = wave.double().numpy()
     seconds = len(samples) / sample_rate
     dc = float(samples.mean())
@@ -130,7 +129,7 @@ def measure(wave: Tensor, sample_rate: int, embed: Embed | None = None) -> Measu
 
 
 def clipped_share(samples: Wave) -> float:
-    """(N,) -> share of the samples that lie in flat tops at the highest or the lowest value."""
+    """(N,) -> share of samples in flat tops at the highest or the lowest value."""
     n_clipped = 0
     for side in (samples, -samples):
         extreme = float(side.max())
@@ -139,7 +138,7 @@ def clipped_share(samples: Wave) -> float:
             continue
         near = np.concatenate([[0], side >= extreme - tolerance, [0]]).astype(np.int8)
         first, last = np.flatnonzero(np.diff(near)).reshape(-1, 2).T  # tops are [first, last)
-        padded = np.concatenate([[extreme], side, [extreme]])  # what is outside has no edge
+        padded = np.concatenate([[extreme], side, [extreme]])  # samples outside have no edge
         fall = extreme - np.minimum(padded[first], padded[last + 1])
         tops = last - first
         n_clipped += int(tops[(tops >= _SHORTEST_TOP) & (fall > _EDGE * tolerance)].sum())
@@ -147,7 +146,7 @@ def clipped_share(samples: Wave) -> float:
 
 
 def block_power(samples: Wave, sample_rate: int) -> NDArray[np.float64]:
-    """(N,) -> mean square of each 20 ms, the last one filled up with zeros."""
+    """(N,) -> mean square of each 20 ms, the last block padded with zeros."""
     size = max(sample_rate // 50, 1)
     padded = np.pad(samples, (0, -len(samples) % size))
     return np.asarray((padded.reshape(-1, size) ** 2).mean(1))
@@ -178,13 +177,13 @@ def noise_floor(samples: Wave, sample_rate: int) -> tuple[float, float]:
     noise = floor * 10 ** (_FLOOR_BIAS / 10)
     total = power.sum(1)
     loud = total[(total > total.max() * 10 ** (-_SPEECH_RANGE / 10)) & (total > 2 * noise)]
-    # Where nothing rises above the noise by 3 dB, nothing but noise is there.
+    # If nothing is 3 dB above the noise, the recording is only noise.
     snr = _decibels(float(loud.mean()) - noise) - _decibels(noise) if loud.size else 0.0
     return _decibels(noise), snr
 
 
 def sounding_blocks(samples: Wave, sample_rate: int, noise: float) -> NDArray[np.bool_]:
-    """(N,) without DC and its noise floor in dB -> which blocks of 20 ms are no silence."""
+    """(N,) without DC and its noise floor in dB -> blocks of 20 ms with sound."""
     power = block_power(samples, sample_rate)
     loudest = _decibels(float(power.max(initial=0.0)))
     if loudest == -math.inf:
@@ -194,7 +193,7 @@ def sounding_blocks(samples: Wave, sample_rate: int, noise: float) -> NDArray[np
 
 
 def silent_ends(sounding: NDArray[np.bool_], seconds: float) -> tuple[float, float]:
-    """Seconds of silence at the start and at the end; all at the start where nothing sounds."""
+    """Seconds of silence at the start and at the end; all at the start if there is no sound."""
     places = np.flatnonzero(sounding)
     if places.size == 0:
         return seconds, 0.0
@@ -212,7 +211,7 @@ def f0_track(samples: Wave) -> NDArray[np.float64]:
 
 
 def octave_jumps(track: NDArray[np.float64]) -> int:
-    """(T,) F0, 0 where unvoiced -> how often it leaps by about an octave within 50 ms."""
+    """(T,) F0, 0 where unvoiced -> number of leaps by about an octave within 50 ms."""
     places = np.flatnonzero(track > 0)
     leap = np.abs(np.diff(np.log2(track[places])))
     near = np.diff(places) <= _LONGEST_GAP
@@ -220,7 +219,7 @@ def octave_jumps(track: NDArray[np.float64]) -> int:
 
 
 def _middle(samples: Wave, lead: float, tail: float) -> Wave:
-    """Return the middle of what sounds, at most VOICE_SECONDS of it."""
+    """Return the middle of the sounding part, at most VOICE_SECONDS."""
     start, stop = int(lead * SAMPLE_RATE), len(samples) - int(tail * SAMPLE_RATE)
     spare = max(stop - start - int(VOICE_SECONDS * SAMPLE_RATE), 0) // 2
     return samples[start + spare : stop - spare]

@@ -1,8 +1,7 @@
 """Measurements to findings: one small function per rule, each limit with its reason.
 
-A fault that has its cause in the speaker's room or equipment (noise, level) is one finding for the
-speaker; one that befell single recordings is one finding for each speaker that has such, naming
-them.
+A fault of the speaker's room or equipment (noise, level) is one finding for the speaker. A fault of
+single recordings is one finding per speaker, with the names of these recordings.
 """
 
 import math
@@ -17,36 +16,36 @@ from voiceconv.check.fingerprint import HIGHEST_BIT_ERROR
 from voiceconv.check.measure import Measurements
 from voiceconv.metrics.speaker_similarity import mean_embedding
 
-# One sample in ten thousand. Clean recordings of cc0_speech have none, at most one lone top.
+# One sample in ten thousand. Clean recordings of cc0_speech have at most one clipped peak.
 HIGHEST_CLIPPED = 1e-4
-# DC 20 dB under the signal. cc0_speech's worst (kathleen) lies at 31 dB.
+# DC 20 dB below the signal. The worst speaker of cc0_speech (kathleen) has 31 dB.
 HIGHEST_DC = 0.1
-# 6 LU below the -23 to which recordings are brought: a bit of resolution less, and more.
+# 6 LU below the -23 of analysis: a loss of one bit of resolution or more.
 LOWEST_LOUDNESS = -29.0  # LUFS
 # Within a speaker of cc0_speech no utterance lies more than 9 LU below the median.
 MOST_BELOW_SPEAKER = 12.0  # LU
-# Silence is what lies 40 dB below the loudest block, about 35 dB below the mean of speech: a noise
-# above that is taken for speech by the trimming, and learnt as part of the voice.
+# Silence is 40 dB below the loudest block, about 35 dB below the mean of speech. Trimming takes a
+# louder noise for speech, and the model learns it as part of the voice.
 LOWEST_SNR = 35.0  # dB, of a speaker's median utterance
-# A single utterance has fewer pauses to show its floor in: clean ones are measured down to 26 dB.
+# One utterance has few pauses for the noise floor: clean ones measure as low as 26 dB.
 LOWEST_SNR_OF_ONE = 20.0  # dB
-_LEAST_SOUND = 0.5  # s, of which a noise floor says something
-# cc0_speech's utterances reach 0.5; more silence than speech makes crops that hold nothing.
+_LEAST_SOUND = 0.5  # s of sound, necessary for a noise floor
+# Utterances of cc0_speech reach 0.5; with more silence than speech, crops are empty.
 HIGHEST_SILENCE = 0.6
-# DTW, of which the measures are made, needs 8 bytes for each pair of frames: 0.3 GB at 30 s, 1.2 at
-# 60. And a sentence is not so long (here 12 s at most): most likely nobody has cut it.
+# The measures use DTW, which needs 8 bytes per pair of frames: 0.3 GB at 30 s, 1.2 at 60. And a
+# sentence is shorter (here at most 12 s), so the recording is probably not cut into sentences.
 LONGEST = 30.0  # s
-# Leaps of an octave: utterances of cc0_speech have 2 at most.
+# Octave leaps: utterances of cc0_speech have at most 2.
 MOST_JUMPS, HIGHEST_JUMP_RATE = 2, 1.5  # and for each voiced second
-# Frames an octave from the speaker's median, give or take a quarter of one: at most 0.37 in
-# cc0_speech, where its liveliest voice rises by as much.
+# Share of frames an octave (+- a quarter) from the speaker's median: at most 0.37 in cc0_speech, in
+# its most expressive voice.
 HIGHEST_OCTAVE_SHARE, _OCTAVE_WIDTH = 0.5, 0.25
-_LEAST_VOICED = 0.5  # s, from which shares of voiced frames mean something
-# Cosines to the own speaker's mean and to the nearest other's: in cc0_speech (5 s at most of each
-# utterance) no utterance is nearer to another; the closest is 0.04 on its own side.
+_LEAST_VOICED = 0.5  # s of voiced frames, necessary for a share
+# Difference of cosines: nearest other speaker's mean minus own speaker's mean. In cc0_speech (at
+# most 5 s per utterance) no utterance is nearer to another speaker; the closest has -0.04.
 VOICE_MARGIN = 0.05
 _HELD_OUT = {"val", "test"}
-_LEAST_VOICES = 5  # utterances with an embedding that make a speaker's mean
+_LEAST_VOICES = 5  # utterances with an embedding, necessary for a speaker's mean
 
 Rule = Callable[[Evidence], Iterator[Finding]]
 
@@ -64,7 +63,7 @@ def unreadable(evidence: Evidence) -> Iterator[Finding]:
 
 
 def mixed_rates(evidence: Evidence) -> Iterator[Finding]:
-    """Files of another rate than most of the corpus' sound has."""
+    """Files with another sample rate than most of the corpus."""
     usual = usual_rate(evidence)
     yield from _by_utterance(
         evidence, "mixed rates", "Hz", float(usual),
@@ -74,7 +73,7 @@ def mixed_rates(evidence: Evidence) -> Iterator[Finding]:
 
 
 def low_rate(evidence: Evidence) -> Iterator[Finding]:
-    """Speakers whose sound ends below what the experiment analyses."""
+    """Speakers with a lower sample rate than the experiment."""
     wanted = evidence.needs.sample_rate
     for speaker, own in evidence.by_speaker().items():
         rate = float(np.median([m.sample_rate for m in own.values()]))
@@ -84,7 +83,7 @@ def low_rate(evidence: Evidence) -> Iterator[Finding]:
 
 
 def clipping(evidence: Evidence) -> Iterator[Finding]:
-    """Tops cut flat."""
+    """Clipped peaks."""
     yield from _by_utterance(
         evidence, "clipping", "% of samples", 100 * HIGHEST_CLIPPED,
         "record again with less gain, or leave it out: what was cut off cannot be mended",
@@ -138,7 +137,7 @@ def noise(evidence: Evidence) -> Iterator[Finding]:
 
 
 def silence(evidence: Evidence) -> Iterator[Finding]:
-    """Utterances that are mostly silence; what lies at the ends can be cut."""
+    """Utterances that are mostly silence; silence at the ends can be cut."""
     for speaker, own in evidence.by_speaker().items():
         silent = {i: 100 * m.silence for i, m in own.items() if m.silence > HIGHEST_SILENCE}
         remedy = "--fix cuts it at both ends; cut what lies between by hand, or leave it out"
@@ -148,7 +147,7 @@ def silence(evidence: Evidence) -> Iterator[Finding]:
 
 
 def too_short(evidence: Evidence) -> Iterator[Finding]:
-    """Utterances with less sound than a training crop: training passes them over."""
+    """Utterances with less sound than a training crop: training leaves them out."""
     limit = evidence.needs.crop_seconds
     yield from _by_utterance(
         evidence, "too short", "s of sound", limit,
@@ -158,7 +157,7 @@ def too_short(evidence: Evidence) -> Iterator[Finding]:
 
 
 def too_long(evidence: Evidence) -> Iterator[Finding]:
-    """Recordings that nobody has cut into sentences."""
+    """Recordings that are not cut into sentences."""
     yield from _by_utterance(
         evidence, "too long", "s", LONGEST, "cut it into sentences",
         lambda m: m.sounding, lambda seconds: seconds > LONGEST, False,
@@ -166,7 +165,7 @@ def too_long(evidence: Evidence) -> Iterator[Finding]:
 
 
 def octave_errors(evidence: Evidence) -> Iterator[Finding]:
-    """Utterances whose F0 leaps by octaves, or lies an octave off where the speaker never is."""
+    """Utterances whose F0 leaps by octaves, or is mostly an octave from the speaker's median."""
     remedy = "listen (creak, two voices, hum?); narrow f0_floor and f0_ceil, or leave it out"
     for speaker, own in evidence.by_speaker().items():
         voiced = [m.f0 for m in own.values() if len(m.f0)]
@@ -190,15 +189,15 @@ def octave_errors(evidence: Evidence) -> Iterator[Finding]:
 
 
 def octave_share(f0: NDArray[np.float32], median: float) -> float:
-    """(T,) -> share of it that lies about an octave below or above a median."""
+    """(T,) -> share of frames about an octave below or above a median."""
     octaves = np.abs(np.log2(f0 / median))
     return float((np.abs(octaves - 1) < _OCTAVE_WIDTH).mean())
 
 
 def same_recording(evidence: Evidence) -> Iterator[Finding]:
-    """Recordings that are there twice: leaks where in two splits, else duplicates.
+    """Copies of a recording: leaks if they are in two splits, else duplicates.
 
-    Named is the copy to do without; where that leaves a third one single, it is not named too.
+    The finding names the copy to remove; a copy that is then unique is not named.
     """
     strangers = {case.item for finding in mislabelled(evidence) for case in finding.cases}
     order = {item: _keep_order(item, strangers) for match in evidence.matches for item in match[:2]}
@@ -225,13 +224,13 @@ def same_recording(evidence: Evidence) -> Iterator[Finding]:
 
 
 def is_leak(first: Item, second: Item) -> bool:
-    """Whether one recording in these two places is trained on and judged by."""
+    """Whether these two copies are in a training and an evaluation split."""
     splits = {first.split, second.split}
     return len(splits) == 2 and bool(splits & _HELD_OUT) and splits.isdisjoint(("", UNLISTED))
 
 
 def mislabelled(evidence: Evidence) -> Iterator[Finding]:
-    """Utterances whose voice is nearer to another speaker's mean than to their own's."""
+    """Utterances whose voice is nearer to another speaker's mean than to their own speaker's."""
     voices = {
         speaker: {item: m.embedding for item, m in own.items() if m.embedding is not None}
         for speaker, own in evidence.by_speaker().items()
@@ -262,7 +261,7 @@ def mislabelled(evidence: Evidence) -> Iterator[Finding]:
 
 
 def too_little(evidence: Evidence) -> Iterator[Finding]:
-    """Speakers with less to train on than the experiment asks for."""
+    """Speakers with less training data than the experiment needs."""
     for speaker, own in evidence.by_speaker().items():
         is_split = any(item.split not in ("", UNLISTED) for item in own)
         trained = [m for item, m in own.items() if not is_split or item.split == "train"]
@@ -287,18 +286,18 @@ def apply_rules(evidence: Evidence) -> list[Finding]:
 
 
 def _keep_order(item: Item, strangers: Collection[Item]) -> tuple[bool, int, str]:
-    """Of two copies the first in this order is kept: results on test and val stay comparable."""
+    """The order in which copies are kept: test and val first, so results stay comparable."""
     order = {"test": 0, "val": 1, UNLISTED: 3}
     return item in strangers, order.get(item.split, 2), item.utterance.id
 
 
 def _median(values: Sequence[float]) -> float:
-    """Median, inf of none; -inf (silence) and inf (no noise) are values like others."""
+    """Median, inf if there is no value; -inf (silence) and inf (no noise) are normal values."""
     return float(sorted(values)[len(values) // 2]) if values else math.inf
 
 
 def _worst(figures: Mapping[Item, float], count: int = 3) -> tuple[Case, ...]:
-    """The lowest, as examples."""
+    """The items with the lowest values, as examples."""
     items = sorted(figures, key=lambda item: figures[item])[:count]
     return tuple(Case(item, figures[item]) for item in items)
 
@@ -331,7 +330,7 @@ def _listed(
     is_mendable: bool,
     low: bool = False,
 ) -> Iterator[Finding]:
-    """A finding of these utterances, worst first; none of none. low: the lowest is the worst."""
+    """A finding with these utterances, if any, worst first. low: the lowest is the worst."""
     if figures:
         items = sorted(figures, key=lambda item: figures[item], reverse=not low)
         cases = tuple(Case(item, figures[item]) for item in items)

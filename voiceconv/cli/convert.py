@@ -46,11 +46,11 @@ def convert(
         ),
     ] = None,
     dump: Annotated[
-        Path | None, typer.Option(help="Features that a baseline is made of. [bundled model's]")
+        Path | None, typer.Option(help="Extracted features for a baseline. [bundled model's]")
     ] = None,
     engine: Annotated[
         str | None,
-        typer.Option(help="torch, or onnx for what `voiceconv export` made. [the model's]"),
+        typer.Option(help="torch, or onnx for an exported model. [the model's]"),
     ] = None,
     output: Output = None,
     sample_rate: Rate = None,
@@ -60,47 +60,43 @@ def convert(
     semitones: Annotated[
         float, typer.Option(help="Moves F0 on top of the move to the target's; may be negative.")
     ] = 0.0,
+    condition: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="What else the model is told, such as a style: numbers with commas, or the file "
+            "of a reference. May be repeated.",
+        ),
+    ] = None,
     verbose: Annotated[
         bool,
         typer.Option("-v", "--verbose", help="Say of each file whose statistics, how F0 moves."),
     ] = False,
 ) -> None:
     """Convert recordings to the target's voice."""
-    from voiceconv.commands.convert import convert
+    from voiceconv.commands.convert import Choice, convert
 
+    choice = Choice(target, source, model, dump, engine, device, semitones, condition or [])
     with logging_to_stderr(verbose):
-        convert(
-            inputs,
-            target,
-            source,
-            model,
-            dump,
-            engine,
-            output,
-            sample_rate,
-            skip_existing,
-            device,
-            semitones,
-            jobs,
-        )
+        convert(inputs, choice, output, sample_rate, skip_existing, jobs)
 
 
 def resynth(
     inputs: Inputs,
     features: Annotated[
         str | None,
-        typer.Option(help="world, mel, experiment=NAME, or a neural vocoder's. [the vocoder's]"),
+        typer.Option(help="world, mel, experiment=NAME, or a neural vocoder. [the vocoder's]"),
     ] = None,
     vocoder: Annotated[
         str | None,
         typer.Option(
-            help="griffin_lim, world, or a neural one: its directory, its run, a bundled one. "
-            "[that of the features, else of the model]"
+            help="griffin_lim, world, or a neural vocoder: directory, run or bundled name. "
+            "[the vocoder of the features, else of the model]"
         ),
     ] = None,
     model: Model = None,
     domain: Annotated[
-        str | None, typer.Option(help="Only this one of a data directory. [all]")
+        str | None, typer.Option(help="Only this domain of a data directory. [all]")
     ] = None,
     output: Output = None,
     sample_rate: Rate = None,
@@ -113,15 +109,24 @@ def resynth(
 
     with logging_to_stderr():
         resynth(
-            inputs, features, vocoder, model, domain, output, sample_rate, skip_existing, device
+            inputs,
+            features,
+            vocoder,
+            model,
+            domain,
+            output,
+            sample_rate,
+            skip_existing,
+            device,
+            jobs,
         )
 
 
 def export(
-    model: Annotated[str, typer.Argument(help="Model directory, run directory, bundled model.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Gets the export; new or empty.")],
+    model: Annotated[str, typer.Argument(help="Model directory, run directory or bundled model.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Output folder; new or empty.")],
 ) -> None:
-    """Write a model's networks as ONNX graphs, checked against torch, for onnxruntime."""
+    """Write a model's networks as ONNX graphs for onnxruntime, checked against torch."""
     from voiceconv.commands.export import export
     from voiceconv.progress import progress_bar
 
@@ -149,7 +154,7 @@ def info(
         list[str] | None,
         typer.Argument(
             metavar="[MODEL | experiment=NAME ...]",
-            help="A model, or overrides of a configuration not yet trained. [bundled model]",
+            help="A model, or the overrides of a configuration. [bundled model]",
         ),
     ] = None,
     config_dir: ConfigDir = None,

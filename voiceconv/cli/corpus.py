@@ -10,46 +10,68 @@ from voiceconv.cli.terminal import show_summary
 
 
 def prepare(
-    source: Annotated[Path, typer.Argument(help="A folder per domain, or a Kaldi directory.")],
-    data: Annotated[Path, typer.Argument(help="Gets train/, val/ and test/.")],
+    source: Annotated[
+        Path, typer.Argument(help="Folder with a sub-folder per domain, or a Kaldi directory.")
+    ],
+    data: Annotated[Path, typer.Argument(help="Output folder for train/, val/ and test/.")],
     domain: Annotated[
-        list[str] | None, typer.Option(help="Only this one; may be repeated.")
+        list[str] | None, typer.Option(help="Only this domain; may be repeated.")
     ] = None,
     lists: Annotated[
-        Path | None, typer.Option(help="Folder of DOMAIN.train, .val, .test: names, one a line.")
+        Path | None,
+        typer.Option(help="Folder of DOMAIN.train, .val, .test: file names, one per line."),
     ] = None,
-    n_val: Annotated[int | None, typer.Option(min=0, help="Held out to choose by.")] = None,
-    n_test: Annotated[int | None, typer.Option(min=0, help="Held out to score by.")] = None,
-    seed: Annotated[int, typer.Option(help="Decides the splits where there are no lists.")] = 0,
+    n_val: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Utterances per domain held out for model selection. [a twentieth, at most 20]",
+        ),
+    ] = None,
+    n_test: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Utterances per domain held out for testing. [a tenth, at most 40]"
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the splits, if there are no lists.")] = 0,
     keep_shared: Annotated[
-        bool, typer.Option("--keep-shared", help="Let domains train on the same sentences.")
+        bool,
+        typer.Option("--keep-shared", help="Keep sentences in train that several domains say."),
     ] = False,
+    features: Annotated[
+        str | None,
+        typer.Option(help="What the files are for, as `extract` takes it. [sound files]"),
+    ] = None,
+    config_dir: ConfigDir = None,
 ) -> None:
     """Make Kaldi data directories with unpaired splits from recordings."""
+    from voiceconv.commands.choices import open_features
     from voiceconv.data.prepare import prepare
 
-    show_summary(prepare(source, data, domain, lists, n_val, n_test, seed, keep_shared))
+    opened = None if features is None else open_features(features, config_dir)
+    show_summary(prepare(source, data, domain, lists, n_val, n_test, seed, keep_shared, opened))
 
 
 def check(
     data: Annotated[
-        Path, typer.Argument(help="A data directory, a folder of splits, or a folder per speaker.")
+        Path, typer.Argument(help="Data directory, folder of splits, or folder of speakers.")
     ],
     fix: Annotated[
         Path | None,
-        typer.Option(help="Gets a mended copy and mended.json, what was done; new or empty."),
+        typer.Option(help="Output folder for a mended copy and mended.json; new or empty."),
     ] = None,
     experiment: Annotated[
         str | None,
-        typer.Option(help="What the data are for: its crops and rate are asked of them."),
+        typer.Option(help="Experiment to check against: its crop length and sample rate."),
     ] = None,
     jobs: Jobs = None,
     as_json: AsJson = False,
 ) -> None:
     """Examine a corpus: noise, level, clipping, pitch, copies, leaks, wrong speakers ...
 
-    Exit code 0: nothing found; 1: findings, an unreadable recording among them; 2: DATA can't be
-    read as a corpus, or an option is wrong.
+    Exit code 0: no findings; 1: findings, for example an unreadable recording; 2: DATA is no
+    readable corpus, or an option is wrong.
     """
     from voiceconv.commands.check import check
 
@@ -58,25 +80,25 @@ def check(
 
 
 def extract(
-    data: Annotated[Path, typer.Argument(help="A data directory, or a folder of splits.")],
-    dump: Annotated[Path, typer.Argument(help="Gets the archives.")],
+    data: Annotated[Path, typer.Argument(help="Data directory, or folder of splits.")],
+    dump: Annotated[Path, typer.Argument(help="Output folder for the archives.")],
     features: Annotated[
-        str, typer.Option(help="world, mel, experiment=NAME, or a neural vocoder's.")
+        str, typer.Option(help="world, mel, experiment=NAME, or a neural vocoder.")
     ] = "experiment=cyclegan_vc2_small",
     config_dir: ConfigDir = None,
     jobs: Jobs = None,
     trim: Annotated[
-        float, typer.Option(help="Cut silence this many dB below the loudest at both ends; 0: no.")
+        float, typer.Option(help="Cut silence at both ends, dB below the loudest part; 0: do not.")
     ] = 40.0,
     loudness: Annotated[
-        float, typer.Option(help="LUFS to bring each utterance to; 0: leave it.")
+        float, typer.Option(help="Loudness of each utterance in LUFS; 0: do not change it.")
     ] = -23.0,
     waves: Annotated[
-        bool, typer.Option("--waves", help="Keep the waves, too: a vocoder learns from them.")
+        bool, typer.Option("--waves", help="Store waves too, to train a vocoder.")
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad file.")] = False,
 ) -> None:
-    """Extract features of a corpus; killed at any moment, it goes on where it stopped."""
+    """Extract features of a corpus. After an interruption it continues where it stopped."""
     from voiceconv.commands.choices import features_node
     from voiceconv.data.extract import extract
     from voiceconv.progress import progress_bar
@@ -98,8 +120,8 @@ def extract(
         print(f"{result.folder}: {result.n_utterances} utterances")
 
 
-def stats(dump: Annotated[Path, typer.Argument(help="An extracted split: DUMP/train.")]) -> None:
-    """Take each domain's statistics over an extracted split."""
+def stats(dump: Annotated[Path, typer.Argument(help="Extracted split: DUMP/train.")]) -> None:
+    """Compute the statistics of each domain in an extracted split."""
     from voiceconv.data.statistics import write_stats
 
     for domain, one in write_stats(dump).items():

@@ -12,66 +12,68 @@ from voiceconv.errors import InputError
 from voiceconv.listen.methods import METHODS
 
 app = typer.Typer(
-    help="Listening tests: build one, collect answers, analyse them.",
+    help="Build a listening test, collect answers, analyse them.",
     no_args_is_help=True,
     rich_markup_mode=None,  # it takes a default in [brackets] for a tag
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-Folder = Annotated[Path, typer.Argument(metavar="TEST", help="What `listen build` made.")]
+Folder = Annotated[Path, typer.Argument(metavar="TEST", help="Folder that `listen build` wrote.")]
 MethodName = StrEnum("MethodName", list(METHODS))  # type: ignore[misc]
 
 
 @app.command()
 def build(
-    output: Annotated[Path, typer.Option("-o", "--output", help="Gets the test; new or empty.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Output folder; new or empty.")],
     system: Annotated[
         list[str],
         typer.Option(
-            metavar="NAME=DIR", help="Conversions of one system; once for each, or for each folder."
+            metavar="NAME=DIR", help="Conversions of one system; repeat for each system or folder."
         ),
     ],
-    test: Annotated[MethodName, typer.Option(help="What listeners are asked.")],
+    test: Annotated[MethodName, typer.Option(help="Method of the test.")],
     reference: Annotated[
         Path | None, typer.Option(help="The targets' own recordings of the same sentences.")
     ] = None,
     target_reference: Annotated[
-        Path | None, typer.Option(help="Any recordings of the targets: who it should sound like.")
+        Path | None, typer.Option(help="Other recordings of the targets, for --test similarity.")
     ] = None,
     n_items: Annotated[
         int | None,
         typer.Option(
-            "--items", min=1, help="Sentences, over all directions. [about 20; mushra: 10]"
+            "--items", min=1, help="Number of sentences over all directions. [about 20; mushra: 10]"
         ),
     ] = None,
     full: Annotated[
-        bool, typer.Option("--full", help="Each listener hears each sentence by every system.")
+        bool, typer.Option("--full", help="Each listener hears every system for each sentence.")
     ] = False,
     n_training: Annotated[
         int | None, typer.Option("--training", min=0, help="Practice trials. [2; mushra: 1]")
     ] = None,
     n_checks: Annotated[
-        int | None, typer.Option("--checks", min=0, help="Of attention. [1 in 10; mushra: none]")
+        int | None,
+        typer.Option("--checks", min=0, help="Attention checks. [1 in 10 trials; mushra: none]"),
     ] = None,
-    loudness: Annotated[float, typer.Option(help="LUFS of every stimulus.")] = -23.0,
+    loudness: Annotated[float, typer.Option(help="Loudness of every stimulus in LUFS.")] = -23.0,
     sample_rate: Annotated[
-        int | None, typer.Option(help="Rate of every stimulus in Hz. [the lowest of the inputs']")
+        int | None,
+        typer.Option(help="Sample rate of every stimulus in Hz. [the lowest of the inputs]"),
     ] = None,
     trim: Annotated[
-        float, typer.Option(help="Cut silence this many dB below the loudest at both ends; 0: no.")
+        float, typer.Option(help="Cut silence at both ends, dB below the loudest part; 0: do not.")
     ] = 40.0,
     longest: Annotated[
-        float, typer.Option(min=1, help="Seconds; longer recordings are left out.")
+        float, typer.Option(min=1, help="Longest recording in seconds; longer ones are left out.")
     ] = 12.0,
-    title: Annotated[str | None, typer.Option(help="What the page is headed.")] = None,
+    title: Annotated[str | None, typer.Option(help="Title of the page.")] = None,
     question: Annotated[
-        str | None, typer.Option(help="Asked of each trial. [the method's own]")
+        str | None, typer.Option(help="Question of each trial. [the method's]")
     ] = None,
     strings: Annotated[
-        Path | None, typer.Option(help="The page's words in another language, as JSON.")
+        Path | None, typer.Option(help="Texts of the page in another language, as JSON.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Decides which sentences, all orders.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of sentences and orders.")] = 0,
 ) -> None:
-    """Make stimuli, the page, webMUSHRA's and ReSEval's folders of converted recordings."""
+    """Make a listening test: stimuli, the page, folders for webMUSHRA and ReSEval."""
     from voiceconv.listen.building.build import build_test
     from voiceconv.progress import progress_bar
 
@@ -105,15 +107,19 @@ def build(
 @app.command()
 def serve(
     folder: Folder,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8000,
-    host: Annotated[str, typer.Option(help="0.0.0.0: for other machines, too.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0: any free one.")] = 8000,
+    host: Annotated[
+        str, typer.Option(help="Address; 0.0.0.0 admits other computers.")
+    ] = "127.0.0.1",
     n_invitations: Annotated[
-        int, typer.Option("--invitations", min=0, help="Print so many personal links; no others.")
+        int,
+        typer.Option("--invitations", min=0, help="Print N personal links and admit nobody else."),
     ] = 0,
 ) -> None:
-    """Serve the page, keep the answers, show the experimenter how far they are.
+    """Serve the page, store the answers, show the experimenter the progress.
 
-    The experimenter's password is VOICECONV_ADMIN_PASSWORD of the environment, or made and printed.
+    The environment variable VOICECONV_ADMIN_PASSWORD has the experimenter's password; without it a
+    password is made and printed.
     """
     from voiceconv.optional import load
 
@@ -125,10 +131,10 @@ def serve(
 def import_(
     folder: Folder,
     files: Annotated[
-        list[Path], typer.Argument(help="webMUSHRA's CSV files, or answers that the page saved.")
+        list[Path], typer.Argument(help="CSV files of webMUSHRA, or answer files of the page.")
     ],
 ) -> None:
-    """Add answers that were collected elsewhere; the same ones twice count once."""
+    """Add answers from elsewhere. Importing a file twice changes nothing."""
     from voiceconv.optional import load
 
     importing = load("voiceconv.listen.exchange.importing", "an import", extra="listen")
@@ -140,16 +146,21 @@ def report(
     folder: Folder,
     output: Annotated[
         list[Path] | None,
-        typer.Option("-o", "--output", help="A page, a table, a figure. [TEST/report.html]"),
+        typer.Option(
+            "-o", "--output", help="Page (.html), table (.csv) or figure (.png). [TEST/report.html]"
+        ),
     ] = None,
     wanted: Annotated[
         float | None,
-        typer.Option("--difference", help="That should be found: how many listeners does it take?"),
+        typer.Option(
+            "--difference",
+            help="Effect size; the report then says how many listeners are needed to detect it.",
+        ),
     ] = None,
     keep_all: Annotated[
-        bool, typer.Option("--keep-all", help="Leave no listener out, however inattentive.")
+        bool, typer.Option("--keep-all", help="Keep listeners who fail attention checks.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
 ) -> None:
     """Analyse the answers: means and intervals, tests, figures, a paragraph for a paper."""
     from voiceconv.optional import load

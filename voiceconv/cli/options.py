@@ -10,12 +10,13 @@ from voiceconv.cli.completion import complete_model
 Inputs = Annotated[
     list[str],
     typer.Argument(
-        metavar="IN...", help="Sound files, folders, patterns, Kaldi data directories, or -."
+        metavar="IN...",
+        help="Sound files, folders, patterns, Kaldi data directories, or - (stdin).",
     ),
 ]
 Output = Annotated[
     str | None,
-    typer.Option("-o", "--output", help="File or folder; - is WAV to stdout. [IN-TARGET.wav]"),
+    typer.Option("-o", "--output", help="File or folder; - writes WAV to stdout. [IN-TARGET.wav]"),
 ]
 Model = Annotated[
     str | None,
@@ -24,11 +25,12 @@ Model = Annotated[
         autocompletion=complete_model,
     ),
 ]
-Rate = Annotated[int | None, typer.Option(help="Rate of the output in Hz. [the model's]")]
-Skip = Annotated[bool, typer.Option("--skip-existing", help="Leave outputs that are there.")]
+Rate = Annotated[int | None, typer.Option(help="Sample rate of the output in Hz. [the model's]")]
+Skip = Annotated[bool, typer.Option("--skip-existing", help="Skip existing outputs.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ConfigDir = Annotated[
-    Path | None, typer.Option(help="A folder with experiments of your own, as Hydra has them.")
+    Path | None,
+    typer.Option(help="Folder of your own Hydra configuration: DIR/experiment/NAME.yaml."),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda: where networks run.")]
 Workers = Annotated[

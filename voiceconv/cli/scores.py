@@ -13,43 +13,47 @@ from voiceconv.cli.terminal import printable
 
 def evaluate(
     converted: Annotated[Path, typer.Argument(help="Converted files, or a data directory.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Gets the scores as JSON.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Output file, JSON.")],
     reference: Annotated[
         Path | None, typer.Option(help="The target's own recordings of the same sentences.")
     ] = None,
     target_train: Annotated[Path | None, typer.Option(help="The target's training files.")] = None,
     source_train: Annotated[Path | None, typer.Option(help="The source's training files.")] = None,
     text: Annotated[
-        Path | None, typer.Option(help="What is said: lines of `id text`, or a data directory.")
+        Path | None, typer.Option(help="Transcripts: lines of `id text`, or a data directory.")
     ] = None,
     copy_of: Annotated[
-        Path | None, typer.Option(help="The recordings that these are copies of.")
+        Path | None, typer.Option(help="Original recordings, if CONVERTED has copies of them.")
     ] = None,
     target: Annotated[
-        str | None, typer.Option(help="Domain of --reference and --target-train, of several.")
+        str | None,
+        typer.Option(help="Domain in --reference and --target-train, if they have several."),
     ] = None,
     source: Annotated[
-        str | None, typer.Option(help="Domain of all other data directories, of several.")
+        str | None, typer.Option(help="Domain in all other data directories, if they have several.")
     ] = None,
     domain: Annotated[
-        str | None, typer.Option(help="Domain of CONVERTED, if that is not the source's.")
+        str | None, typer.Option(help="Domain of CONVERTED, if it is not the source.")
     ] = None,
     recogniser: Annotated[
-        str | None, typer.Option(help="Command that prints a transcript of {}. [PocketSphinx]")
+        str | None,
+        typer.Option(help="Command that prints a transcript of the file {}. [PocketSphinx]"),
     ] = None,
     metric: Annotated[
-        list[str] | None, typer.Option(help="Only this one; may be repeated.")
+        list[str] | None, typer.Option(help="Only this metric; may be repeated.")
     ] = None,
     setting: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Of the protocol: mcd.order=34."),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Setting of the protocol, such as mcd.order=34."
+        ),
     ] = None,
     voices: Annotated[
-        Path | None, typer.Option(help="Folder that keeps voices for the next evaluation.")
+        Path | None, typer.Option(help="Cache folder for speaker embeddings and F0.")
     ] = None,
     jobs: Jobs = None,
 ) -> None:
-    """Score converted files: means, intervals, and the protocol that they were made by."""
+    """Score converted files: means, intervals, and their protocol."""
     from voiceconv.evaluation.evaluate import Given, evaluate_folder
     from voiceconv.evaluation.protocol import parse
     from voiceconv.evaluation.scores import as_lines, make_place, write_scores
@@ -69,13 +73,13 @@ def evaluate(
 
 
 def compare(
-    scores: Annotated[list[Path], typer.Argument(help="Two scores.json or more.")],
+    scores: Annotated[list[Path], typer.Argument(help="Two or more scores.json files.")],
     metric: Annotated[
-        list[str] | None, typer.Option(help="Only this one; may be repeated.")
+        list[str] | None, typer.Option(help="Only this metric; may be repeated.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare scores that were made alike; refuse those that were not, and say why."""
+    """Compare scores with equal protocols; refuse others and name the difference."""
     from rich.console import Console
 
     from voiceconv.evaluation.compare import compare, table
@@ -90,15 +94,15 @@ def compare(
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="A run directory, as a recipe leaves it.")],
+    run: Annotated[Path, typer.Argument(help="Run directory of a recipe.")],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The page. [RUN/report.html]")
+        Path | None, typer.Option("-o", "--output", help="Output page. [RUN/report.html]")
     ] = None,
     n_utterances: Annotated[
-        int, typer.Option(min=0, help="Of each direction, to see and hear.")
+        int, typer.Option(min=0, help="Utterances of each direction, with picture and sound.")
     ] = 6,
 ) -> None:
-    """Show a run as one page: scores, curves, pictures and sound; it loads nothing else."""
+    """Make one page of a run: scores, curves, pictures and sound; it loads no other files."""
     from voiceconv.progress import progress_bar
     from voiceconv.report import write_report
 

@@ -1,4 +1,4 @@
-"""What the command line prints, beside single lines."""
+"""Output of the command line: tables, lines, logging."""
 
 import logging
 import sys
@@ -10,7 +10,7 @@ LOG_FORMAT = "voiceconv: %(message)s"
 
 
 def show_summary(summary: Any) -> None:
-    """A table of the splits that `prepare` made; what it noted goes to stderr."""
+    """Print a table of the splits of `prepare`, and its notes to stderr."""
     from rich.console import Console  # `voiceconv --help` does without
     from rich.table import Table
     from rich.text import Text
@@ -45,7 +45,7 @@ def logging_to_stderr(verbose: bool = False) -> Iterator[None]:
 
 
 def as_lines(shown: dict[str, Any], indent: str = "") -> str:
-    """`key: value` lines; what lies in a mapping is indented below its key."""
+    """`key: value` lines; a nested mapping is indented below its key."""
     lines = []
     for key, value in shown.items():
         if isinstance(value, dict):
@@ -57,5 +57,5 @@ def as_lines(shown: dict[str, Any], indent: str = "") -> str:
 
 
 def printable(text: str) -> str:
-    """One line, whatever a file's name holds."""
+    """Text on one line, for any file name."""
     return text.replace("\n", "\\n").encode("utf-8", "backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""`voiceconv vocoder ...`: what makes a vocoder. Imports as in cli/convert.py."""
+"""`voiceconv vocoder ...`: commands that make vocoders. Imports as in cli/convert.py."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 app = typer.Typer(
-    help="Train, tune and import neural vocoders.",
+    help="Train, fine-tune and import neural vocoders.",
     no_args_is_help=True,
     rich_markup_mode=None,  # it takes a default in [brackets] for a tag
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -18,7 +18,7 @@ app = typer.Typer(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )
 def train(context: typer.Context) -> None:
-    """Train as Hydra is told: experiment=NAME data.dump=DUMP [KEY=VALUE ...]."""
+    """Train a vocoder, with Hydra overrides: experiment=NAME data.dump=DUMP [KEY=VALUE ...]."""
     from voiceconv.commands.vocoder_train import train_vocoder_command
 
     train_vocoder_command(context.args)
@@ -26,13 +26,13 @@ def train(context: typer.Context) -> None:
 
 @app.command("finetuning-data")
 def finetuning_data(
-    dump: Annotated[Path, typer.Argument(help="Features of DATA, extracted with --waves.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Gets train/ and val/; new.")],
-    model: Annotated[
-        str | None, typer.Option(help="The converter to tune for: as convert takes it. [bundled]")
-    ] = None,
+    dump: Annotated[Path, typer.Argument(help="Features, extracted with --waves.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Output folder for train/ and val/; new.")
+    ],
+    model: Annotated[str | None, typer.Option(help="Converter to fine-tune for. [bundled]")] = None,
 ) -> None:
-    """Convert a corpus there and back: what a vocoder is tuned on for one converter."""
+    """Make data to fine-tune a vocoder for one converter: a corpus converted there and back."""
     from voiceconv.commands.vocoder_finetuning_data import write_finetuning_data
     from voiceconv.progress import progress_bar
 
@@ -44,11 +44,11 @@ def finetuning_data(
 
 @app.command("import")
 def import_(
-    config: Annotated[Path, typer.Argument(help="HiFi-GAN's config.json.")],
-    checkpoint: Annotated[Path, typer.Argument(help="Its generator's checkpoint, g_...")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Gets the vocoder.")],
+    config: Annotated[Path, typer.Argument(help="config.json of HiFi-GAN.")],
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of its generator, g_...")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Output folder.")],
 ) -> None:
-    """Make a vocoder of a published HiFi-GAN: weights and the mel that they were trained on."""
+    """Import a published HiFi-GAN: its weights and its mel definition."""
     from voiceconv.vocoders.hifigan_format import import_hifigan
 
     import_hifigan(config, checkpoint, output)

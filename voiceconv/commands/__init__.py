@@ -1,1 +1,1 @@
-"""What one command does, a file a command; the command line hands over to them."""
+"""The implementation of each command, one file per command; `cli/` calls them."""

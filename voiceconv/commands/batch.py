@@ -1,4 +1,4 @@
-"""Many recordings through one change of waves: which files, where to, what went wrong."""
+"""Many files through one change: which ones, where to, what went wrong."""
 
 import glob
 import logging
@@ -6,7 +6,7 @@ import pickle
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -28,6 +28,7 @@ STREAM = "-"
 log = logging.getLogger(__name__)
 Report = Callable[[float], None]
 Change = Callable[[Tensor, str | None, Report], Tensor]  # wave, its domain if known, progress
+WAV = ".wav"
 _Logged = list[tuple[str, int, str]]  # logger, level, message
 _End = tuple[_Logged, Exception | None]  # what a worker says of a job
 Show = Callable[["Job", float], None]  # what is worked on, how many are done
@@ -39,9 +40,31 @@ class Opened(NamedTuple):
     change: Change
     sample_rate: int
 
+    def do(self, job: "Job", output_rate: int | None, report: Report) -> None:
+        """Read, change and write a job's wave."""
+        wave = audio.read(job.path, self.sample_rate, job.start, job.end).samples
+        changed = self.change(wave, job.domain, report)
+        if output_rate is not None:
+            changed = audio.resample(changed, self.sample_rate, output_rate)
+        make_folder(job)
+        audio.write(job.output, changed, output_rate or self.sample_rate)
+
+
+class OpenedFiles(NamedTuple):
+    """What converts files of another kind than sound."""
+
+    convert: Callable[["Job"], None]
+
+    def do(self, job: "Job", output_rate: int | None, report: Report) -> None:
+        """Convert a job's file. Raises InputError for an output rate, which sound alone has."""
+        if output_rate is not None:
+            raise InputError(f"--sample-rate {output_rate} is for sound; leave it out")
+        make_folder(job)
+        self.convert(job)
+
 
 class Job(NamedTuple):
-    """One recording, or seconds [start, end) of it, and the file that it becomes."""
+    """One file, or seconds [start, end) of it, and the file that it becomes."""
 
     path: Path | str
     output: Path | str
@@ -56,26 +79,33 @@ def plan(
     suffix: str,
     domain: str | None,
     without: str | None = None,
+    extensions: Collection[str] | None = None,
 ) -> list[Job]:
     """Files, folders, patterns, Kaldi data directories or `-` -> jobs.
 
     Of a data directory, only `domain` is taken, or all but the domain `without`.
 
+    extensions: how names of files end, their outputs' too; None: sound files, which become WAV.
+
     One file goes to `output` if that is no folder, else to a file of its own name in it; without
     an output, to `<name>-<suffix>.wav` in the current directory. Raises InputError where nothing
     is found, and where an output would be an input, be written twice or be of no known format.
     """
-    found = [job for one in inputs for job in _find(one, domain)]
+    if extensions is not None and STREAM in (*inputs, output):
+        raise InputError("- stands for sound, and these features have files; name a file")
+    found = [job for one in inputs for job in _find(one, domain, extensions)]
     found = [job for job in found if without is None or job.domain != without]
     if not found:
-        raise InputError(f"no sound file in {', '.join(map(repr, inputs))}; name files or folders")
-    jobs = [job._replace(output=_output(job, len(found), inputs, output, suffix)) for job in found]
+        kind = "sound" if extensions is None else " or ".join(sorted(extensions))
+        raise InputError(f"no {kind} file in {', '.join(map(repr, inputs))}; name files or folders")
+    outputs = [_output(job, len(found), inputs, output, suffix, extensions) for job in found]
+    jobs = [job._replace(output=place) for job, place in zip(found, outputs, strict=True)]
     sources = {_identity(job.path): job.path for job in jobs if job.path != STREAM}
     taken: dict[Path, Path | str] = {}
     for job in jobs:
         if job.output == STREAM:
             continue
-        audio.check_output(job.output)
+        _check_output(job.output, extensions)
         place = _identity(job.output)
         if place in sources:
             raise InputError(f"{job.output} is an input too; choose another output with -o")
@@ -87,8 +117,8 @@ def plan(
 
 def run(
     jobs: Sequence[Job],
-    opened: Opened,
-    reopen: Callable[[], Opened],
+    opened: Opened | OpenedFiles,
+    reopen: Callable[[], Opened | OpenedFiles],
     output_rate: int | None = None,
     skip_existing: bool = False,
     n_workers: int = 1,
@@ -130,7 +160,7 @@ def run(
 
 
 def _one_by_one(
-    jobs: Sequence[Job], opened: Opened, output_rate: int | None, show: Show
+    jobs: Sequence[Job], opened: Opened | OpenedFiles, output_rate: int | None, show: Show
 ) -> Generator[InputError | None, None, None]:
     """Yield what was wrong with each input."""
     for number, job in enumerate(jobs):
@@ -145,7 +175,7 @@ def _one_by_one(
 
 def _in_processes(
     jobs: Sequence[Job],
-    reopen: Callable[[], Opened],
+    reopen: Callable[[], Opened | OpenedFiles],
     output_rate: int | None,
     n_workers: int,
     show: Show,
@@ -175,12 +205,14 @@ def _in_processes(
 
 @contextmanager
 def _setup(
-    worker: int, reopen: Callable[[], Opened], output_rate: int | None, level: int
+    worker: int, reopen: Callable[[], Opened | OpenedFiles], output_rate: int | None, level: int
 ) -> Iterator[Callable[[tuple[int, Job]], _End]]:
     """In a worker: give what does a job by a converter of this worker's own."""
     signal.signal(signal.SIGTERM, _leave)
     torch.set_num_threads(1)  # the processes share the cores
-    opened, kept = _killable(reopen()), _Kept()
+    opened, kept = reopen(), _Kept()
+    if isinstance(opened, Opened):
+        opened = _killable(opened)
     root = logging.getLogger()
     root.addHandler(kept)
     logging.getLogger("voiceconv").setLevel(level)
@@ -238,23 +270,21 @@ def _portable(error: Exception) -> Exception:
     return error
 
 
-def _do(job: Job, opened: Opened, output_rate: int | None, report: Report) -> None:
+def _do(job: Job, opened: Opened | OpenedFiles, output_rate: int | None, report: Report) -> None:
     log.info("%s -> %s:", printable(job.path), printable(job.output))
-    wave = audio.read(job.path, opened.sample_rate, job.start, job.end).samples
-    changed = opened.change(wave, job.domain, report)
-    if output_rate is not None:
-        changed = audio.resample(changed, opened.sample_rate, output_rate)
-    if job.output != STREAM:
-        _make_folder(Path(job.output).parent)
-    audio.write(job.output, changed, output_rate or opened.sample_rate)
+    opened.do(job, output_rate, report)
 
 
 def _exists(output: Path | str) -> bool:
     return output != STREAM and Path(output).exists()
 
 
-def _find(given: str, domain: str | None) -> Iterator[Job]:
+def _find(given: str, domain: str | None, extensions: Collection[str] | None) -> Iterator[Job]:
     """What one argument stands for; outputs are names relative to an output folder as yet."""
+
+    def becomes(name: Path, suffix: str) -> Path:
+        return name.with_suffix(WAV if extensions is None else suffix)
+
     path = Path(given)
     if given == STREAM:
         yield Job(STREAM, Path("stdin.wav"))
@@ -263,27 +293,30 @@ def _find(given: str, domain: str | None) -> Iterator[Job]:
             if domain in (None, utterance.domain):
                 yield Job(
                     utterance.path,
-                    Path(f"{utterance.id}.wav"),
+                    Path(f"{utterance.id}{WAV if extensions is None else utterance.path.suffix}"),
                     utterance.domain,
                     utterance.start or 0.0,
                     utterance.end,
                 )
     elif path.is_dir():
         for file in sorted(path.rglob("*")):
-            is_sound = file.suffix.lower() in EXTENSIONS and not file.name.startswith(".")
-            if is_sound and file.is_file():
-                yield Job(file, file.relative_to(path).with_suffix(".wav"))
+            is_ours = file.suffix.lower() in (EXTENSIONS if extensions is None else extensions)
+            if is_ours and not file.name.startswith(".") and file.is_file():
+                yield Job(file, becomes(file.relative_to(path), file.suffix))
     elif not path.exists() and glob.has_magic(given):
         for name in sorted(glob.glob(given, recursive=True)):
-            yield from _find(name, domain)
+            yield from _find(name, domain, extensions)
     else:
-        yield Job(
-            path, Path(path.name).with_suffix(".wav")
-        )  # audio.read says what is wrong with it
+        yield Job(path, becomes(Path(path.name), path.suffix))  # reading says what is wrong with it
 
 
 def _output(
-    job: Job, n_jobs: int, inputs: Sequence[str], output: str | None, suffix: str
+    job: Job,
+    n_jobs: int,
+    inputs: Sequence[str],
+    output: str | None,
+    suffix: str,
+    extensions: Collection[str] | None,
 ) -> Path | str:
     relative = Path(job.output)
     if output == STREAM or (output is None and job.path == STREAM):
@@ -291,19 +324,35 @@ def _output(
             raise InputError(f"-o - takes one input, not {n_jobs}; give an output folder")
         return STREAM
     if output is None:
-        return relative.parent / f"{relative.stem}-{suffix}.wav"
+        return relative.parent / f"{relative.stem}-{suffix}{relative.suffix}"
     folder = output.endswith(("/", "\\")) or Path(output).is_dir()
     single = n_jobs == 1 and not Path(inputs[0]).is_dir()
-    if not single and not folder and Path(output).suffix.lower() in EXTENSIONS:
+    known = EXTENSIONS if extensions is None else extensions
+    if not single and not folder and Path(output).suffix.lower() in known:
         raise InputError(f"{output} names one file for a folder or several; give a folder with -o")
     return Path(output) if single and not folder else Path(output) / relative
+
+
+def _check_output(output: Path | str, extensions: Collection[str] | None) -> None:
+    """Refuse a file of a kind that is not written, before anything is converted."""
+    if extensions is None:
+        audio.check_output(output)
+    elif Path(output).suffix.lower() not in extensions:
+        raise InputError(
+            f"{output} is no name of a file of these features; let it end in "
+            f"{' or '.join(sorted(extensions))}"
+        )
 
 
 def _identity(path: Path | str) -> Path:
     return Path(path).resolve()
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(job: Job) -> None:
+    """Of its output, where that is a file. Raises InputError."""
+    if job.output == STREAM:
+        return
+    folder = Path(job.output).parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

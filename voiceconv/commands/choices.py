@@ -1,4 +1,4 @@
-"""Features and vocoders by the words that users choose them with."""
+"""Find features and vocoders by the names that users give."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from voiceconv.build import build, class_of, compose_config, options
 from voiceconv.converter.directory import find_model, read_model
 from voiceconv.errors import InputError
-from voiceconv.features import FeatureExtractor
+from voiceconv.features import FeatureExtractor, Representation
 from voiceconv.vocoders import Vocoder
 from voiceconv.vocoders.directory import find_vocoder, read_vocoder
 from voiceconv.vocoders.fitting import fitting_vocoder, plain_vocoders
@@ -27,10 +27,15 @@ def features_node(choice: str, config_dir: Path | None = None) -> dict[str, Any]
     return node
 
 
+def open_features(choice: str, config_dir: Path | None = None) -> Representation:
+    """What `features_node` says, built. Raises InputError."""
+    return build(features_node(choice, config_dir), Representation)
+
+
 def open_vocoder(
     features: str | None = None, vocoder: str | None = None, model: str | None = None
 ) -> Vocoder[Any]:
-    """What copies are made by: a vocoder with its extractor.
+    """Open a vocoder with its extractor, for copy-synthesis.
 
     Args:
         features: as features_node takes them; None: the neural vocoder's own, or the model's.
@@ -39,12 +44,14 @@ def open_vocoder(
             the experiment or in the model.
         model: the conversion model that is asked where nothing else is said.
 
-    Raises InputError for what is none of these, and for a vocoder of other features.
+    Raises InputError for an unknown name, and for a vocoder of other features.
     """
     plain = plain_vocoders() if vocoder is not None else {}
     if features is None and vocoder is not None and vocoder not in plain:
         features = str(find_vocoder(vocoder))
     nodes = _nodes(features) if features is not None else read_model(find_model(model))[0]
+    if not issubclass(class_of(nodes["features"], Representation), FeatureExtractor):
+        raise InputError(f"{features or model} is of files without a wave; resynth is for audio")
     extractor = build(nodes["features"], FeatureExtractor)
     if vocoder in plain:
         node = plain[vocoder]
@@ -62,7 +69,7 @@ def open_vocoder(
 def composed(
     overrides: Sequence[str], config_dir: Path | None = None, root: str = "config"
 ) -> DictConfig:
-    """A configuration to look at: what only a run needs is filled in."""
+    """Compose a configuration for inspection; keys that only a run needs are filled in."""
     filled = ["name=info", "run_dir=info", "data.dump=none"]
     return compose_config([*overrides, *filled], config_dir, root)
 
@@ -72,7 +79,7 @@ def _nodes(choice: str, config_dir: Path | None = None) -> dict[str, Any]:
     groups = options("features", config_dir)
     if choice in groups:
         features = _plain(composed([f"features={choice}"], config_dir))["features"]
-        vocoder = fitting_vocoder(class_of(features, FeatureExtractor))
+        vocoder = fitting_vocoder(class_of(features, Representation))
         return {"features": features} | ({} if vocoder is None else {"vocoder": vocoder})
     if choice.startswith("experiment="):
         try:

@@ -1,13 +1,16 @@
 """`voiceconv convert`: recordings to the target's voice, by a model or a baseline."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
+from voiceconv.baselines import open_baseline
 from voiceconv.commands import batch
-from voiceconv.converter import Converter
+from voiceconv.converter import Converter, FileConverter, FrameConverter, open_model
 from voiceconv.converter.directory import digest, find_model
 from voiceconv.device import pick_device
 from voiceconv.errors import InputError
@@ -17,74 +20,132 @@ from voiceconv.provenance import write_conversion
 BASELINE = "baseline:"
 
 
+class Choice(NamedTuple):
+    """What converts, and how, as the command line has it; a worker process gets it as it is."""
+
+    target: str
+    source: str | None = None
+    model: str | None = None
+    dump: Path | None = None
+    engine: str | None = None
+    device: str = "auto"
+    semitones: float = 0.0
+    condition: Sequence[str] = ()  # NAME=VALUE
+
+
 def convert(
     inputs: Sequence[str],
-    target: str,
-    source: str | None = None,
-    model: str | None = None,
-    dump: Path | None = None,
-    engine: str | None = None,
+    choice: Choice,
     output: str | None = None,
     sample_rate: int | None = None,
     skip_existing: bool = False,
-    device: str = "auto",
-    semitones: float = 0.0,
     n_workers: int = 1,
 ) -> None:
-    """Convert recordings; conversion.json in an output folder says what made them.
+    """Convert recordings, or the files of a model's own kind; conversion.json says what made them.
 
-    Arguments as the command line has them. Raises InputError, and RunError where some of several
-    inputs failed.
+    Raises InputError, and RunError where some of several inputs failed.
     """
+    target, source = choice.target, choice.source
+    converter = _open(choice)
     without = target if source is None else None  # a data directory may hold the target, too
-    jobs = batch.plan(inputs, output, target, source, without)
-    reopen = partial(_open, target, source, model, dump, engine, device, semitones)
-    opened = reopen()
+    extensions = None
+    if isinstance(converter, FileConverter):
+        extensions = converter.representation.extensions
+    jobs = batch.plan(inputs, output, target, source, without, extensions)
+    opened = _opened(converter, choice)
     try:
-        batch.run(jobs, opened, reopen, sample_rate, skip_existing, n_workers)
+        batch.run(jobs, opened, partial(_reopen, choice), sample_rate, skip_existing, n_workers)
     finally:  # what is there says what made it, even where it isn't all
         if len(jobs) > 1 and output is not None and Path(output).is_dir():
-            write_conversion(Path(output), {**identify(model), "source": source, "target": target})
+            made = {**identify(choice.model), "source": source, "target": target}
+            write_conversion(Path(output), made)
 
 
-def _open(
-    target: str,
-    source: str | None,
-    model: str | None,
-    dump: Path | None,
-    engine: str | None,
-    device: str,
-    semitones: float,
-) -> batch.Opened:
-    """What converts, of arguments that a worker process gets as they are."""
-    place = pick_device(device, "--device ")
-    converter = open_converter(model, dump, engine)
+def _reopen(choice: Choice) -> batch.Opened | batch.OpenedFiles:
+    return _opened(_open(choice), choice)
+
+
+def _open(choice: Choice) -> Converter | FileConverter:
+    """The converter on its device. Raises InputError where it could not do what is asked for."""
+    device = pick_device(choice.device, "--device ")
+    converter = open_converter(choice.model, choice.dump, choice.engine)
     is_export = isinstance(converter.translator, OnnxTranslator)
-    if is_export and place.type != "cpu" and device != "auto":
+    if is_export and device.type != "cpu" and choice.device != "auto":
         raise InputError(
-            f"--device {device} is for torch, and {model} is an export, which runs on the CPU; "
-            "leave --device out"
+            f"--device {choice.device} is for torch, and {choice.model} is an export, which runs "
+            "on the CPU; leave --device out"
         )
-    converter.to(place)
-    converter.check_domains(target, source)
-    converter.check_semitones(semitones)
+    converter.to(device)
+    converter.check_domains(choice.target, choice.source)
+    if isinstance(converter, Converter):
+        converter.check_semitones(choice.semitones)
+    elif choice.semitones:
+        raise InputError(f"--semitones {choice.semitones:g} is for sound; leave it out")
+    return converter
+
+
+def _opened(
+    converter: Converter | FileConverter, choice: Choice
+) -> batch.Opened | batch.OpenedFiles:
+    condition = read_condition(choice.condition, converter)
+
+    def source_of(domain: str | None) -> str | None:
+        """The source that is named, or else a data directory's domain, where it is known."""
+        return choice.source or (domain if domain in converter.domains else None)
+
+    if isinstance(converter, FileConverter):
+
+        def convert_file(job: batch.Job) -> None:
+            path, output, source = Path(job.path), Path(job.output), source_of(job.domain)
+            converter.convert(
+                path, output, choice.target, source, job.start, job.end, condition=condition
+            )
+
+        return batch.OpenedFiles(convert_file)
 
     def change(wave: Tensor, domain: str | None, report: batch.Report) -> Tensor:
-        known = domain if domain in converter.domains else None  # of a data directory
         return converter.convert(
-            wave, target, source or known, progress=report, semitones=semitones
+            wave,
+            choice.target,
+            source_of(domain),
+            progress=report,
+            semitones=choice.semitones,
+            condition=condition,
         )
 
     return batch.Opened(change, converter.sample_rate)
 
 
+def read_condition(given: Sequence[str], converter: FrameConverter) -> Mapping[str, Tensor]:
+    """NAME=VALUE texts -> tensors by name: numbers with commas, or the file of a reference.
+
+    Raises InputError for a name that the model does not take, and for values of another number.
+    """
+    defaults = converter.translator.default_condition()
+    condition = {}
+    for text in given:
+        name, _, value = text.partition("=")
+        if name in defaults and defaults[name].ndim == 3:
+            condition[name] = converter.reference(Path(value))
+            continue
+        try:
+            numbers = [float(number) for number in value.split(",")]
+        except ValueError:
+            raise InputError(
+                f"--condition {text!r} is no NAME=VALUE with numbers; write --condition style=0.5,1"
+            ) from None
+        dtype = defaults[name].dtype if name in defaults else None
+        condition[name] = torch.tensor([numbers], dtype=dtype)
+    return converter.complete(condition)
+
+
 def open_converter(
     model: Path | str | None = None, dump: Path | str | None = None, engine: str | None = None
-) -> Converter:
-    """`baseline:NAME`, or any other model as Converter.from_pretrained takes it.
+) -> Converter | FileConverter:
+    """`baseline:NAME`, or any other model as FrameConverter.from_pretrained takes it.
 
-    dump: as `open_baseline` takes it. engine: as Converter.from_pretrained takes it; a baseline has
-    none to choose.
+    dump: as `open_baseline` takes it. engine: as from_pretrained takes it; a baseline has none to
+    choose.
     Raises InputError for an unknown name, and for a dump that is missing or does not fit.
     """
     if not str(model).startswith(BASELINE):
@@ -93,11 +154,9 @@ def open_converter(
                 f"--dump {dump} is for baselines, and {model or 'the bundled model'} is none: it "
                 "has its own statistics; leave --dump out"
             )
-        return Converter.from_pretrained(model, engine)
+        return open_model(model, engine)
     if engine is not None:
         raise InputError(f"--engine {engine} is for networks, and {model} has none; leave it out")
-    from voiceconv.baselines import open_baseline  # half a second of imports, for those alone
-
     return open_baseline(str(model).removeprefix(BASELINE), None if dump is None else Path(dump))
 
 

@@ -10,11 +10,10 @@ import logging
 import math
 import shutil
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
-from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +21,10 @@ import torch
 from torch import Tensor, nn
 
 from voiceconv import __version__
-from voiceconv.converter import Converter
+from voiceconv.converter import FrameConverter, open_model
 from voiceconv.converter.directory import (
     CARD,
     CONFIG,
-    EXPORT,
     STATS,
     VOCODER,
     engine_of,
@@ -34,9 +32,17 @@ from voiceconv.converter.directory import (
 )
 from voiceconv.errors import InputError, RunError
 from voiceconv.files import appearing, replace_text
-from voiceconv.models.base import Direction
-from voiceconv.models.exported import FRAME_CENTRE, GENERATOR, Graph, translator_file
+from voiceconv.models.base import Direction, Translator
+from voiceconv.models.exported import (
+    EXPORT,
+    FRAME_CENTRE,
+    GENERATOR,
+    TRANSLATOR,
+    Graph,
+    translator_file,
+)
 from voiceconv.optional import load
+from voiceconv.progress import Progress
 from voiceconv.vocoders import directory
 from voiceconv.vocoders.neural import NeuralVocoder
 
@@ -47,13 +53,13 @@ LENGTHS = (1, 2, 5, 16, 31, 64, 250)  # frames at which a graph is compared with
 TOLERANCE = 1e-4  # of a normalised frame's value, of a wave's sample
 PACKAGES = ("torch", "onnx", "onnxscript", "onnxruntime")
 
-Progress = Callable[[int, int], None]  # graphs done, and in all
+Draw = Callable[[int], dict[str, Tensor]]  # a number of frames -> inputs by name, frames first
 
 
 def export(
     model: Path | str | None, output: Path, progress: Progress | None = None
 ) -> dict[str, dict[str, Any]]:
-    """Write the directory; graph by its path -> what it does, `largest_difference` from torch.
+    """Write the directory; return path -> properties of each graph, with `largest_difference`.
 
     Raises InputError for a model that is an export, for an output that is there already and where
     packages are missing, RunError where a graph differs from torch by more than TOLERANCE; then
@@ -64,66 +70,113 @@ def export(
     folder = find_model(model)
     if engine_of(folder) == "onnx":
         raise InputError(f"{folder} is an export; export the model that it was made of")
-    converter = Converter.from_pretrained(folder)
-    pairs = list(permutations(range(len(converter.domains)), 2))
+    converter = open_model(folder)
+    translator = converter.translator
+    pairs = translator.directions(len(converter.domains))
+    files = {TRANSLATOR: pairs}  # graph -> the directions that it is compared with torch in
+    if not translator.shared:
+        files = {translator_file(*pair): [pair] for pair in pairs}
     graphs: dict[str, dict[str, Any]] = {}
     output.resolve().parent.mkdir(parents=True, exist_ok=True)
     with appearing(output) as scratch:
         for name in (CONFIG, STATS, CARD):
             shutil.copyfile(folder / name, scratch / name)
-        for source, target in pairs:
-            name = translator_file(source, target)
-            graphs[name] = _write_direction(converter, source, target, scratch / name)
+        for name, directions in files.items():
+            graphs[name] = _write_translator(converter, directions, scratch / name)
             if progress:
-                progress(len(graphs), len(pairs))
+                progress(len(graphs), len(files))
         if isinstance(converter.vocoder, NeuralVocoder):
             graphs[f"{VOCODER}/{GENERATOR}"] = _write_vocoder(
                 converter.vocoder, partial(_spoken, converter), scratch / VOCODER
             )
         versions = {"voiceconv": __version__, **{name: version(name) for name in PACKAGES}}
         stated = {"format": FORMAT, "opset": OPSET, "versions": versions, "graphs": graphs}
+        stated["translator"] = {
+            "shared": translator.shared,
+            "directions": pairs,
+            "condition": {name: v.tolist() for name, v in translator.default_condition().items()},
+        }
         replace_text(scratch / EXPORT, json.dumps(stated, indent=2) + "\n")
     return graphs
 
 
-def _write_direction(converter: Converter, source: int, target: int, path: Path) -> dict[str, Any]:
-    network = Direction(converter.translator, source, target)
-    return {
-        "source": converter.domains[source],
-        "target": converter.domains[target],
-        "largest_difference": write_graph(network, partial(_noise, converter), path),
-    }
-
-
-def _write_vocoder(
-    vocoder: NeuralVocoder, draw: Callable[[int], Tensor], folder: Path
+def _write_translator(
+    converter: FrameConverter, directions: Sequence[tuple[int, int]], path: Path
 ) -> dict[str, Any]:
+    """The graph of a direction, or the one of all, which then takes the domain_ids."""
+    translator = converter.translator
+    condition = translator.default_condition()
+    ids = ("source", "target") if translator.shared else ()
+    network: nn.Module = Direction(translator, *directions[0])
+    if ids or condition:
+        network = NamedInputs(translator, directions[0])
+    draws = [
+        partial(_drawn, converter, dict(zip(ids, map(torch.tensor, zip(pair)), strict=False)))
+        for pair in directions
+    ]
+    stated = (
+        {}
+        if translator.shared
+        else {
+            role: converter.domains[domain_id]
+            for role, domain_id in zip(("source", "target"), directions[0], strict=True)
+        }
+    )
+    return {**stated, "largest_difference": write_graph(network, draws, path)}
+
+
+class NamedInputs(nn.Module):
+    """A translator as the function that a graph is: frames (1, C, T), then others by name.
+
+    direction: the domain_ids where `source` and `target` are not among the names.
+    """
+
+    def __init__(self, translator: Translator, direction: tuple[int, int]) -> None:
+        super().__init__()
+        self.translator, self.direction = translator, direction
+
+    def forward(self, frames: Tensor, others: Mapping[str, Tensor]) -> Tensor:
+        """(1, C, T) -> (1, C, T)."""
+        named = dict(others)
+        source = named.pop("source", self.direction[0])
+        target = named.pop("target", self.direction[1])
+        converted: Tensor = self.translator(frames, source, target, **named)
+        return converted
+
+
+def _write_vocoder(vocoder: NeuralVocoder, draw: Draw, folder: Path) -> dict[str, Any]:
     folder.mkdir()
     for name in (directory.CONFIG, directory.CARD):
         shutil.copyfile(vocoder.folder / name, folder / name)
     centre = {FRAME_CENTRE: str(vocoder.generator.frame_centre)}
-    difference = write_graph(vocoder.generator, draw, folder / GENERATOR, centre)
+    difference = write_graph(vocoder.generator, [draw], folder / GENERATOR, centre)
     return {"largest_difference": difference}
 
 
 def write_graph(
     network: nn.Module,
-    draw: Callable[[int], Tensor],
+    draws: Sequence[Draw],
     path: Path,
     metadata: dict[str, str] | None = None,
 ) -> float:
-    """Write (1, C, T) -> (1, ...) for any T; the largest difference from torch. Raises RunError.
+    """Write frames (1, C, T), others -> (1, ...) for any T; the largest difference from torch.
 
-    draw: frames (1, C, T) for a T, to trace and to compare by.
+    draws: inputs by name, frames first, for a T: the first to trace by, all to compare by.
+    Raises RunError where a graph differs by more than TOLERANCE.
     """
-    frames = torch.export.Dim("frames", min=1)
+    traced = draws[0](TRACED)
+    others = _others(traced)
+    any_length = {2: torch.export.Dim("frames", min=1)}
     with torch.no_grad(), _quiet():
         program: Any = torch.onnx.export(
             network,
-            (draw(TRACED),),
+            (traced["frames"],),
+            kwargs={"others": others} if others else {},
             dynamo=True,
-            dynamic_shapes=({2: frames},),
-            input_names=["frames"],
+            dynamic_shapes=(
+                {"frames": any_length, "others": dict.fromkeys(others)} if others else (any_length,)
+            ),
+            input_names=list(traced),
             output_names=["output"],
             opset_version=OPSET,
             verbose=False,
@@ -131,8 +184,8 @@ def write_graph(
     _forget_origin(program.model)
     program.model.metadata_props.update(metadata or {})
     program.save(path, external_data=False)
-    n_channels = draw(1).shape[1]
-    worst = max((_difference(network, Graph(path, n_channels), draw(n)), n) for n in LENGTHS)
+    graph = Graph(path, traced["frames"].shape[1], others)
+    worst = max((_difference(network, graph, draw(n)), n) for draw in draws for n in LENGTHS)
     if not worst[0] <= TOLERANCE:
         raise RunError(
             f"{path.name} differs from torch by {worst[0]:.2g} at {worst[1]} frames, more than "
@@ -142,24 +195,45 @@ def write_graph(
     return worst[0]
 
 
-def _difference(network: nn.Module, graph: Graph, frames: Tensor) -> float:
+def _others(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value for name, value in inputs.items() if name != "frames"}
+
+
+def _arguments(inputs: Mapping[str, Tensor]) -> tuple[Any, ...]:
+    """As a network takes them: frames, and the others as a mapping, where there are some."""
+    others = _others(inputs)
+    return (inputs["frames"], others) if others else (inputs["frames"],)
+
+
+def _difference(network: nn.Module, graph: Graph, inputs: dict[str, Tensor]) -> float:
     """The largest, over all values; infinite where shapes differ, too."""
     with torch.no_grad():
-        wanted, found = network(frames), graph(frames)
+        wanted, found = network(*_arguments(inputs)), graph(**inputs)
     if wanted.shape != found.shape:
         return math.inf
     return float((wanted - found).abs().max())
 
 
-def _noise(converter: Converter, n_frames: int) -> Tensor:
+def _drawn(converter: FrameConverter, ids: dict[str, Tensor], n_frames: int) -> dict[str, Tensor]:
+    """Normalised frames (1, C, T), domain_ids (1,), conditions near their defaults, by name."""
+    rng = torch.Generator().manual_seed(n_frames)
+    condition = {
+        name: value + (torch.randn(value.shape, generator=rng) if value.is_floating_point() else 0)
+        for name, value in converter.translator.default_condition().items()
+    }
+    return {"frames": _noise(converter, n_frames), **ids, **condition}
+
+
+def _noise(converter: FrameConverter, n_frames: int) -> Tensor:
     """Normalised frames (1, C, T): the same for the same number of them."""
     rng = torch.Generator().manual_seed(n_frames)
-    return torch.randn(1, converter.extractor.n_channels, n_frames, generator=rng)
+    return torch.randn(1, converter.representation.n_channels, n_frames, generator=rng)
 
 
-def _spoken(converter: Converter, n_frames: int) -> Tensor:
+def _spoken(converter: FrameConverter, n_frames: int) -> dict[str, Tensor]:
     """The same at a domain's levels, as a vocoder gets them."""
-    return converter.stats[converter.domains[0]].denormalize(_noise(converter, n_frames))
+    stats = converter.stats[converter.domains[0]]
+    return {"frames": stats.denormalize(_noise(converter, n_frames))}
 
 
 def _forget_origin(model: Any) -> None:

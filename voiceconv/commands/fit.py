@@ -12,25 +12,26 @@ from typing import Any, NamedTuple
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from voiceconv.build import class_of, compose_config
+from voiceconv.build import build, class_of, compose_config
 from voiceconv.commands.train import prepare_trainer
 from voiceconv.data.extract import LeftOutError, extract
 from voiceconv.data.prepare import Summary, prepare
 from voiceconv.data.splits import SPLITS
 from voiceconv.data.statistics import write_stats
 from voiceconv.errors import InputError, RunError
+from voiceconv.features import Representation
 from voiceconv.files import locked, replace_text
 from voiceconv.objectives import Objective
 from voiceconv.progress import progress_bar
 
-TRIM = 40.0  # dB below the loudest: silence at both ends is nothing to learn
+TRIM = 40.0  # dB below the loudest: silence at both ends is cut
 TRIAL_STEPS = 1000  # of the trial's plan; where in it a step is measured:
 MEASURED = range(50, TRIAL_STEPS, 100)
-PLAN = "fit.yaml"  # what was decided when the run began, so that a resumed one decides the same
+PLAN = "fit.yaml"  # the plan of the first call, for resumed ones
 
 
 class Plan(NamedTuple):
-    """How long a run is, in hours and steps, and what of its objective follows from that."""
+    """The length of a run in hours and steps, and the objective's keywords that depend on it."""
 
     hours: float
     n_steps: int
@@ -46,18 +47,18 @@ def fit(
     say: Callable[[str], None],
     show: Callable[[Summary], None],
 ) -> None:
-    """Prepare, extract, take statistics, train for about `hours`; each goes on where it stopped.
+    """Prepare, extract, compute statistics, train for about `hours`; each step can be resumed.
 
-    Leaves OUTPUT/model, and OUTPUT/{data,dump,checkpoints} to go on from. Raises RunError when
+    Writes OUTPUT/model, and OUTPUT/{data,dump,checkpoints} for resuming. Raises RunError when
     interrupted.
     """
     data, dump = output / "data", output / "dump"
+    config = _config(experiment, data, dump, output)
     if not (data / "train" / "wav.scp").exists():
         say("1/4 looking at the recordings")
-        _prepare(speakers, data, show)
+        _prepare(speakers, data, build(config.features, Representation), show)
     else:
         say(f"1/4 going on with the recordings listed in {data}; delete {output} to start anew")
-    config = _config(experiment, data, dump, output)
     say("2/4 extracting features")
     features = dict(config.features)
     loudness = config.data.loudness
@@ -78,8 +79,10 @@ def fit(
         raise RunError(f"stopped at step {trainer.step} and saved; the same command goes on")
 
 
-def _prepare(speakers: Path, data: Path, show: Callable[[Summary], None]) -> None:
-    summary = prepare(speakers, data)
+def _prepare(
+    speakers: Path, data: Path, representation: Representation, show: Callable[[Summary], None]
+) -> None:
+    summary = prepare(speakers, data, representation=representation)
     domains = {row.domain for row in summary.rows}
     if len(domains) < 2:
         for split in SPLITS:  # else the next call would go on with them
@@ -105,9 +108,9 @@ def _config(experiment: str, data: Path, dump: Path, output: Path) -> DictConfig
 
 
 def _plan(config: DictConfig, output: Path, hours: float) -> Plan:
-    """What fits into the hours, by the time that a few steps take; decided once for a run.
+    """The plan for the hours, from the time of a few steps; made once for a run.
 
-    With other hours the run goes on to another end, by the objective that it began with.
+    With other hours the run gets another length, but keeps its objective.
     """
     path = output / PLAN
     before = _read_plan(path) if path.exists() else None
@@ -130,7 +133,7 @@ def _apply(plan: Plan, config: DictConfig) -> None:
 
 
 def _seconds_a_step(config: DictConfig) -> float:
-    """Of a trial that leaves nothing behind: the mean of steps from all parts of a plan."""
+    """The mean time of steps from all parts of a plan, in a temporary trial."""
     trial = config.copy()
     _apply(Plan(0.0, TRIAL_STEPS, _objective(config).plan(TRIAL_STEPS)), trial)
     with tempfile.TemporaryDirectory() as folder:
@@ -157,7 +160,7 @@ def _unlogged() -> Iterator[None]:
 
 
 def _read_plan(path: Path) -> Plan:
-    """Raises InputError. What was planned for CycleGAN alone has `identity_steps` itself."""
+    """Read a plan; older ones have `identity_steps` at the top. Raises InputError."""
     try:
         stated = yaml.safe_load(path.read_text(encoding="utf-8"))
         if "identity_steps" in stated:

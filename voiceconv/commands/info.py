@@ -1,4 +1,4 @@
-"""What `voiceconv info` says of a model, or of a configuration that is not yet trained."""
+"""`voiceconv info`: describe a model, or a configuration that is not trained yet."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,18 +11,19 @@ from voiceconv.build import build
 from voiceconv.commands.choices import composed
 from voiceconv.converter.directory import WEIGHTS, bundled_models, find_model, read_config
 from voiceconv.errors import InputError
-from voiceconv.features import FeatureExtractor, MelSpectrogram
-from voiceconv.models import Discriminator, Translator
+from voiceconv.features import MelSpectrogram, Representation
+from voiceconv.models import Translator
 from voiceconv.models.base import WaveDiscriminator, WaveGenerator
 from voiceconv.models.complexity import describe
 from voiceconv.models.layers import fold_weight_norm
+from voiceconv.runs.setup import make_objective
 from voiceconv.vocoders import directory
 
 
 def model_info(model: Path | str | None) -> dict[str, Any]:
-    """A model's card: domains, features, networks, size, and what its maker stated.
+    """A model's card: domains, features, networks, size, and the author's statements.
 
-    A neural vocoder's, too, where `model` is one.
+    `model` may also be a neural vocoder.
     """
     try:
         folder = find_model(model)
@@ -46,7 +47,7 @@ def model_info(model: Path | str | None) -> dict[str, Any]:
 
 
 def vocoder_info(folder: Path) -> dict[str, Any]:
-    """A vocoder's card: mel, network, size, and what its maker stated."""
+    """A vocoder's card: mel, network, size, and the author's statements."""
     config = directory.read_config(folder)
     return {
         "name": _name(folder),
@@ -58,15 +59,15 @@ def vocoder_info(folder: Path) -> dict[str, Any]:
 
 
 def list_models() -> list[dict[str, Any]]:
-    """The bundled models' cards, and the bundled vocoders'."""
+    """The cards of bundled models and bundled vocoders."""
     vocoders = [vocoder_info(folder) for folder in directory.bundled_vocoders()]
     return [model_info(folder) for folder in bundled_models()] + vocoders
 
 
 def experiment_info(overrides: Sequence[str], config_dir: Path | None = None) -> dict[str, Any]:
-    """Size, arithmetic and reach of a translator's networks and of one discriminator.
+    """Size, arithmetic and context of a translator's networks and of one discriminator.
 
-    Of a vocoder's experiment the sizes of its networks, the generator's as it ships.
+    For a vocoder's experiment only the sizes of its networks, of the generator as it ships.
     """
     try:
         config = composed(overrides, config_dir)
@@ -74,15 +75,14 @@ def experiment_info(overrides: Sequence[str], config_dir: Path | None = None) ->
         with suppress(InputError):
             return _vocoder_sizes(composed(overrides, config_dir, "train_vocoder"))
         raise error
-    extractor = build(config.features, FeatureExtractor)
-    n_channels = extractor.n_channels
+    representation = build(config.features, Representation)
+    n_channels = representation.n_channels
     translator = build(config.translator, Translator, n_channels=n_channels, n_domains=2)
-    discriminator = build(config.discriminator, Discriminator, n_channels=n_channels)
-    networks = translator.networks() | {"discriminator": discriminator}
+    objective = make_objective(config, translator, n_channels, n_domains=2)
     return {
         "networks": {
-            name: describe(network, n_channels, extractor.frames_per_second)
-            for name, network in networks.items()
+            name: describe(network, n_channels, representation.frames_per_second)
+            for name, network in objective.networks().items()
         }
     }
 

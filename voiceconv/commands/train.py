@@ -5,21 +5,21 @@ from pathlib import Path
 from typing import Any
 
 import hydra
-import numpy as np
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from voiceconv.build import build, build_factory
-from voiceconv.converter import PARTS, Converter
-from voiceconv.data.crops import UnpairedCrops
+from voiceconv.build import build, class_of
+from voiceconv.converter import PARTS, FileConverter, converter_class
+from voiceconv.data.crops import Crops, Utterances
 from voiceconv.data.dump import read_dump
 from voiceconv.data.statistics import read_stats
 from voiceconv.errors import InputError
-from voiceconv.features import DomainStats, FeatureExtractor
-from voiceconv.models import Discriminator
+from voiceconv.features import DomainStats
 from voiceconv.objectives import Objective
+from voiceconv.runs.file_validation import FileValidation
 from voiceconv.runs.hydra_main import call_hydra, run_training
 from voiceconv.runs.setup import (
+    make_objective,
     make_trainer,
     require_counts,
     require_same_frames,
@@ -28,13 +28,14 @@ from voiceconv.runs.setup import (
 )
 from voiceconv.runs.validation import Validation
 from voiceconv.training.distributed import Ranks
-from voiceconv.training.trainer import Trainer
+from voiceconv.training.trainer import Trainer, Validator
 
 FIXED = (
     "features",
     "translator",
     "discriminator",
     "objective",
+    "batches",
     "vocoder",
     "seed",
     "data",
@@ -52,58 +53,78 @@ def _hydra_main(config: DictConfig) -> None:
 
 
 def prepare_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ranks()) -> Trainer:  # noqa: B008 (frozen)
-    """All that a configuration describes, put together for `folder`; nothing is trained yet.
+    """Build the trainer of a configuration in `folder`, without training.
 
     Raises InputError.
     """
     require_counts(config)
-    dump = Path(config.data.dump) / "train"
-    extractor = build(config.features, FeatureExtractor)
-    require_same_frames(extractor, dump)
-    require_same_loudness(config.data.loudness, dump)
-    stats = read_stats(dump)
-    utterances = read_domains(dump, stats)
-    batches = UnpairedCrops(
-        utterances,
-        stats,
-        config.data.n_frames,
-        config.data.batch_size,
-        config.seed,
-        ranks.rank,
-        ranks.world_size,
-    )
-    if ranks.is_main:
-        for domain, n_left_out in batches.n_left_out.items():
-            of = f"{len(utterances[domain])} utterances of {domain!r}"
-            warn_of_short(n_left_out, of, f"a crop of {batches.n_frames} frames")
+    dump = Path(config.data.dump)
+    require_same_frames(config.features, dump / "train")
+    require_same_loudness(config.data.loudness, dump / "train")
+    stats = read_stats(dump / "train")
+    batches = make_batches(config, dump, stats, ranks)
     torch.manual_seed(config.seed)
-    converter = Converter(model_config(config), stats)
-    objective = build(
-        config.objective,
-        Objective,
-        translator=converter.translator,
-        discriminator=build_factory(
-            config.discriminator, Discriminator, n_channels=extractor.n_channels
-        ),
-        n_domains=len(stats),
-        seed=config.seed + ranks.rank,
+    converter = converter_class(config.features)(model_config(config), stats)
+    n_channels = converter.representation.n_channels
+    objective = make_objective(config, converter.translator, n_channels, len(stats), ranks.rank)
+    validator: Validator = (
+        FileValidation(config, folder, converter)
+        if isinstance(converter, FileConverter)
+        else Validation(config, folder, converter)
     )
-    validator = Validation(config, folder, converter)
     return make_trainer(config, folder, ranks, objective, batches, validator, FIXED)
 
 
 def model_config(config: DictConfig) -> dict[str, Any]:
-    """What of a training configuration goes with the model."""
+    """What of a training configuration goes with the model; without a vocoder it is None."""
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    return {part: plain[part] for part in PARTS} | {"loudness": plain["data"]["loudness"]}
+    return {part: plain.get(part) for part in PARTS} | {"loudness": plain["data"]["loudness"]}
 
 
-def read_domains(dump: Path, stats: Mapping[str, DomainStats]) -> dict[str, list[np.ndarray]]:
-    """The dump's frames by domain. Raises InputError unless its domains are the statistics'."""
-    utterances = read_dump(dump)
-    if utterances.keys() != stats.keys():
+def make_batches(
+    config: DictConfig, dump: Path, stats: Mapping[str, DomainStats], ranks: Ranks
+) -> Crops:
+    """Crops of a dump, of the kind that the objective takes; what is too short is said.
+
+    Raises InputError.
+    """
+    kind, objective = class_of(config.batches, Crops), class_of(config.objective, Objective)
+    if not issubclass(kind.gives, objective.takes):
         raise InputError(
-            f"{dump} holds {', '.join(utterances)}, its statistics are of {', '.join(stats)}; run "
-            f"`voiceconv stats {dump}` again"
+            f"{objective.__name__} trains on {objective.takes.__name__} batches, and "
+            f"{kind.__name__} gives {kind.gives.__name__} ones; override `batches`"
         )
-    return utterances
+    split = next((s for s in kind.splits if (dump / s / "feats.scp").exists()), kind.splits[-1])
+    require_same_frames(config.features, dump / split)
+    batches = build(
+        config.batches,
+        Crops,
+        utterances=read_domains(dump / split, stats),
+        stats=stats,
+        n_frames=config.data.n_frames,
+        batch_size=config.data.batch_size,
+        seed=config.seed,
+        rank=ranks.rank,
+        world_size=ranks.world_size,
+    )
+    if ranks.is_main:
+        for domain, n_left_out in batches.n_left_out.items():
+            of = f"{batches.n_given[domain]} utterances of {domain!r}"
+            warn_of_short(n_left_out, of, f"a crop of {batches.n_frames} frames")
+    return batches
+
+
+def read_domains(split: Path, stats: Mapping[str, DomainStats]) -> Utterances:
+    """A split's frames by domain and stem. Raises InputError unless it has the statistics' domains.
+
+    Of a split other than `train`, which may have more domains than are trained on, only these.
+    """
+    utterances = read_dump(split)
+    if utterances.keys() == stats.keys():
+        return utterances
+    if split.name == "train" or not stats.keys() <= utterances.keys():
+        raise InputError(
+            f"{split} holds {', '.join(utterances)}, its statistics are of {', '.join(stats)}; run "
+            f"`voiceconv stats {split}` again"
+        )
+    return {domain: utterances[domain] for domain in sorted(stats)}

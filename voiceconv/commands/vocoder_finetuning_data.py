@@ -1,9 +1,9 @@
-"""What a vocoder is tuned on for one converter: `voiceconv vocoder finetuning-data DUMP -o OUT`.
+"""Data to fine-tune a vocoder for one converter: `voiceconv vocoder finetuning-data DUMP -o OUT`.
 
-A vocoder that has heard the frames of recordings alone speaks a translator's less well, and those
-have no recording to learn from. Frames that were converted and converted back have one: the
-utterance's own, frame by frame, for a translator keeps their number. It is what Kong et al. 2020
-("HiFi-GAN", section 4.4) do with the frames of a synthesiser that was forced to keep time.
+A vocoder trained only on frames of recordings is worse on a translator's frames, and these have no
+recording as a target. Frames that were converted there and back have one: the original recording,
+aligned frame by frame, because a translator keeps their number. Kong et al. 2020 ("HiFi-GAN",
+section 4.4) do the same with teacher-forced frames of a synthesiser.
 """
 
 import shutil
@@ -68,7 +68,7 @@ def write_finetuning_data(
 
 
 def _plan(dump: Path, converter: Converter) -> list[_Turn]:
-    """What a split gives. Raises InputError where a vocoder for this model can't learn from it."""
+    """The turns of a split. Raises InputError if it does not fit a vocoder for this model."""
     require_waves(dump)
     there = build(read_yaml(dump / "features.yaml"), FeatureExtractor).definition
     differing = differences(converter.extractor.definition, there)
@@ -98,7 +98,7 @@ def _plan(dump: Path, converter: Converter) -> list[_Turn]:
 
 @torch.no_grad()
 def _cycle(turns: Sequence[_Turn], converter: Converter, dump: Path, out: Path) -> Iterator[_Turn]:
-    """Write a split, and tell each turn when it is done."""
+    """Write a split, and report each finished turn."""
     frames, waves = Archive(dump / "feats.scp"), read_scp(dump / "waves.scp")
     out.mkdir()
     with ArchiveWriter(out, "feats", 0) as writer:
@@ -115,7 +115,7 @@ def _cycle(turns: Sequence[_Turn], converter: Converter, dump: Path, out: Path) 
 
 
 def _there_and_back(frames: Tensor, turn: _Turn, converter: Converter) -> Tensor:
-    """(C, T) -> (C, T), as `convert` would do it twice."""
+    """(C, T) -> (C, T), as two calls of `convert`."""
     features = Features(frames)
     for source, target in ((turn.source, turn.target), (turn.target, turn.source)):
         features = converter.translate(features, converter.stats[source], source, target)

@@ -35,7 +35,7 @@ FIXED = ("features", "generator", "objective", "seed", "data", "init_from")  # f
 
 
 def train_vocoder_command(arguments: Sequence[str]) -> None:
-    """Train a vocoder as Hydra is told; see `call_hydra`."""
+    """Train a vocoder with Hydra's overrides; see `call_hydra`."""
     call_hydra(_hydra_main, arguments, "vocoder train")
 
 
@@ -45,14 +45,14 @@ def _hydra_main(config: DictConfig) -> None:
 
 
 def prepare_vocoder_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ranks()) -> Trainer:  # noqa: B008 (frozen)
-    """All that a configuration describes, put together for `folder`; nothing is trained yet.
+    """Build the trainer of a configuration in `folder`, without training.
 
     Raises InputError.
     """
     require_counts(config)
     dump = Path(config.data.dump)
     extractor = build(config.features, MelSpectrogram)
-    require_same_frames(extractor, dump / "train")
+    require_same_frames(config.features, dump / "train")
     require_same_loudness(config.data.loudness, dump / "train")
     torch.manual_seed(config.seed)
     generator = make_generator(config, extractor)
@@ -86,7 +86,7 @@ def prepare_vocoder_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ran
 
 
 def require_long_segments(n_frames: int, shortest: int, hop_length: int) -> None:
-    """Raise InputError where training segments have fewer samples than the losses take."""
+    """Raise InputError if training segments have fewer samples than the losses need."""
     if n_frames * hop_length < shortest:
         raise InputError(
             f"data.n_frames is {n_frames}, {n_frames * hop_length} samples; the losses take "
@@ -95,15 +95,15 @@ def require_long_segments(n_frames: int, shortest: int, hop_length: int) -> None
 
 
 def read_val(dump: Path, extractor: MelSpectrogram) -> list[tuple[np.ndarray, np.ndarray]]:
-    """What is scored; nothing where there is no such split. InputError for one of another mel."""
+    """The scored utterances; empty without val. Raises InputError for another mel."""
     if not (dump / "feats.scp").exists() or not read_scp(dump / "feats.scp"):
         return []
-    require_same_frames(extractor, dump)
+    require_same_frames(extractor.spec.node, dump)
     return read_segments_dump(dump)
 
 
 def make_generator(config: DictConfig, extractor: MelSpectrogram) -> WaveGenerator:
-    """A new network, or that of `init_from`. InputError where that is of another kind or mel."""
+    """A new network, or that of `init_from`. Raises InputError for another network or mel."""
     generator = build(
         config.generator,
         WaveGenerator,
@@ -133,13 +133,13 @@ def make_generator(config: DictConfig, extractor: MelSpectrogram) -> WaveGenerat
 
 
 def all_frequencies(extractor: MelSpectrogram) -> torch.nn.Module:
-    """The mel that losses compare: the extractor's, up to half the sample rate."""
+    """The mel for the losses: the extractor's, up to half the sample rate."""
     node = extractor.spec.node | {"f_min": 0.0, "f_max": extractor.sample_rate / 2}
     return build(node, MelSpectrogram).log_mel
 
 
 def vocoder_config(config: DictConfig, extractor: MelSpectrogram) -> dict[str, Any]:
-    """What of a training configuration goes with the vocoder, but for its steps."""
+    """The part of a training configuration that ships with the vocoder, without its steps."""
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     card = {"experiment": plain["name"], **plain["card"]}
     return {

@@ -14,7 +14,7 @@ BLOCK = 0.02  # seconds whose energy says how quiet a place is
 
 
 class Chunk(NamedTuple):
-    """Samples [start, stop) are worked on for the sake of [begin, end)."""
+    """Samples [start, stop) are processed, samples [begin, end) are kept."""
 
     start: int
     begin: int

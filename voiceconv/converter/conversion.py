@@ -45,4 +45,5 @@ def transposed(features: Features, semitones: float) -> Features:
     """The same with F0 moved; frames and aperiodicity stay."""
     if not semitones or features.f0 is None:
         return features
-    return replace(features, f0=features.f0 * 2 ** (semitones / 12))
+    f0 = features.f0 * 2 ** (semitones / 12)
+    return replace(features, tracks={**features.tracks, "f0": f0})

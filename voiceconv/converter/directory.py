@@ -1,4 +1,4 @@
-"""What ships: a directory of YAML, safetensors and a card. Nothing in it can run code."""
+"""A model on disk: a directory of YAML, safetensors and a card. Nothing in it can run code."""
 
 import hashlib
 from collections.abc import Mapping
@@ -23,17 +23,17 @@ from voiceconv.model_folder import (
     write_settings,
     write_weights,
 )
+from voiceconv.models.exported import EXPORT
 from voiceconv.vocoders import directory
 
 DEFAULT = "nathalie-flemishguy"
 WEIGHTS, STATS = "translator.safetensors", "stats.safetensors"
 VOCODER = "vocoder"  # a neural vocoder's own directory in it
-EXPORT = "export.json"  # where graphs for onnxruntime are in place of the weights
 
 _KINDS: dict[str, type | UnionType] = {
     "features": dict,
     "translator": dict,
-    "vocoder": dict,
+    "vocoder": dict | None,  # of what is no audio
     "domains": list,
     "loudness": float | int | None,
     "card": dict | None,
@@ -123,7 +123,7 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, DomainStats], di
             f"{folder}: statistics of {sorted(stats)}, configuration of {config['domains']}; fetch "
             "the model again"
         )
-    if "model" in config["vocoder"]:
+    if "model" in (config["vocoder"] or {}):
         config["vocoder"]["model"] = _own_vocoder(folder, config["vocoder"]["model"])
     return config, stats, weights
 
@@ -171,7 +171,8 @@ def _card(config: Mapping[str, Any], n_parameters: int) -> str:
         "A voiceconv model: converts between these domains.",
         rows,
         card.get("scores") or {},
-        f"voiceconv convert in.wav --target {config['domains'][0]} --model DIR",
+        f"voiceconv convert {'in.wav' if config['vocoder'] else 'IN'} --target "
+        f"{config['domains'][0]} --model DIR",
     )
 
 

@@ -1,6 +1,6 @@
-"""Statistics for a voice that the model does not know, from the recording to be converted."""
+"""Statistics of an unseen speaker, from the recording to be converted."""
 
-from collections.abc import Callable
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -13,18 +13,20 @@ PAUSE = 50.0  # dB below the loudest frame: pauses longer than training's would 
 SAME_VOICE = 0.17  # seen: a domain's own utterances 0.03 to 0.16, other voices from 0.19
 
 
-def own_stats(
-    extractor: FeatureExtractor,
-    wave: Tensor,
-    extract: Callable[[Tensor], Features] | None = None,
-) -> DomainStats:
-    """Wave (N,) at training's loudness -> statistics of its frames, long pauses left out.
+def listen(
+    extractor: FeatureExtractor, wave: Tensor, gain: float = 1.0
+) -> list[tuple[Tensor, Features]]:
+    """Wave (N,) -> parts of it, (n,) each, with their features; `gain` brings it to loudness.
 
-    extract: the extractor's, or one that brings a wave to that loudness first.
+    Of a wave of up to a minute, the one part is all of it.
     """
-    extract = extract or extractor.extract
     parts = spread_parts(wave, extractor.sample_rate, N_PARTS, PART)
-    return DomainStats.fit(_sounding(extract(part), part, extractor) for part in parts)
+    return [(part, extractor.extract(part * gain)) for part in parts]
+
+
+def own_stats(extractor: FeatureExtractor, heard: Iterable[tuple[Tensor, Features]]) -> DomainStats:
+    """Parts of a wave with their features -> statistics of the frames, long pauses left out."""
+    return DomainStats.fit(_sounding(features, part, extractor) for part, features in heard)
 
 
 def distance(one: DomainStats, other: DomainStats) -> float:
@@ -41,8 +43,5 @@ def _sounding(features: Features, wave: Tensor, extractor: FeatureExtractor) -> 
     padded = torch.nn.functional.pad(wave, (hop_length // 2, hop_length))
     power = padded[: n_frames * hop_length].view(n_frames, hop_length).square().mean(1)
     kept = power >= power.max() * 10 ** (-PAUSE / 10)
-    return Features(
-        features.frames[:, kept],
-        None if features.f0 is None else features.f0[kept],
-        None if features.aperiodicity is None else features.aperiodicity[:, kept],
-    )
+    tracks = {name: track[..., kept] for name, track in features.tracks.items()}
+    return Features(features.frames[:, kept], tracks)

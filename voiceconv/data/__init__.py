@@ -1,1 +1,1 @@
-"""From recordings to what training reads: Kaldi data directories, feature archives, datasets."""
+"""From recordings to batches: Kaldi data directories, feature archives, datasets."""

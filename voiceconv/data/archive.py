@@ -8,7 +8,6 @@ utterance is read by mapping the file into memory: a crop touches only its own p
 kaldiio read these files as they are.
 """
 
-import fcntl
 import itertools
 import os
 import struct
@@ -18,6 +17,7 @@ from types import TracebackType
 from typing import BinaryIO, NamedTuple, Self
 
 import numpy as np
+from filelock import lock_descriptor
 from numpy.typing import NDArray
 
 from voiceconv.errors import InputError
@@ -32,7 +32,7 @@ _DTYPE = np.dtype("<f4")
 
 
 class Location(NamedTuple):
-    """Where an array lies: an ark, the byte offset, and the scp line that says so (for errors)."""
+    """The location of an array: ark, byte offset, and the scp line (for errors)."""
 
     path: Path
     offset: int
@@ -40,22 +40,21 @@ class Location(NamedTuple):
 
 
 class ArchiveWriter:
-    """Appends arrays to `<name>.<worker>.ark`, and what is safely there to `<name>.<worker>.scp`.
+    """Appends arrays to `<name>.<worker>.ark`, and their locations to `<name>.<worker>.scp`.
 
-    The bytes leave the process before the scp line that names them is written, so a writer killed
-    at any moment loses only what its scp does not name. Opened again, it cuts such a torn end off
-    and goes on.
+    An array is flushed before its scp line is written, so a killed writer loses only arrays without
+    an scp line. Opened again, it cuts such an incomplete end off and continues.
     """
 
     def __init__(
         self, folder: Path | str, name: str, worker: int, keep: Collection[str] | None = None
     ) -> None:
-        """Open; where `keep` is given, what follows the last utterance in it is dropped, too."""
+        """Open; with `keep`, drop also everything after the last utterance in it."""
         self.ark_path = Path(folder) / f"{name}.{worker}.ark"
         self.scp_path = Path(folder) / f"{name}.{worker}.scp"
         self._ark: BinaryIO = open(self.ark_path, "ab")
         # A worker whose master was killed may still be writing its last utterance here.
-        fcntl.flock(self._ark, fcntl.LOCK_EX)
+        lock_descriptor(self._ark.fileno())
         lines = _read_lines(self.scp_path)[0] if self.scp_path.exists() else []
         entries = [(line, *_parse(line, self.scp_path, n)) for n, line in lines]
         if keep is not None:
@@ -132,7 +131,7 @@ class Archive(Mapping[str, FloatArray]):
         return len(self.locations)
 
     def __getstate__(self) -> dict[str, object]:
-        """Leave the mappings behind."""
+        """Pickle without the mappings."""
         return {"locations": self.locations, "_maps": {}}
 
 
@@ -151,7 +150,7 @@ def read_scp(path: Path | str) -> dict[str, Location]:
 
 
 def intact_utterances(scp: Path | str) -> list[str]:
-    """Return the utterances of a worker's scp up to the first whose array is not whole."""
+    """Return the utterances of a worker's scp up to the first incomplete array."""
     archive, intact = Archive(scp), []
     for utterance in archive:
         try:
@@ -227,7 +226,7 @@ def _read_header(header: bytes, location: Location) -> tuple[int, tuple[int, ...
 
 
 def _read_lines(path: Path) -> tuple[list[tuple[int, str]], int]:
-    """Return the whole lines of an scp with their numbers from 1, and the bytes that they fill."""
+    """Return the complete lines of an scp with numbers from 1, and their size in bytes."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -271,5 +270,5 @@ def _cut(file: BinaryIO, n_bytes: int) -> None:
 
 
 def _at(location: Location) -> str:
-    """`feats.scp:3: `, or nothing where the location came from no file."""
+    """`feats.scp:3: `, or empty if the location is not from a file."""
     return f"{location.source}: " if location.source else ""

@@ -1,33 +1,43 @@
-"""Random crops of each domain's frames: what a GAN trains on.
+"""Random crops of frames: what a GAN trains on, one class for each kind of batch.
 
-All that is random here is a pure function of (seed, rank, step), so a resumed run sees what the
-uninterrupted one would have seen without any state being kept, and two ranks never see the same
+All that is random here is a pure function of (seed, rank, step), so that a resumed run sees what
+the uninterrupted one would have seen without any state being kept, and two ranks never see the same
 crop.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from voiceconv.data.alignment import align
+from voiceconv.data.batches import Batch, Labelled, Paired, Pooled, Unpaired
 from voiceconv.errors import InputError
 from voiceconv.features.stats import DomainStats
 
+Utterances = Mapping[str, Mapping[str, np.ndarray]]  # domain -> stem -> frames (T, C)
 
-class UnpairedCrops:
-    """Batches by step: normalised crops (batch_size, C, n_frames) of each domain.
 
-    utterances: domain -> matrices (T, C), memory-mapped or not. Those shorter than a crop are left
-        out; `n_left_out` counts them by domain.
+class Crops(ABC):
+    """Batches by step, of crops that are normalised by their domain's statistics.
 
-    Domains come in the order of `utterances`. Each utterance comes once in every pass over its
-    domain, in an order of that pass's own.
+    utterances: frames (T, C) by domain and stem, memory-mapped or not; the sorted domains are the
+        domain_ids.
+
+    `gives` is the kind of batch, `splits` the splits of a dump that they are made of: the first
+    that is there. Of `n_given` utterances by domain, `n_left_out` are too short for a crop.
     """
+
+    gives: ClassVar[type[Batch]]
+    splits: ClassVar[tuple[str, ...]] = ("train",)
 
     def __init__(
         self,
-        utterances: Mapping[str, Sequence[np.ndarray]],
+        utterances: Utterances,
         stats: Mapping[str, DomainStats],
         n_frames: int = 128,
         batch_size: int = 1,
@@ -42,37 +52,184 @@ class UnpairedCrops:
         self.rank = rank
         self.world_size = world_size
         self._stats = [stats[domain] for domain in self.domains]
-        self._matrices = [
-            [m for m in utterances[domain] if len(m) >= n_frames] for domain in self.domains
+        self.n_given: dict[str, int] = {}
+        self.n_left_out: dict[str, int] = {}
+        self._prepare(utterances)
+
+    @abstractmethod
+    def _prepare(self, utterances: Utterances) -> None:
+        """Keep what crops are cut from. Raises InputError where there is nothing."""
+
+    @abstractmethod
+    def batch(self, step: int) -> Batch:
+        """The batch of a step."""
+
+    def _draws(self, step: int) -> range:
+        """The numbers of a step's items, counted over all steps and ranks."""
+        first = (step * self.world_size + self.rank) * self.batch_size
+        return range(first, first + self.batch_size)
+
+    def _keep_long(self, utterances: Utterances) -> list[list[np.ndarray]]:
+        """By domain_id those that a crop fits into. Raises InputError for a domain without any."""
+        kept = [
+            [m for m in some.values() if len(m) >= self.n_frames] for some in utterances.values()
         ]
-        self.n_left_out = {
-            domain: len(utterances[domain]) - len(kept)
-            for domain, kept in zip(self.domains, self._matrices, strict=True)
-        }
-        for domain, kept in zip(self.domains, self._matrices, strict=True):
-            if not kept:
-                longest = max((len(m) for m in utterances[domain]), default=0)
+        for domain, left in zip(utterances, kept, strict=True):
+            self.n_given[domain] = len(utterances[domain])
+            self.n_left_out[domain] = len(utterances[domain]) - len(left)
+            if not left:
+                longest = max(map(len, utterances[domain].values()), default=0)
                 raise InputError(
                     f"domain {domain!r}: none of its {len(utterances[domain])} utterances is as "
-                    f"long as a training crop of {n_frames} frames (the longest has {longest}); "
-                    "add longer recordings or lower data.n_frames"
+                    f"long as a training crop of {self.n_frames} frames (the longest has "
+                    f"{longest}); add longer recordings or lower data.n_frames"
                 )
+        return kept
 
-    def batch(self, step: int) -> list[Tensor]:
-        """One tensor (batch_size, C, n_frames) for each domain, by domain_id."""
-        return [self._crops(domain_id, step) for domain_id in range(len(self.domains))]
+    def _cut(self, matrix: np.ndarray, rng: np.random.Generator, domain_id: int) -> Tensor:
+        """(T, C) -> a crop of it, normalised (C, n_frames)."""
+        start = rng.integers(len(matrix) - self.n_frames + 1)
+        crop = torch.from_numpy(np.array(matrix[start : start + self.n_frames]).T)
+        return self._stats[domain_id].normalize(crop)
 
-    def _crops(self, domain_id: int, step: int) -> Tensor:
-        matrices, stats = self._matrices[domain_id], self._stats[domain_id]
+    def _crops_of(self, domain_id: int, matrices: Sequence[np.ndarray], step: int) -> Tensor:
+        """(batch_size, C, n_frames) of a domain."""
         rng = np.random.default_rng([self.seed, self.rank, step, domain_id])
-        first = (step * self.world_size + self.rank) * self.batch_size
         crops = []
-        for draw in range(first, first + self.batch_size):
-            epoch, position = divmod(draw, len(matrices))
-            order = np.random.default_rng([self.seed, epoch, domain_id]).permutation(len(matrices))
-            matrix = matrices[order[position]]
-            start = rng.integers(len(matrix) - self.n_frames + 1)
-            crops.append(
-                torch.from_numpy(np.array(matrix[start : start + self.n_frames]).T)
-            )  # (C, n_frames)
-        return stats.normalize(torch.stack(crops))
+        for draw in self._draws(step):
+            matrix = matrices[self._turn(draw, len(matrices), domain_id)]
+            crops.append(self._cut(matrix, rng, domain_id))
+        return torch.stack(crops)
+
+    def _turn(self, draw: int, n: int, *key: int) -> int:
+        """Of `n` things the one of a draw: each once in a pass, in an order of that pass's own."""
+        epoch, position = divmod(draw, n)
+        order = np.random.default_rng([self.seed, epoch, *key]).permutation(n)
+        return int(order[position])
+
+
+class UnpairedCrops(Crops):
+    """Crops of every domain, independent of each other.
+
+    Each utterance comes once in every pass over its domain.
+    """
+
+    gives = Unpaired
+
+    def _prepare(self, utterances: Utterances) -> None:
+        self._matrices = self._keep_long(utterances)
+
+    def batch(self, step: int) -> Unpaired:
+        """See Crops."""
+        return Unpaired(
+            torch.stack([self._crops_of(d, some, step) for d, some in enumerate(self._matrices)])
+        )
+
+
+class LabelledCrops(Crops):
+    """Crops of domains that take turns, each with its domain_id: any number of domains a batch.
+
+    Each utterance comes once in every pass over its domain.
+    """
+
+    gives = Labelled
+
+    def _prepare(self, utterances: Utterances) -> None:
+        self._matrices = self._keep_long(utterances)
+
+    def batch(self, step: int) -> Labelled:
+        """See Crops."""
+        n_domains = len(self.domains)
+        rng = np.random.default_rng([self.seed, self.rank, step])
+        crops, domain_ids = [], []
+        for draw in self._draws(step):
+            domain_id = self._turn(draw, n_domains)
+            matrices = self._matrices[domain_id]
+            matrix = matrices[self._turn(draw // n_domains, len(matrices), domain_id)]
+            crops.append(self._cut(matrix, rng, domain_id))
+            domain_ids.append(domain_id)
+        return Labelled(torch.stack(crops), torch.tensor(domain_ids))
+
+
+class PooledCrops(Crops):
+    """Crops of every domain, and beside them crops of all other domains, which take turns."""
+
+    gives = Pooled
+
+    def _prepare(self, utterances: Utterances) -> None:
+        self._matrices = self._keep_long(utterances)
+
+    def batch(self, step: int) -> Pooled:
+        """See Crops."""
+        pooled = [self._others(domain_id, step) for domain_id in range(len(self.domains))]
+        return Pooled(
+            torch.stack([self._crops_of(d, some, step) for d, some in enumerate(self._matrices)]),
+            torch.stack([crops for crops, _ in pooled]),
+            torch.tensor([domain_ids for _, domain_ids in pooled]),
+        )
+
+    def _others(self, domain_id: int, step: int) -> tuple[Tensor, list[int]]:
+        """(batch_size, C, n_frames) of other domains, and which."""
+        others = [other for other in range(len(self.domains)) if other != domain_id]
+        rng = np.random.default_rng([self.seed, self.rank, step, domain_id, 1])
+        crops, domain_ids = [], []
+        for draw in self._draws(step):
+            other = others[self._turn(draw, len(others), domain_id, 1)]
+            matrices = self._matrices[other]
+            matrix = matrices[self._turn(draw // len(others), len(matrices), domain_id, 2, other)]
+            crops.append(self._cut(matrix, rng, other))
+            domain_ids.append(other)
+        return torch.stack(crops), domain_ids
+
+
+class PairedCrops(Crops):
+    """Crops of sentences that two domains say, aligned in time by DTW of normalised frames.
+
+    Domains that say one sentence give it the same stem. The pair's lower domain_id is the source.
+    Pairs come from the split `paired` where the dump has it, else from `train`.
+    """
+
+    gives = Paired
+    splits = ("paired", "train")
+
+    def _prepare(self, utterances: Utterances) -> None:
+        self._pairs = []  # (T, C), (U, C), path (P, 2), domain_ids
+        for pair in combinations(range(len(self.domains)), 2):
+            ours, theirs = (utterances[self.domains[domain_id]] for domain_id in pair)
+            shared = [stem for stem in ours if stem in theirs]
+            paths = [self._aligned(ours[stem], theirs[stem], pair) for stem in shared]
+            long = [n for n, path in enumerate(paths) if len(path) >= self.n_frames]
+            self._pairs += [(ours[shared[n]], theirs[shared[n]], paths[n], pair) for n in long]
+            name = " and ".join(self.domains[domain_id] for domain_id in pair)
+            self.n_given[name], self.n_left_out[name] = len(shared), len(shared) - len(long)
+        if not self._pairs:
+            raise InputError(
+                f"no two of {', '.join(self.domains)} say one sentence of {self.n_frames} frames "
+                "or more; give paired recordings the same file name in both folders, or lower "
+                "data.n_frames"
+            )
+
+    def batch(self, step: int) -> Paired:
+        """See Crops."""
+        rng = np.random.default_rng([self.seed, self.rank, step])
+        sides: tuple[list[Tensor], list[Tensor]] = [], []
+        ids = []
+        for draw in self._draws(step):
+            *matrices, path, pair = self._pairs[self._turn(draw, len(self._pairs))]
+            start = rng.integers(len(path) - self.n_frames + 1)
+            for side, matrix, frames, domain_id in zip(
+                sides, matrices, path[start : start + self.n_frames].T, pair, strict=True
+            ):
+                crop = torch.from_numpy(np.array(matrix[frames]).T)
+                side.append(self._stats[domain_id].normalize(crop))
+            ids.append(pair)
+        source_ids, target_ids = torch.tensor(ids).T
+        return Paired(torch.stack(sides[0]), torch.stack(sides[1]), source_ids, target_ids)
+
+    def _aligned(self, ours: np.ndarray, theirs: np.ndarray, pair: tuple[int, int]) -> np.ndarray:
+        """(T, C), (U, C) -> the path's pairs of frames (P, 2)."""
+        frames = (
+            self._stats[domain_id].normalize(torch.from_numpy(np.array(matrix)).T).T.double()
+            for matrix, domain_id in zip((ours, theirs), pair, strict=True)
+        )
+        return align(*(one.numpy() for one in frames))

@@ -1,4 +1,4 @@
-"""What `voiceconv extract` left: one split of a dump."""
+"""Read one split of a dump, the output of `voiceconv extract`."""
 
 from pathlib import Path
 from typing import Any
@@ -11,24 +11,24 @@ from voiceconv.errors import InputError
 from voiceconv.files import read_mapping
 
 
-def read_dump(dump: Path | str) -> dict[str, list[np.ndarray]]:
-    """An extracted split: domain -> memory-mapped frames (T, C), both in sorted order.
+def read_dump(dump: Path | str) -> dict[str, dict[str, np.ndarray]]:
+    """An extracted split: domain -> stem -> memory-mapped frames (T, C), all in sorted order.
 
     Raises InputError for an utterance that utt2spk does not name.
     """
     dump = Path(dump)
     domain_of = read_table(dump / "utt2spk")
-    matrices: dict[str, list[np.ndarray]] = {
-        domain: [] for domain in sorted(set(domain_of.values()))
+    utterances: dict[str, dict[str, np.ndarray]] = {
+        domain: {} for domain in sorted(set(domain_of.values()))
     }
-    for utterance, frames in sorted(Archive(dump / "feats.scp").items()):
-        if utterance not in domain_of:
+    for name, frames in sorted(Archive(dump / "feats.scp").items()):
+        if name not in domain_of:
             raise InputError(
-                f"{dump / 'utt2spk'}: no line for utterance {utterance!r} of feats.scp; "
-                "extract again"
+                f"{dump / 'utt2spk'}: no line for utterance {name!r} of feats.scp; extract again"
             )
-        matrices[domain_of[utterance]].append(frames)
-    return matrices
+        domain = domain_of[name]
+        utterances[domain][name.removeprefix(f"{domain}-")] = frames
+    return utterances
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -1,14 +1,14 @@
 """Data directories to feature archives: `voiceconv extract DATA DUMP`.
 
-DUMP/<split> gets `feats.scp` and, where the features have them, `f0.scp` and `ap.scp`; where they
+DUMP/<split> gets `feats.scp` and one for each track that the features have, as `f0.scp`; where they
 are asked for `waves.scp`, the waves that were analysed, (N,) at the features' rate; the archives
 that these name; a copy of the data directory of what could be extracted; `features.yaml` (the
-extractor's node) and `processing.yaml` (trim, loudness). Killed at any moment, it goes on where it
-stopped when called again.
+features' node) and `processing.yaml` (trim, loudness: of waves). Killed at any moment, it goes on
+where it stopped when called again.
 """
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,18 +30,20 @@ from voiceconv.data.archive import (
 from voiceconv.data.kaldi import Utterance, is_data_dir, read_data_dir, write_data_dir
 from voiceconv.data.splits import SPLITS
 from voiceconv.errors import InputError, RunError
-from voiceconv.features.base import FeatureExtractor, Features, differences
+from voiceconv.features.base import (
+    FeatureExtractor,
+    FileRepresentation,
+    Representation,
+    differences,
+)
 from voiceconv.files import locked, replace_text
 from voiceconv.progress import Progress
 from voiceconv.workers import GiveUp, Outcome, run_tasks
 
-# The order of writing: an utterance that is in feats is in the others.
-_KINDS = ("waves", "ap", "f0", "feats")
-
 
 @dataclass
 class SplitResult:
-    """What became of a split; `failed` is utterance -> why."""
+    """The result of a split; `failed` maps an utterance to its error."""
 
     folder: Path
     n_utterances: int
@@ -50,7 +52,7 @@ class SplitResult:
 
 
 class LeftOutError(RunError):
-    """Some utterances could not be extracted; all others are done and can be gone on with."""
+    """Some utterances could not be extracted; all others are complete."""
 
 
 class _Task(NamedTuple):
@@ -58,13 +60,13 @@ class _Task(NamedTuple):
     utterance: Utterance
 
 
-_Done = dict[Path, dict[int, set[str]]]  # dump folder -> worker -> what its archives hold
+_Done = dict[Path, dict[int, set[str]]]  # dump folder -> worker -> utterances in its archives
 
 
 def extract(
     data_dir: Path | str,
     dump_dir: Path | str,
-    extractor: Mapping[str, Any],
+    features: Mapping[str, Any],
     jobs: int | None = None,
     trim: float | None = None,
     loudness: float | None = None,
@@ -75,40 +77,58 @@ def extract(
 ) -> list[SplitResult]:
     """Extract the features of DATA, a split or a folder of splits, in `jobs` processes (all cores).
 
-    extractor: a node for `build`. trim: dB below the loudest at which silence at both ends is cut;
+    features: a node for `build`. trim: dB below the loudest at which silence at both ends is cut;
     None: not. loudness: LUFS to which each utterance is brought; None: not. waves: keep the
-    waves, too, for a vocoder to learn from. strict: stop at the first file that fails; else
-    LeftOutError names them when all others are done.
+    waves, too, for a vocoder to learn from. What is no audio has none of these. strict: stop at
+    the first file that fails; else LeftOutError names them when all others are done.
     """
-    definition = build(extractor, FeatureExtractor).definition
+    representation = build(features, Representation)
+    kinds = _kinds(representation)
+    processing = _processing(representation, trim, loudness, waves)
     splits = _read_splits(Path(data_dir), Path(dump_dir))
-    processing = {"trim": trim, "loudness": loudness} | ({"waves": True} if waves else {})
     for folder in splits:
-        _check_folder(folder, extractor, definition, processing)
+        _check_folder(folder, features, representation.definition, processing)
     with locked(Path(dump_dir), "extracting to"):
-        done = {folder: _done_before(folder) for folder in splits}
+        done = {folder: _done_before(folder, kinds) for folder in splits}
         results = {
             folder: SplitResult(folder, len(utterances), 0) for folder, utterances in splits.items()
         }
         outcomes = run_tasks(
             _todo(splits, done, results),
             _setup,
-            lambda worker: (dict(extractor), trim, loudness, waves, _kept(done, worker)),
+            lambda worker: (dict(features), processing, _kept(done, worker)),
             jobs or os.cpu_count() or 1,
             retries,
         )
         with closing(outcomes):
             _collect(outcomes, done, results, strict, progress or (lambda done, total: None))
         for folder, utterances in splits.items():
-            _finish(folder, utterances, done[folder], results[folder].failed)
+            _finish(folder, kinds, utterances, done[folder], results[folder].failed)
     _report(list(results.values()))
     return list(results.values())
+
+
+def _processing(
+    representation: Representation, trim: float | None, loudness: float | None, waves: bool
+) -> dict[str, Any]:
+    """What processing.yaml says: what is done to waves before their analysis."""
+    if not isinstance(representation, FeatureExtractor):
+        if waves:
+            kind = type(representation).__name__
+            raise InputError(f"{kind} features are of files without a wave; leave --waves out")
+        trim = loudness = None
+    return {"trim": trim, "loudness": loudness} | ({"waves": True} if waves else {})
+
+
+def _kinds(representation: Representation) -> tuple[str, ...]:
+    """Kinds of archive in the order of writing: an utterance that is in feats is in the others."""
+    return ("waves", *representation.tracks, "feats")
 
 
 def _todo(
     splits: Mapping[Path, list[Utterance]], done: _Done, results: Mapping[Path, SplitResult]
 ) -> list[_Task]:
-    """Return what earlier runs have not done, and count what they have."""
+    """Return the utterances that earlier runs have not extracted, and count the others."""
     tasks = []
     for folder, utterances in splits.items():
         ids = set().union(*done[folder].values())
@@ -124,7 +144,7 @@ def _collect(
     strict: bool,
     progress: Progress,
 ) -> None:
-    """Note what is done and what failed, as it comes."""
+    """Record each extracted and each failed utterance."""
     total = sum(result.n_utterances for result in results.values())
     n_before = sum(result.n_done_before for result in results.values())
     progress(n_before, total)
@@ -154,7 +174,7 @@ def _read_splits(data_dir: Path, dump_dir: Path) -> dict[Path, list[Utterance]]:
 def _check_folder(
     folder: Path, node: Mapping[str, Any], definition: dict[str, object], processing: dict[str, Any]
 ) -> None:
-    """Note in a dump folder what it holds; refuse one that holds something else."""
+    """Write the settings of a dump folder; refuse a folder with other settings."""
     nodes = {"features.yaml": dict(node), "processing.yaml": processing}
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -165,7 +185,7 @@ def _check_folder(
                 continue
             there = yaml.safe_load(path.read_text(encoding="utf-8"))
             if name == "features.yaml":
-                there, content = build(there, FeatureExtractor).definition, definition
+                there, content = build(there, Representation).definition, definition
             if there != content:
                 raise InputError(
                     f"{path} says that other features are there "
@@ -176,7 +196,7 @@ def _check_folder(
         raise InputError(f"cannot write {folder}: {error.strerror}; choose another DUMP") from None
 
 
-def _done_before(folder: Path) -> dict[int, set[str]]:
+def _done_before(folder: Path, kinds: Sequence[str]) -> dict[int, set[str]]:
     """Return what the workers of earlier runs have left whole, by worker."""
     done: dict[int, set[str]] = {}
     for scp in folder.glob("feats.*.scp"):
@@ -184,7 +204,7 @@ def _done_before(folder: Path) -> dict[int, set[str]]:
         if worker.isdecimal():
             whole = [
                 set(intact_utterances(path))
-                for kind in _KINDS
+                for kind in kinds
                 if (path := folder / f"{kind}.{worker}.scp").exists()
             ]
             done[int(worker)] = set.intersection(*whole)
@@ -199,21 +219,21 @@ def _kept(done: _Done, worker: int) -> dict[Path, set[str]]:
 def _setup(
     worker: int,
     node: dict[str, Any],
-    trim: float | None,
-    loudness: float | None,
-    waves: bool,
+    processing: dict[str, Any],
     kept: Mapping[Path, Collection[str]],
 ) -> Iterator[Callable[[_Task], None]]:
-    """In a worker: give what analyses an utterance and writes it to this worker's archives."""
+    """In a worker: give the function that analyses an utterance and writes its archives."""
     torch.set_num_threads(1)  # the processes share the cores
-    extractor = build(node, FeatureExtractor)
+    representation = build(node, Representation)
     writers: dict[tuple[Path, str], ArchiveWriter] = {}
     with ExitStack() as stack:
 
         def handle(task: _Task) -> None:
-            tracks = _analyse(task.utterance, extractor, trim, loudness)
-            if not waves:
-                del tracks["waves"]
+            tracks = _analyse(
+                task.utterance, representation, processing["trim"], processing["loudness"]
+            )
+            if not processing.get("waves"):
+                tracks.pop("waves", None)
             try:
                 for kind, track in tracks.items():
                     key = (task.folder, kind)
@@ -229,9 +249,35 @@ def _setup(
 
 
 def _analyse(
-    utterance: Utterance, extractor: FeatureExtractor, trim: float | None, loudness: float | None
+    utterance: Utterance, representation: Representation, trim: float | None, loudness: float | None
 ) -> dict[str, Tensor]:
     """Kind of archive -> (T, channels) or (T,), in the order of writing."""
+    if isinstance(representation, FileRepresentation):
+        features = representation.read(utterance.path, utterance.start or 0.0, utterance.end)
+        tracks: dict[str, Tensor] = {}
+    else:
+        assert isinstance(representation, FeatureExtractor)
+        wave = _read_wave(utterance, representation, trim, loudness)
+        features, tracks = representation.extract(wave), {"waves": wave}
+    if features.tracks.keys() != set(representation.tracks):
+        raise ValueError(
+            f"tracks are {sorted(features.tracks)}, {type(representation).__name__} names "
+            f"{sorted(representation.tracks)}; name all that it gives"
+        )
+    tracks |= {name: features.tracks[name] for name in representation.tracks}
+    tracks["feats"] = features.frames
+    # (C, T) -> (T, C), Kaldi's order; (T,) stays
+    written = {kind: track.movedim(0, -1) for kind, track in tracks.items()}
+    for kind, track in written.items():
+        if not bool(torch.isfinite(track).all()):
+            raise RunError(f"{utterance.path} gives {kind} that are not finite; look into it")
+    return written
+
+
+def _read_wave(
+    utterance: Utterance, extractor: FeatureExtractor, trim: float | None, loudness: float | None
+) -> Tensor:
+    """(N,) at the extractor's rate, trimmed, at that loudness."""
     wave = audio.read(
         utterance.path, extractor.sample_rate, utterance.start or 0.0, utterance.end
     ).samples
@@ -239,27 +285,19 @@ def _analyse(
         wave = audio.trim(wave, extractor.sample_rate, trim)
     if loudness is not None:
         wave = wave * audio.loudness_gain(wave, extractor.sample_rate, loudness)
-    features: Features = extractor.extract(wave)
-    tracks = {
-        "waves": wave,
-        "ap": features.aperiodicity,
-        "f0": features.f0,
-        "feats": features.frames,
-    }
-    # (C, T) -> (T, C), Kaldi's order; (T,) stays
-    written = {kind: t.movedim(0, -1) for kind, t in tracks.items() if t is not None}
-    for kind, track in written.items():
-        if not bool(torch.isfinite(track).all()):
-            raise RunError(f"{utterance.path} gives {kind} that are not finite; listen to it")
-    return written
+    return wave
 
 
 def _finish(
-    folder: Path, utterances: list[Utterance], done: dict[int, set[str]], failed: dict[str, str]
+    folder: Path,
+    kinds: Sequence[str],
+    utterances: list[Utterance],
+    done: dict[int, set[str]],
+    failed: dict[str, str],
 ) -> None:
-    """Write the scps of the whole split, its data directory, and what failed."""
+    """Write the scps of the whole split, its data directory, and the failures."""
     wanted = {u.id: u for u in utterances}
-    for kind in _KINDS:
+    for kind in kinds:
         locations: dict[str, Location] = {}
         for worker, ids in done.items():
             path = folder / f"{kind}.{worker}.scp"
@@ -278,7 +316,7 @@ def _finish(
 
 
 def _report(results: list[SplitResult]) -> None:
-    """Raise LeftOutError naming what failed, a few by name and the rest by number."""
+    """Raise LeftOutError with the names of a few failed utterances and the number of all."""
     failed = [(r.folder, name, why) for r in results for name, why in sorted(r.failed.items())]
     if not failed:
         return

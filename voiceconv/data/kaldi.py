@@ -1,4 +1,4 @@
-"""Kaldi data directories: which utterance of which domain lies in which file.
+"""Kaldi data directories: utterances with their domain and file.
 
 Format: https://kaldi-asr.org/doc/data_prep.html. `wav.scp` (utterance or recording, path) and
 `utt2spk` (utterance, domain) are required; `segments` (utterance, recording, start and end in
@@ -30,7 +30,7 @@ class Utterance:
 
 
 class _Entry(NamedTuple):
-    """The rest of a line, and the place that errors name: `data/train/utt2spk:3`."""
+    """The value of a line, and its place for errors: `data/train/utt2spk:3`."""
 
     value: str
     place: str
@@ -87,7 +87,7 @@ def write_data_dir(directory: Path | str, utterances: Iterable[Utterance]) -> No
     for utterance in utterances:
         _check_writable(utterance)
     segmented = any(u.start is not None or u.end is not None for u in utterances)
-    # A recording that is cut into utterances goes by the name of the first of them.
+    # A recording of several utterances gets the name of the first one.
     recordings: dict[Path, str] = {}
     for u in utterances:
         recordings.setdefault(u.path, u.id)
@@ -121,7 +121,7 @@ def read_table(path: Path | str) -> dict[str, str]:
 
 def _read_table(path: Path) -> dict[str, _Entry]:
     try:
-        # Names of files that are no UTF-8 pass as the bytes that they are.
+        # Bytes of file names that are not UTF-8 pass unchanged.
         text = path.read_text(encoding="utf-8", errors="surrogateescape")
     except FileNotFoundError:
         raise InputError(f"there is no {path}; make it by `voiceconv prepare SRC DATA`") from None
@@ -151,7 +151,7 @@ def _read_optional(path: Path) -> dict[str, _Entry]:
 
 
 def _resolve(entry: _Entry, directory: Path) -> Path:
-    """Return where the file of a wav.scp line lies."""
+    """Return the path of a wav.scp line."""
     if entry.value.endswith("|"):
         raise InputError(
             f"{entry.place}: {entry.value!r} is a command, and commands are not run; "
@@ -224,7 +224,7 @@ def _check_spk2utt(path: Path, domains: Mapping[str, _Entry]) -> None:
 
 
 def _check_writable(utterance: Utterance) -> None:
-    """Refuse what a line of a Kaldi file can't hold."""
+    """Refuse values that a line of a Kaldi file can't contain."""
     for word in (utterance.id, utterance.domain):
         if not word or any(c in word for c in " \t\r\n"):
             raise InputError(f"{word!r} can't be an utterance's or a domain's name; use no spaces")

@@ -1,4 +1,4 @@
-"""What the baselines learn from: a dump's frames, normalised as the converter normalises them."""
+"""Normalised frames of a dump, and pairs of parallel sentences, for the baselines."""
 
 from collections.abc import Mapping
 from itertools import combinations
@@ -17,10 +17,10 @@ from voiceconv.features import DomainStats, FeatureExtractor, differences
 
 
 class Corpus:
-    """The splits of a dump, less `test`: frames (T, C) by domain and stem.
+    """The splits of a dump without `test`: frames (T, C) by domain and stem.
 
-    Domains that say the same sentence give it the same stem. Pairs come from the split `paired`
-    where there is one, so that `val` stays for choosing, and else from `train` and `val`.
+    Parallel sentences have the same stem in all domains. Pairs come from the split `paired`, if it
+    exists, so that `val` stays for model selection; otherwise from `train` and `val`.
     """
 
     def __init__(self, dump: Path, stats: Mapping[str, DomainStats]) -> None:
@@ -33,7 +33,7 @@ class Corpus:
         return list(self._frames("train", domain).values())
 
     def pairs(self, source: str, target: str) -> list[tuple[Tensor, Tensor]]:
-        """Sentences that both domains say: (T, C) and (U, C). Raises InputError without any."""
+        """Parallel sentences of two domains: (T, C) and (U, C). Raises InputError without any."""
         found = []
         for split in self._splits:
             ours, theirs = self._frames(split, source), self._frames(split, target)
@@ -43,7 +43,7 @@ class Corpus:
         return found
 
     def require_pairs(self) -> None:
-        """Raise InputError where no two domains say one sentence."""
+        """Raise InputError if no two domains have a parallel sentence."""
         shared = (
             self._ids(split, one).keys() & self._ids(split, other).keys()
             for split in self._splits

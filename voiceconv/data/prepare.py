@@ -1,7 +1,8 @@
 """Recordings to Kaldi data directories: `voiceconv prepare SRC DATA`.
 
 SRC is a folder with a folder of sound files per domain, a Kaldi data directory, or a folder of such
-(train, val or dev, test). DATA gets train, val and test. SRC is only read.
+(train, val or dev, test). DATA gets train, val and test. SRC is only read. Features that read files
+of their own kind have those in the place of sound files.
 """
 
 import os
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from voiceconv import audio
+from voiceconv.data.content import content_files, extensions_of, extent_of
 from voiceconv.data.kaldi import (
     Utterance,
     is_data_dir,
@@ -23,22 +24,23 @@ from voiceconv.data.kaldi import (
 )
 from voiceconv.data.splits import SPLITS, Assignment, shared_stems, split_by_lists, split_by_seed
 from voiceconv.errors import InputError
+from voiceconv.features.base import FileRepresentation, Representation
 
 
 @dataclass(frozen=True)
 class SplitSummary:
-    """What a split has of a domain."""
+    """The utterances of a domain in a split."""
 
     split: str
     domain: str
     n_utterances: int
     minutes: float
-    sample_rates: tuple[int, ...]  # Hz, ascending
+    sample_rates: tuple[int, ...]  # Hz, ascending; none of what is no sound
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What was prepared, and what the user should know about it, a sentence each."""
+    """The prepared splits, and notes for the user, one sentence each."""
 
     rows: list[SplitSummary]
     notes: list[str]
@@ -47,7 +49,7 @@ class Summary:
 class _Item(NamedTuple):
     utterance: Utterance
     seconds: float
-    sample_rate: int
+    sample_rate: int | None
 
 
 _Corpus = dict[str, dict[str, _Item]]  # domain -> stem -> item
@@ -62,25 +64,27 @@ def prepare(
     n_test: int | None = None,
     seed: int = 0,
     keep_shared: bool = False,
+    representation: Representation | None = None,
 ) -> Summary:
     """Write DATA/{train,val,test}; see `split_by_seed` for the numbers.
 
     domains: only these. lists: a folder with `<domain>.train`, `.val` and `.test`, stems a line,
-    and maybe `.paired`, instead of the seed. Splits that DATA had are replaced when all is written,
-    else left.
+    and maybe `.paired`, instead of the seed. representation: what the files are for; None: sound.
+    Splits that DATA had are replaced when all is written, else left.
     """
     source, data_dir = Path(source), Path(data_dir)
     lists = None if lists is None else Path(lists)
     _check_places(source, data_dir, lists)
     notes: list[str] = []
     if not is_data_dir(source) and is_data_dir(source / "train"):
-        splits = _given_splits(source, domains, lists, notes)
+        splits = _given_splits(source, domains, lists, notes, representation)
     else:
         if is_data_dir(source):
-            corpus = _from_kaldi(source, notes)
+            corpus = _from_kaldi(source, notes, representation)
         else:
-            corpus = _from_folders(source, _folders(source, domains, lists), notes)
-        corpus = _chosen(corpus, domains, source)
+            folders = _folders(source, domains, lists)
+            corpus = _from_folders(source, folders, notes, representation)
+        corpus = _chosen(corpus, domains, source, representation)
         splits = _split(corpus, _assign(corpus, lists, n_val, n_test, seed, keep_shared, notes))
     rows = _summarise(splits)
     _note_rates(rows, notes)
@@ -89,7 +93,7 @@ def prepare(
 
 
 def _check_places(source: Path, data_dir: Path, lists: Path | None) -> None:
-    """Refuse a source that is not there, and an output that would change the source."""
+    """Refuse a missing source, and an output that would change the source."""
     if not source.is_dir():
         kind = "is a file, not a folder" if source.exists() else "is not there"
         raise InputError(f"{source} {kind}; give a folder with a folder of recordings per domain")
@@ -128,15 +132,20 @@ def _folders(source: Path, domains: Sequence[str] | None, lists: Path | None) ->
     return named
 
 
-def _from_folders(source: Path, folders: Mapping[str, Path], notes: list[str]) -> _Corpus:
-    """Look at every sound file of every domain."""
+def _from_folders(
+    source: Path,
+    folders: Mapping[str, Path],
+    notes: list[str],
+    representation: Representation | None,
+) -> _Corpus:
+    """Look at every file of every domain."""
     corpus: _Corpus = {}
     for domain, folder in folders.items():
         if domain != folder.name:
             notes.append(f"the folder {folder.name!r} is domain {domain!r}: names have no spaces")
         transcripts = read_table(folder / "text") if (folder / "text").exists() else {}
         items: dict[str, _Item] = {}
-        for path in sound_files(folder):
+        for path in content_files(folder, extensions_of(representation)):
             stem = word(path.relative_to(folder).with_suffix("").as_posix().replace("/", "_"))
             if stem in items:
                 raise InputError(
@@ -146,28 +155,32 @@ def _from_folders(source: Path, folders: Mapping[str, Path], notes: list[str]) -
             name = f"{domain}-{stem}"
             text = transcripts.get(stem, transcripts.get(name))
             utterance = Utterance(name, domain, Path(os.path.abspath(path)), text=text)
-            if item := _look(utterance, notes):
+            if item := _look(utterance, notes, representation):
                 items[stem] = item
         corpus[domain] = items
     return corpus
 
 
-def _from_kaldi(source: Path, notes: list[str]) -> _Corpus:
+def _from_kaldi(source: Path, notes: list[str], representation: Representation | None) -> _Corpus:
     """Look at every utterance of a data directory; its stem is its id without the domain."""
     corpus: _Corpus = {}
     for utterance in read_data_dir(source):
         stem = utterance.id.removeprefix(utterance.domain).lstrip("-_") or utterance.id
         items = corpus.setdefault(utterance.domain, {})
         stem = utterance.id if stem in items else stem
-        if item := _look(_absolute(utterance), notes):
+        if item := _look(_absolute(utterance), notes, representation):
             items[stem] = item
     return corpus
 
 
 def _given_splits(
-    source: Path, domains: Sequence[str] | None, lists: Path | None, notes: list[str]
+    source: Path,
+    domains: Sequence[str] | None,
+    lists: Path | None,
+    notes: list[str],
+    representation: Representation | None,
 ) -> dict[str, list[_Item]]:
-    """Take the splits that a corpus comes with; `dev` is another name of val."""
+    """Read the splits of a corpus; `dev` is another name of val."""
     if lists is not None:
         raise InputError(f"{source} is split already; give lists with a source that is not")
     splits: dict[str, list[_Item]] = {}
@@ -184,13 +197,19 @@ def _given_splits(
                 )
             seen[utterance.id] = split
         wanted = [u for u in utterances if domains is None or u.domain in domains]
-        splits[split] = [item for u in wanted if (item := _look(_absolute(u), notes))]
+        looked_at = [_look(_absolute(u), notes, representation) for u in wanted]
+        splits[split] = [item for item in looked_at if item]
         if utterances and not splits[split]:
             raise InputError(f"{folder} has no readable utterance of {domains}; check it")
     return splits
 
 
-def _chosen(corpus: _Corpus, domains: Sequence[str] | None, source: Path) -> _Corpus:
+def _chosen(
+    corpus: _Corpus,
+    domains: Sequence[str] | None,
+    source: Path,
+    representation: Representation | None,
+) -> _Corpus:
     """Keep the domains asked for; each must be there with enough to split."""
     wanted = sorted(corpus) if domains is None else list(dict.fromkeys(map(word, domains)))
     for domain in wanted:
@@ -199,9 +218,12 @@ def _chosen(corpus: _Corpus, domains: Sequence[str] | None, source: Path) -> _Co
             raise InputError(f"{source} has no domain {domain!r}; it has: {known}")
         n_utterances = len(corpus[domain])
         if n_utterances == 0:
+            kind, more = "sound", "recordings (WAV, FLAC, ...)"
+            if isinstance(representation, FileRepresentation):
+                kind, more = ", ".join(sorted(representation.extensions)), "some"
             raise InputError(
-                f"domain {domain!r} has no sound file that can be read in {source}; add recordings "
-                "(WAV, FLAC, ...), or leave the domain out"
+                f"domain {domain!r} has no {kind} file that can be read in {source}; "
+                f"add {more}, or leave the domain out"
             )
         if n_utterances < 3:
             raise InputError(
@@ -250,7 +272,7 @@ def _summarise(splits: Mapping[str, Collection[_Item]]) -> list[SplitSummary]:
     for split, items in splits.items():
         for domain in sorted({item.utterance.domain for item in items}):
             own = [item for item in items if item.utterance.domain == domain]
-            rates = tuple(sorted({item.sample_rate for item in own}))
+            rates = tuple(sorted({item.sample_rate for item in own if item.sample_rate}))
             minutes = sum(item.seconds for item in own) / 60
             rows.append(SplitSummary(split, domain, len(own), minutes, rates))
     return rows
@@ -288,7 +310,7 @@ def _write(data_dir: Path, splits: Mapping[str, Collection[_Item]]) -> None:
 
 @contextmanager
 def _scratch(data_dir: Path) -> Iterator[Path]:
-    """Give a folder in `data_dir` that is gone afterwards."""
+    """Give a temporary folder in `data_dir`."""
     is_new = not data_dir.exists()
     scratch = data_dir / f".prepare-{secrets.token_hex(4)}"
     scratch.mkdir(parents=True)
@@ -300,30 +322,15 @@ def _scratch(data_dir: Path) -> Iterator[Path]:
             data_dir.rmdir()
 
 
-def _look(utterance: Utterance, notes: list[str]) -> _Item | None:
+def _look(
+    utterance: Utterance, notes: list[str], representation: Representation | None
+) -> _Item | None:
     """Probe an utterance's file; one that can't be read is left out and noted."""
     try:
-        info = audio.probe(utterance.path)
+        return _Item(utterance, *extent_of(utterance, representation))
     except InputError as error:
         notes.append(f"left out: {error}")
         return None
-    end = info.seconds if utterance.end is None else min(utterance.end, info.seconds)
-    return _Item(utterance, end - (utterance.start or 0.0), info.sample_rate)
-
-
-def sound_files(folder: Path) -> Iterator[Path]:
-    """Walk a folder, links included, in sorted order; hidden files are none of ours."""
-    visited: set[str] = set()
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(parent)
-        if real in visited:  # a link that leads back up
-            folders.clear()
-            continue
-        visited.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith(".") and Path(name).suffix.lower() in audio.EXTENSIONS:
-                yield Path(parent) / name
 
 
 def _absolute(utterance: Utterance) -> Utterance:

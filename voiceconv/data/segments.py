@@ -1,6 +1,6 @@
-"""Random segments of waves with their frames: what a vocoder trains on.
+"""Random segments of waves with their frames: the training data of a vocoder.
 
-As with crops of frames, all that is random is a pure function of (seed, rank, step).
+As for crops of frames, all random numbers are a pure function of (seed, rank, step).
 """
 
 from collections.abc import Sequence
@@ -8,22 +8,22 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from voiceconv.data.archive import Archive, read_scp
+from voiceconv.data.batches import Segments
 from voiceconv.errors import InputError
 
 
 class WaveSegments:
-    """Batches by step: [frames (batch_size, C, n_frames), waves (batch_size, n_frames * hop)].
+    """Batches by step: frames (batch_size, C, n_frames), waves (batch_size, n_frames * hop).
 
     utterances: matrices (T, C) with their waves (N,), memory-mapped or not; sample t * hop_length
         is the centre of frame t. Those shorter than a segment are left out; `n_left_out` counts
         them.
     frame_centre: the sample of a segment that its first frame is centred on: the generator's.
 
-    Each utterance comes in every pass as often as segments fit into it, in an order of that pass's
-    own: what is said for longer is heard more often.
+    In each pass, an utterance occurs as often as segments fit into it, in a new order: longer
+    utterances occur more often.
     """
 
     def __init__(
@@ -61,8 +61,8 @@ class WaveSegments:
         )
         self._known = -1, self._turns  # a pass, and its order
 
-    def batch(self, step: int) -> list[Tensor]:
-        """[frames (batch_size, C, n_frames), waves (batch_size, n_frames * hop_length)]."""
+    def batch(self, step: int) -> Segments:
+        """The batch of a step."""
         rng = np.random.default_rng([self.seed, self.rank, step])
         first = (step * self.world_size + self.rank) * self.batch_size
         frames, waves = [], []
@@ -74,17 +74,17 @@ class WaveSegments:
             sample = start * self.hop_length - self.frame_centre
             n_samples = self.n_frames * self.hop_length
             waves.append(torch.from_numpy(np.array(wave[sample : sample + n_samples])))
-        return [torch.stack(frames), torch.stack(waves)]
+        return Segments(torch.stack(frames), torch.stack(waves))
 
     def _order(self, epoch: int) -> np.ndarray:
-        """Utterances as a pass takes them; kept for its next segment: there may be millions."""
+        """The order of utterances in a pass; cached, because there may be millions of segments."""
         if self._known[0] != epoch:
             order = np.random.default_rng([self.seed, epoch]).permutation(self._turns)
             self._known = epoch, order
         return self._known[1]
 
     def _n_usable(self, n_frames: int, n_samples: int) -> int:
-        """How many frames have a whole hop of the wave to themselves."""
+        """The number of frames with a complete hop of the wave."""
         last = min(n_frames, (n_samples + self.frame_centre) // self.hop_length)
         return max(0, last - self._first)
 

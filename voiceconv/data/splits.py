@@ -1,9 +1,9 @@
-"""Which utterance is for training, which for choosing a model and which for judging it.
+"""Split a corpus into train, val (model selection) and test.
 
-Domains that share stems are taken to say the same sentences. Then val and test have the same
-sentences in each of them, so that a conversion can be compared with the target's own recording, and
-the train parts share none, so that training is honestly unpaired. A fourth split, by lists only,
-may hold sentences that domains say alike, for methods that learn from pairs.
+Equal stems in several domains mean the same sentence. Then val and test have the same sentences in
+each domain, so that a conversion can be compared with the target's own recording, and the train
+splits have no common sentence, so that training is truly unpaired. A fourth split, only by lists,
+may have parallel sentences for methods that learn from pairs.
 """
 
 import random
@@ -25,7 +25,7 @@ def split_by_seed(
     seed: int = 0,
     keep_shared: bool = False,
 ) -> Assignment:
-    """Split by chance; `durations` is domain -> stem -> seconds.
+    """Split at random; `durations` is domain -> stem -> seconds.
 
     n_val, n_test: utterances of each domain; None: a twentieth (1 to 20) and a tenth (1 to 40) of
     the smallest domain that shares sentences with it. keep_shared: train on a sentence in every
@@ -33,7 +33,7 @@ def split_by_seed(
     """
     assignment: Assignment = {}
     for group in _groups(durations):
-        # A seed of its own: another domain in the corpus doesn't change this group's splits.
+        # A separate seed, so that another domain in the corpus does not change this group's splits.
         rng = random.Random(f"{seed} {' '.join(group)}")
         smallest = min(len(durations[domain]) for domain in group)
         counts = {
@@ -57,9 +57,9 @@ def split_by_seed(
 
 
 def split_by_lists(stems: Mapping[str, Collection[str]], lists: Path) -> Assignment:
-    """Split as the files `<domain>.train`, `.val` and `.test` in `lists` say, a stem a line.
+    """Split by the files `<domain>.train`, `.val` and `.test` in `lists`, one stem per line.
 
-    `<domain>.paired` need not be there.
+    `<domain>.paired` is optional.
     """
     assignment: Assignment = {}
     for domain, known in stems.items():
@@ -114,7 +114,7 @@ def _groups(stems: Mapping[str, Collection[str]]) -> list[list[str]]:
 def _hold_out(
     durations: Mapping[str, Mapping[str, float]], counts: Mapping[str, int], rng: random.Random
 ) -> Assignment:
-    """Choose val and test: the same stems in each domain, filled up with its own where too few."""
+    """Choose val and test: common stems of the domains, filled up with other stems if too few."""
     common = sorted(set.intersection(*(set(stems) for stems in durations.values())))
     rng.shuffle(common)
     shared_by_split: dict[str, list[str]] = {}
@@ -141,7 +141,7 @@ def _train_stems(
     keep_shared: bool,
     rng: random.Random,
 ) -> dict[str, list[str]]:
-    """Choose the train stems of each domain; a shared one goes to who has least speech so far."""
+    """Choose the train stems of each domain; a common stem goes to the domain with least speech."""
     shared = set() if keep_shared else shared_stems(durations)
     train = {
         domain: [stem for stem in sorted(stems) if stem not in held_out | shared]

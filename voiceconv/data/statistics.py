@@ -7,10 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from voiceconv.build import build
 from voiceconv.data.archive import Archive, FloatArray
+from voiceconv.data.dump import read_yaml
 from voiceconv.data.kaldi import read_table
 from voiceconv.errors import InputError
-from voiceconv.features.base import Features
+from voiceconv.features.base import Representation
+from voiceconv.features.frames import Features
 from voiceconv.features.stats import DomainStats, load_stats, save_stats
 from voiceconv.files import replacing
 
@@ -20,15 +23,17 @@ STATS = "stats.safetensors"
 def write_stats(dump: Path | str) -> dict[str, DomainStats]:
     """Fit every domain of a split and write `<dump>/stats.safetensors`, whole or not at all."""
     dump = Path(dump)
-    frames, f0, aperiodicity = (_open(dump / f"{name}.scp") for name in ("feats", "f0", "ap"))
+    frames = _open(dump / "feats.scp")
     if not frames:
         raise InputError(f"{dump}: feats.scp names no utterance; run `voiceconv extract` first")
+    representation = build(read_yaml(dump / "features.yaml"), Representation)
+    tracks = {name: _open(dump / f"{name}.scp") for name in representation.tracks}
     domain_of = read_table(dump / "utt2spk")
     utterances: dict[str, list[str]] = {}
     for utterance in sorted(frames):
         utterances.setdefault(domain_of[utterance], []).append(utterance)
     stats = {
-        domain: DomainStats.fit(_features(names, frames, f0, aperiodicity))
+        domain: representation.fit(_features(names, frames, tracks))
         for domain, names in sorted(utterances.items())
     }
     with replacing(dump / STATS) as temporary:
@@ -37,9 +42,9 @@ def write_stats(dump: Path | str) -> dict[str, DomainStats]:
 
 
 def read_stats(dump: Path) -> dict[str, DomainStats]:
-    """The statistics that `voiceconv stats` left in a dump.
+    """Read the statistics that `voiceconv stats` wrote to a dump.
 
-    Raises InputError where there are none, or of one domain only.
+    Raises InputError if there are none, or only those of one domain.
     """
     if not (dump / STATS).exists():
         raise InputError(f"{dump}: no {STATS}; run `voiceconv stats {dump}` first")
@@ -50,23 +55,20 @@ def read_stats(dump: Path) -> dict[str, DomainStats]:
 
 
 def _open(scp: Path) -> Mapping[str, FloatArray]:
-    """A mel dump has neither F0 nor aperiodicity."""
+    """What somebody else has extracted may lack tracks."""
     return Archive(scp) if scp.exists() else {}
 
 
 def _features(
     names: list[str],
     frames: Mapping[str, FloatArray],
-    f0: Mapping[str, FloatArray],
-    aperiodicity: Mapping[str, FloatArray],
+    tracks: Mapping[str, Mapping[str, FloatArray]],
 ) -> Iterator[Features]:
     for name in names:
-        yield Features(
-            frames=_tensor(frames[name]).T,
-            f0=_tensor(f0[name]) if name in f0 else None,
-            aperiodicity=_tensor(aperiodicity[name]).T if name in aperiodicity else None,
-        )
+        own = {kind: _tensor(there[name]) for kind, there in tracks.items() if name in there}
+        yield Features(_tensor(frames[name]), own)
 
 
 def _tensor(array: FloatArray) -> Tensor:
-    return torch.from_numpy(np.array(array))  # an archive's view is read-only and unaligned
+    """(T, C) or (T,) -> (C, T) or (T,); an archive's view is read-only and unaligned."""
+    return torch.from_numpy(np.array(array)).movedim(-1, 0)

@@ -1,1 +1,1 @@
-"""Scores of converted recordings that say how they were made, and comparisons that check it."""
+"""Scores of converted recordings with their protocol, and comparisons that check it."""

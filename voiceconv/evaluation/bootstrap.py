@@ -1,9 +1,9 @@
 """Means over utterances with 95% bootstrap intervals, and paired differences of them.
 
 The interval is the percentile interval of Efron 1979 ("Bootstrap methods: another look at the
-jackknife"), from a fixed seed: the same values give the same interval. Where utterances have
-weights, the mean is sum(w * x) / sum(w), as of an error rate over all texts together, and is drawn
-as such.
+jackknife"), from a fixed seed, so equal values give equal intervals. If utterances have weights,
+the mean is sum(w * x) / sum(w), such as an error rate over all texts together, in each resample
+too.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ def difference(
     seed: int = 0,
     weights: Sequence[float] | None = None,
 ) -> dict[str, float]:
-    """Values (n,) and (n,) of the same utterances -> second less first, drawn together."""
+    """Values (n,) and (n,) of the same utterances -> second minus first, resampled together."""
     weight, drawn = _weights(weights, len(first)), _draw(len(first), seed)
     pair = [np.asarray(values, np.float64) for values in (first, second)]
     means = [(weight * sample).sum() / weight.sum() for sample in pair]
@@ -52,7 +52,7 @@ def _weights(weights: Sequence[float] | None, n: int) -> Sample:
 
 
 def _draw(n: int, seed: int) -> NDArray[np.int64]:
-    """(N_RESAMPLES, n) numbers of utterances, drawn with replacement."""
+    """(N_RESAMPLES, n) indices of utterances, drawn with replacement."""
     return np.random.default_rng(seed).integers(0, n, (N_RESAMPLES, n))
 
 

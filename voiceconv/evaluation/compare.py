@@ -1,4 +1,4 @@
-"""Several scores.json side by side, if and only if they were made alike."""
+"""Compare several scores.json, only if their protocols are equal."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -19,12 +19,12 @@ Scores = dict[str, Any]
 
 
 def compare(paths: Sequence[Path | str], names: Sequence[str] = (), seed: int = 0) -> Scores:
-    """Compare files with the first by the measures `names` (all that they share).
+    """Compare files with the first one by the measures `names` (default: all common ones).
 
     Returns {"files": [...], "notes": [...], "measures": {name: {"unit", "better", "systems":
-    [{"mean", "low", "high", "n", "difference"}, ...]}}}; a difference is paired over utterances, in
-    the order second less first, with "verdict": "better", "worse" or "differs" where its interval
-    excludes 0. Raises InputError where protocols are unlike.
+    [{"mean", "low", "high", "n", "difference"}, ...]}}}; a difference is paired over utterances,
+    second minus first; it has a "verdict" ("better", "worse" or "differs") if its interval excludes
+    0. Raises InputError if protocols differ.
     """
     files = [str(path) for path in paths]
     if len(files) < 2:
@@ -48,14 +48,14 @@ def compare(paths: Sequence[Path | str], names: Sequence[str] = (), seed: int = 
 def require_alike(
     file: Path | str, scores: Scores, other_file: Path | str, other: Scores, names: Iterable[str]
 ) -> None:
-    """Raise InputError unless the measures `names` were made alike, of the same utterances."""
+    """Raise InputError unless the measures `names` have equal protocols and utterances."""
     reason = _stems_differ(scores, other) or unlike(scores["protocol"], other["protocol"], names)
     if reason:
         raise InputError(f"{other_file} was not made as {file} was: {reason}; evaluate both alike")
 
 
 def table(compared: Scores) -> Table:
-    """What `compare` returns, for the terminal: a block of lines for each measure."""
+    """The result of `compare` as a table for the terminal: a block of lines per measure."""
     shown = Table("measure", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     shown.add_column("scores", overflow="fold")
     for heading in ("mean [95% interval]", "less the first", "", "n"):
@@ -79,7 +79,7 @@ def table(compared: Scores) -> Table:
 
 
 def paired(name: str, first: Scores, second: Scores, seed: int = 0) -> dict[str, Any] | None:
-    """Second less first over the utterances that have a value in both; None where none has."""
+    """Second minus first over the utterances with a value in both; None if there are none."""
     rows = [
         (row, second["utterances"][stem])
         for stem, row in first["utterances"].items()
@@ -96,7 +96,7 @@ def paired(name: str, first: Scores, second: Scores, seed: int = 0) -> dict[str,
 
 
 def _verdict(change: dict[str, Any], better: str) -> str | None:
-    """What an interval that excludes 0 says; that of one utterance says nothing."""
+    """The verdict of an interval that excludes 0; one utterance gives no verdict."""
     if change["n"] < 2 or change["low"] <= 0 <= change["high"]:
         return None
     if better == "none":
@@ -114,7 +114,7 @@ def _measure(name: str, scores: Sequence[Scores], seed: int) -> Scores:
 
 
 def _shared(files: Sequence[str], scores: Sequence[Scores], names: Sequence[str]) -> list[str]:
-    """The measures that all files have; where some are asked for, all of these."""
+    """The measures that all files have, or all of `names`."""
     for name in names:
         if name not in MEASURES:
             raise InputError(f"no metric {name!r}; choose from {', '.join(MEASURES)}")
@@ -141,13 +141,13 @@ def _stems_differ(first: Scores, second: Scores) -> str | None:
 
 
 def _some(stems: Sequence[str]) -> str:
-    """The first of some utterances, and how many more there are."""
+    """The first of some utterances, and the number of the others."""
     more = f" and {len(stems) - 1} more" if len(stems) > 1 else ""
     return f"the utterance {stems[0]!r}{more}"
 
 
 def _labels(files: Sequence[str]) -> list[str]:
-    """Short names where these tell the files apart: without what all of them begin with."""
+    """Names of files without their common beginning, if these are unique."""
     stems = [Path(file).stem for file in files]
     if len(set(stems)) < len(stems):
         return list(files)

@@ -1,4 +1,4 @@
-"""Score a folder of converted recordings: what `scores.json` holds."""
+"""Score a folder of converted recordings: the contents of `scores.json`."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ _OPTIONS = {
 
 
 class Given(NamedTuple):
-    """What a user names; a location is a folder, a list of files or a Kaldi data directory."""
+    """The inputs of an evaluation; a location is a folder, a list of files or a data directory."""
 
     converted: Location
     reference: Location | None = None
@@ -45,8 +45,8 @@ class Given(NamedTuple):
     text: Path | str | None = None  # a data directory with transcripts, or a file of `id text`
     copy_of: Location | None = None
     target: str | None = None  # domain of reference and target_train
-    source: str | None = None  # domain of all others
-    domain: str | None = None  # domain of converted, where that is not the source
+    source: str | None = None  # domain of all other locations
+    domain: str | None = None  # domain of converted, if it is not the source
 
 
 def evaluate_folder(
@@ -59,13 +59,13 @@ def evaluate_folder(
     seed: int = 0,
     on_progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Score converted recordings by the measures `names` (all); what `scores.json` holds.
+    """Score converted recordings by the measures `names` (default: all); returns `scores.json`.
 
-    recogniser: a command with {} for the file; PocketSphinx, for English. jobs: processes (None:
-    one per core), which change no figure. voices: a folder that keeps the training recordings'
-    voices for the next evaluation. A measure that lacks an input or a package is listed under
-    `not_run` with the reason. Raises InputError where nothing can be paired, and for a recording
-    that cannot be scored.
+    recogniser: a command with {} for the file; default: PocketSphinx, for English. jobs: processes
+    (None: one per core); they do not change scores. voices: a cache folder for the training
+    recordings' embeddings and F0. A measure without its input or package is listed under `not_run`
+    with the reason. Raises InputError if nothing can be paired, and for a recording that cannot be
+    scored.
     """
     protocol = protocol or Protocol()
     run, not_run = _runnable(given, names or tuple(MEASURES), recogniser)
@@ -100,7 +100,7 @@ def evaluate_folder(
 def _runnable(
     given: Given, names: Sequence[str], recogniser: str | None
 ) -> tuple[list[str], dict[str, str]]:
-    """The measures that can be run, in the table's order, and why the others cannot."""
+    """The measures that can run, in the table's order, and the reasons of the others."""
     unknown = sorted(set(names) - set(MEASURES))
     if unknown:
         raise InputError(f"no metric {unknown[0]!r}; choose from {', '.join(MEASURES)}")
@@ -113,7 +113,7 @@ def _runnable(
             not_run[name] = _OPTIONS[missing[0]]
         else:
             if name in ERRORS and recogniser not in (None, POCKETSPHINX):
-                recogniser_of(recogniser)  # a command that makes no sense is no missing package
+                recogniser_of(recogniser)  # a wrong command is no missing package
             try:
                 tools([name], recogniser)
                 run.append(name)
@@ -135,7 +135,7 @@ def _trains(given: Given, run: Sequence[str]) -> dict[str, list[Utterance]]:
 def _digests(
     cases: Sequence[Case], trains: Mapping[str, Sequence[Utterance]], run: Sequence[str]
 ) -> dict[str, str | dict[str, str]]:
-    """What measures are taken against, by content: a digest of each utterance, one of a voice."""
+    """Digests of the reference inputs: one per utterance, one per voice."""
     used = {need for name in run for need in MEASURES[name].needs}
     parallel = {
         "reference": {case.stem: case.reference for case in cases if case.reference},
@@ -179,7 +179,7 @@ def _measured(
 
 
 def _row(values: Mapping[str, float], names: Sequence[str]) -> dict[str, float]:
-    """What was asked for, in the table's order, then its weights; no NaN, no infinity."""
+    """The requested values in the table's order, then weights; without NaN and infinity."""
     kept = [name for name in names if math.isfinite(values.get(name, math.nan))]
     weights = [WEIGHTS[name] for name in kept if name in WEIGHTS]
     return {name: values[name] for name in (*kept, *weights)}
@@ -208,7 +208,7 @@ def _as_given(value: Location) -> str | list[str]:
 
 
 def _relative(path: Path, folder: Location) -> str:
-    """A file by its path in the folder that was given; elsewhere, as it was given."""
+    """A file's path relative to the given folder; outside of it, the path as given."""
     if isinstance(folder, (str, Path)) and path.is_relative_to(folder):
         return str(path.relative_to(folder))
     return str(path)

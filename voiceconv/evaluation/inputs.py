@@ -1,12 +1,12 @@
-"""What is scored and what it is scored against: recordings and transcripts, paired by name."""
+"""The scored recordings with their references and transcripts, paired by name."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from voiceconv.data.content import content_files
 from voiceconv.data.kaldi import Utterance, is_data_dir, read_data_dir, read_table
-from voiceconv.data.prepare import sound_files
 from voiceconv.errors import InputError
 
 T = TypeVar("T")
@@ -14,20 +14,20 @@ Location = Path | str | Sequence[Path | str]
 
 
 class Case(NamedTuple):
-    """A converted recording, and what belongs to it where that was given."""
+    """A converted recording, and its reference, original and text, if they are given."""
 
     stem: str
     converted: Utterance
     reference: Utterance | None = None  # the target's own recording of the sentence
-    original: Utterance | None = None  # what it is a copy of, sample on sample
+    original: Utterance | None = None  # the recording that it copies, sample by sample
     text: str | None = None
 
 
 def recordings(location: Location, domain: str | None, option: str | None) -> list[Utterance]:
     """Utterances of a folder, a list of files or a Kaldi data directory (there: of one domain).
 
-    `option` is what errors name for choosing the domain: `--target`, `--source` or `--domain`;
-    None: all domains, where none is chosen.
+    option: the option that error messages name for the domain (`--target`, `--source` or
+    `--domain`); None: all domains, if none is chosen.
     """
     if not isinstance(location, (str, Path)):
         return [Utterance(Path(file).stem, domain or "", Path(file)) for file in location]
@@ -36,7 +36,7 @@ def recordings(location: Location, domain: str | None, option: str | None) -> li
         raise InputError(f"there is no folder {folder}; check the path")
     if is_data_dir(folder):
         return _of_domain(folder, domain, option)
-    files = list(sound_files(folder))
+    files = list(content_files(folder))
     if not files:
         raise InputError(f"no sound file in {folder}; give a folder that holds some")
     return [Utterance(file.stem, domain or "", file) for file in files]
@@ -52,9 +52,9 @@ def cases(
 ) -> list[Case]:
     """Pair each converted recording with what is given of it; sorted by stem.
 
-    The stem is that of the reference (without one, the original's, the text's, its own): the
-    longest end of the name, cut at hyphens, that is known there. Originals may be of several
-    domains: a copy says its utterance's whole name. Raises InputError where one has no counterpart.
+    The stem is that of the reference (else of the original, of the text, of the recording itself):
+    the longest end of the name, cut at hyphens, that is known there. Originals may be of several
+    domains: a copy has its utterance's full name. Raises InputError for one without counterpart.
     """
     references = _recordings_by_stem(reference, target, "--target")
     originals = _recordings_by_stem(copy_of, source, None)
@@ -79,12 +79,12 @@ def cases(
 
 
 def digest(parts: Iterable[str]) -> str:
-    """The SHA-256 of some words, whatever their order."""
+    """The SHA-256 of some words, independent of their order."""
     return hashlib.sha256("\n".join(sorted(parts)).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def contents(utterances: Iterable[Utterance]) -> list[str]:
-    """What tells each recording, or part of one, from another, wherever the file lies."""
+    """A digest of each recording, or part of one, independent of its path."""
     known: dict[Path, str] = {}
     found = []
     for one in utterances:
@@ -95,13 +95,13 @@ def contents(utterances: Iterable[Utterance]) -> list[str]:
 
 
 def ends(name: str) -> list[str]:
-    """A name, and what of it follows each hyphen; the longest first."""
+    """A name, and its ends after each hyphen; the longest first."""
     parts = name.split("-")
     return ["-".join(parts[first:]) for first in range(len(parts))]
 
 
 def file_digest(path: Path) -> str:
-    """The SHA-256 of a file. Raises InputError where it cannot be read."""
+    """The SHA-256 of a file. Raises InputError if it cannot be read."""
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -121,7 +121,7 @@ def _of_domain(folder: Path, domain: str | None, option: str | None) -> list[Utt
 
 
 def _stem(utterance: Utterance) -> str:
-    """The id less the domain's prefix."""
+    """The id without the domain's prefix."""
     return utterance.id.removeprefix(f"{utterance.domain}-") or utterance.id
 
 
@@ -160,7 +160,7 @@ def _texts(place: Path, source: str | None) -> Mapping[str, str | None]:
 def _counterpart(
     utterance: Utterance, table: Mapping[str, T] | None, remedy: str
 ) -> tuple[str | None, T | None]:
-    """The longest end of a name, from a hyphen on, that the table knows, and what it has there."""
+    """The longest end of a name after a hyphen that is in the table, and its value."""
     if table is None:
         return None, None
     stem = next((end for end in [utterance.id, *ends(_stem(utterance))] if end in table), None)

@@ -1,7 +1,7 @@
-"""The measures of one recording, each analysis made once, and of many in parallel processes.
+"""The measures of one recording, each analysis done once, and of many in parallel processes.
 
-What compares an utterance with a whole voice (similarity, F0 statistics) is left to `voices.py`:
-here only the embedding and the F0 contour are taken.
+`voices.py` compares an utterance with a whole voice (similarity, F0 statistics); this module only
+computes the embedding and the F0 contour.
 """
 
 import os
@@ -38,8 +38,8 @@ from voiceconv.workers import run_tasks
 Wave = NDArray[np.float32]
 Progress = Callable[[int, int], None]  # recordings done, and in all
 POCKETSPHINX = "pocketsphinx"
-WORTH = 8  # recordings that a process must have to do to be worth its start of seconds
-RETRIES = 1  # of a recording whose worker was killed
+WORTH = 8  # recordings per process: a process takes seconds to start
+RETRIES = 1  # for a recording whose worker was killed
 
 REFERENCE = [name for name, measure in MEASURES.items() if "reference" in measure.needs]
 EMBEDDING = ["speaker_similarity", "source_similarity", "nearer_target"]
@@ -51,7 +51,7 @@ LEVEL = ["loudness", "peak", "clipped", "silence"]
 
 
 class Job(NamedTuple):
-    """What to measure, as a worker is told."""
+    """The measures, protocol and recogniser of a worker."""
 
     names: tuple[str, ...]
     protocol: Protocol
@@ -60,7 +60,7 @@ class Job(NamedTuple):
 
 @dataclass
 class Measured:
-    """What was found in a recording."""
+    """The results of one recording."""
 
     scores: dict[str, float] = field(default_factory=dict)
     embedding: NDArray[np.float64] | None = None  # (D,)
@@ -74,7 +74,7 @@ def recogniser_of(command: str | None) -> Recogniser:
 
 
 def tools(names: Collection[str], recogniser: str | None) -> dict[str, Any]:
-    """What the measures `names` need built. Raises InputError where a package is missing."""
+    """Build the tools of the measures `names`. Raises InputError if a package is missing."""
     makers: dict[str, tuple[Callable[[], Any], list[str]]] = {
         "encoder": (speaker_similarity.SpeakerEncoder, EMBEDDING),
         "dnsmos": (naturalness.Dnsmos, DNSMOS),
@@ -88,7 +88,7 @@ def tools(names: Collection[str], recogniser: str | None) -> dict[str, Any]:
 
 @contextmanager
 def setup(_: int, job: Job) -> Iterator[Callable[[tuple[int, Case | Utterance]], Measured]]:
-    """Give what measures a case, or an utterance of a voice; on one thread, whoever else works."""
+    """Give the function that measures a case or an utterance of a voice, on one thread."""
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -99,14 +99,14 @@ def setup(_: int, job: Job) -> Iterator[Callable[[tuple[int, Case | Utterance]],
 
 
 class Measurer:
-    """Takes the measures of a job of one recording after another."""
+    """Measures one recording after another."""
 
     def __init__(self, job: Job) -> None:
         self.names, self.protocol, _ = job
         self.tools = tools(job.names, job.recogniser)
 
     def __call__(self, task: Case | Utterance) -> Measured:
-        """A case, or an utterance of a voice -> what is found in it, or why nothing can be."""
+        """A case, or an utterance of a voice -> its results, or the reason why there are none."""
         utterance = task.converted if isinstance(task, Case) else task
         try:
             return self.case(task) if isinstance(task, Case) else self.voice(task)
@@ -116,12 +116,12 @@ class Measurer:
             return Measured(error=str(error))
 
     def voice(self, utterance: Utterance) -> Measured:
-        """An utterance of somebody's training recordings -> its embedding and F0."""
+        """An utterance of the training recordings -> its embedding and F0."""
         wave = self.read(utterance)[0]
         return Measured(embedding=self.embedding(wave), contour=self.contour(wave))
 
     def case(self, case: Case) -> Measured:
-        """A converted recording -> all that is asked for."""
+        """A converted recording -> all requested measures."""
         wave, own, rate = self.read(case.converted)
         found: dict[str, float] = {}
         contour = None
@@ -150,7 +150,7 @@ class Measurer:
     def parallel(
         self, reference: Utterance, wave: Wave, found: dict[str, float]
     ) -> NDArray[np.float64]:
-        """Add what compares the two recordings of a sentence; returns the wave's F0 (T,)."""
+        """Add the measures that need the reference; return the wave's F0 (T,)."""
         target = self.read(reference)[0]
         mel_cepstral_distortion.validate(target, wave)
         estimated = analyse(wave, self.protocol.mcd)
@@ -160,29 +160,29 @@ class Measurer:
         return estimated.f0
 
     def embedding(self, wave: Wave) -> NDArray[np.float64] | None:
-        """(N,) at 16 kHz -> (D,), where it is asked for."""
+        """(N,) at 16 kHz -> (D,), if it is requested."""
         return self.tools["encoder"].embed(wave) if "encoder" in self.tools else None
 
     def contour(self, wave: Wave) -> NDArray[np.float64] | None:
-        """(N,) at 16 kHz -> F0 (T,) in Hz, where it is asked for."""
+        """(N,) at 16 kHz -> F0 (T,) in Hz, if it is requested."""
         return prosody.contour(wave, self.protocol.mcd.f0) if self.any_of(F0_STATISTICS) else None
 
     def read(self, utterance: Utterance) -> tuple[Wave, Wave, int]:
-        """The wave (N,) at 16 kHz; as the file holds it (M,); and the file's rate."""
+        """The wave (N,) at 16 kHz, the wave (M,) of the file, and the file's rate."""
         own, rate = audio.read(utterance.path, None, utterance.start or 0.0, utterance.end)
         wave = audio.resample(own, rate, SAMPLE_RATE, self.protocol.quality)
         return wave.numpy(), own.numpy(), rate
 
     def any_of(self, names: Collection[str]) -> bool:
-        """Whether one of these measures is asked for."""
+        """Whether one of these measures is requested."""
         return not set(names).isdisjoint(self.names)
 
 
 def measure_all(
     tasks: Sequence[Case | Utterance], job: Job, jobs: int | None, on_progress: Progress | None
 ) -> list[Measured]:
-    """Measure in `jobs` processes (None: one per core, if there is enough to do), one job in this
-    one; in the tasks' order.
+    """Measure in `jobs` processes (None: one per core, if there is enough to do); one job runs in
+    this process. The results are in the tasks' order.
 
     Raises InputError for the first recording that cannot be scored.
     """

@@ -1,7 +1,7 @@
-"""How figures were made: what can be chosen, what is stamped on them, and whether two stamps agree.
+"""Protocols: the settings that a user can choose, the stamp of scores, the comparison of stamps.
 
-A stamp has three parts: `common`, what all measures share; `inputs`, a SHA-256 of what measures are
-taken against (of each utterance, its beginning); and one part for each measure, by its name.
+A stamp has three parts: `common`, the settings of all measures; `inputs`, SHA-256 digests of the
+reference inputs (shortened per utterance); and one part for each measure, by its name.
 """
 
 import platform
@@ -31,18 +31,18 @@ from voiceconv.metrics.intelligibility import Recogniser
 from voiceconv.provenance import commit
 
 RESAMPLERS = ("soxr_vhq", "soxr_hq", "soxr_mq", "soxr_lq", "soxr_qq")  # as librosa names them
-# What moves figures in their last digits at most, or only says where the code came from.
+# Keys that change scores only in their last digits, or only identify the code.
 NOTED = ("commit", "python", "numpy", "torch", "soxr")
 Stamp = dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """What a user may choose of how figures are made.
+    """The settings that a user can choose.
 
     Args:
         resampler: soxr's quality, for recordings that are not at 16 kHz.
-        mcd: of the mel-cepstral distortion and all that follows its path.
+        mcd: settings of the mel-cepstral distortion and of all measures along its path.
     """
 
     resampler: str = "soxr_vhq"
@@ -54,12 +54,12 @@ class Protocol:
 
     @property
     def quality(self) -> str:
-        """The resampler in soxr's words."""
+        """The name of the resampler in soxr."""
         return self.resampler.removeprefix("soxr_").upper()
 
 
 def parse(settings: Sequence[str]) -> Protocol:
-    """`KEY=VALUE` words -> a protocol; InputError for a key or value that is none."""
+    """`KEY=VALUE` words -> a protocol. Raises InputError for an unknown key or a wrong value."""
     types: dict[str, type] = {"resampler": str}
     types |= {f"mcd.{name}": type(value) for name, value in asdict(DEFAULT).items()}
     chosen: dict[str, Any] = {}
@@ -84,7 +84,7 @@ def stamp(
     recogniser: Recogniser | None,
     seed: int,
 ) -> Stamp:
-    """The stamp of the measures `names` over utterances of these stems and inputs' digests."""
+    """The stamp of the measures `names` over these utterances and these inputs."""
     return {
         "common": {
             "voiceconv": __version__,
@@ -107,7 +107,7 @@ def stamp(
 def measure_stamp(
     name: str, protocol: Protocol, recogniser: Recogniser | None = None
 ) -> dict[str, object]:
-    """How one measure is made."""
+    """The settings of one measure."""
     if name == "modulation_spectrum_distance":
         return {**analysis.protocol(protocol.mcd), **modulation_spectrum.protocol()}
     if "reference" in MEASURES[name].needs:
@@ -127,7 +127,7 @@ def measure_stamp(
 
 
 def unlike(first: Stamp, second: Stamp, names: Iterable[str]) -> str | None:
-    """What differs between two stamps that the measures `names` depend on; None: nothing."""
+    """The first difference of two stamps that influences the measures `names`, or None."""
     for key in _keys(first["common"], second["common"]):
         if key not in NOTED and first["common"].get(key) != second["common"].get(key):
             return _differs(key, first["common"], second["common"])
@@ -143,7 +143,7 @@ def unlike(first: Stamp, second: Stamp, names: Iterable[str]) -> str | None:
 
 
 def noted(first: Stamp, second: Stamp) -> list[str]:
-    """What differs and hardly matters, a sentence each."""
+    """The differences without influence on a comparison, one sentence each."""
     one, other = first["common"], second["common"]
     return [_differs(key, one, other) for key in NOTED if one.get(key) != other.get(key)]
 
@@ -158,7 +158,7 @@ _INPUTS = {
 
 
 def _where(one: Any, other: Any) -> str:
-    """Of digests by utterance: the first that differs, and how many more do."""
+    """The first utterance whose digest differs, and the number of the others."""
     if not (isinstance(one, dict) and isinstance(other, dict)):
         return ""
     stems = [stem for stem in sorted({*one, *other}) if one.get(stem) != other.get(stem)]

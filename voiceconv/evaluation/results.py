@@ -1,4 +1,4 @@
-"""RESULTS.md: a model and its rivals under one protocol, and where the model is not the best."""
+"""RESULTS.md: a model and its rivals with one protocol, and where a rival is better."""
 
 from collections.abc import Collection, Mapping
 from itertools import combinations
@@ -13,17 +13,16 @@ from voiceconv.metrics import MEASURES
 
 Scores = dict[str, Any]
 MODEL, HELD_OUT = "model", "held_out"
-NOTHING = "nothing"  # what a measure needs that needs no other recording
+NOTHING = "nothing"  # the inputs of a measure without other recordings
 
 
 class Layout(NamedTuple):
-    """What a page compares.
+    """The layout of a results page.
 
     Attributes:
-        rows: name of a system -> what its row is called, in their order.
-        anchors: systems that are no rivals of the others: the two ends of what can be had.
-        rivals: what the others are called.
-        tables: heading, or nothing -> what its measures need: 23 columns can't be read.
+        rows: name of a system -> title of its row, in order. anchors: systems that are no rivals:
+        lower and upper bound. rivals: the common name of the other systems. tables: heading, or
+        nothing -> inputs of its measures; one table of 23 columns is unreadable.
     """
 
     rows: Mapping[str, str]
@@ -67,11 +66,11 @@ COPIES = Layout(
     {"": ("copy_of", NOTHING)},
 )
 LAYOUTS = {"conversion": CONVERSION, "copies": COPIES}
-REACH = 10  # points of character error above copy-synthesis that a conversion may cost
+REACH = 10  # accepted increase of character error above copy-synthesis, in points
 
 
 class Header(NamedTuple):
-    """What stands above the tables."""
+    """The lines above the tables."""
 
     title: str
     command: str
@@ -86,8 +85,8 @@ def write_results(
 ) -> None:
     """Write the table of scores.json files as markdown: section -> system -> file.
 
-    Systems are those of the layout's rows. Raises InputError where the files of a section are of
-    unlike protocols or utterances, or a section has none.
+    Systems are those of the layout's rows. Raises InputError if the files of a section differ in
+    protocol or utterances, or if a section has no file.
     """
     read = {title: _section(title, files, layout) for title, files in sections.items()}
     lines = [f"# {header.title}", "", f"    {header.command}", ""]
@@ -104,11 +103,11 @@ def write_results(
 
 
 def _section(title: str, files: Mapping[str, Path | str], layout: Layout) -> dict[str, Scores]:
-    """The scores of a section, in the order of rows, all made alike."""
+    """The scores of a section, in the order of rows, all with one protocol."""
     systems = {name: read_scores(files[name]) for name in layout.rows if name in files}
     if not systems:
         raise InputError(f"there are no scores of {title}; make some with `voiceconv evaluate`")
-    for one, other in combinations(systems, 2):  # not with the first alone: it may lack a measure
+    for one, other in combinations(systems, 2):  # compare all pairs: the first may lack a measure
         shared = systems[one]["metrics"].keys() & systems[other]["metrics"].keys()
         require_alike(
             files[one], systems[one], files[other], systems[other], sorted(shared & MEASURES.keys())
@@ -144,7 +143,7 @@ def _tables(systems: Mapping[str, Scores], layout: Layout) -> list[str]:
 
 
 def _notes(systems: Mapping[str, Scores], layout: Layout) -> list[str]:
-    """Where the model is not the best, and what was not run."""
+    """The measures where the model is not the best, and the measures that did not run."""
     notes = []
     for name in MEASURES:
         best = _best(systems, name, layout)
@@ -171,7 +170,7 @@ def _notes(systems: Mapping[str, Scores], layout: Layout) -> list[str]:
 
 
 def _within_reach(systems: Mapping[str, Scores], layout: Layout) -> list[str]:
-    """The most similar of those that cost little intelligibility: the promise of a converter."""
+    """The system with the highest similarity among those that stay intelligible."""
     error = {name: _mean(scores, "character_error") for name, scores in systems.items()}
     limit = error.get("copy")
     if limit is None:
@@ -194,7 +193,7 @@ def _within_reach(systems: Mapping[str, Scores], layout: Layout) -> list[str]:
 
 
 def _unheard(systems: Mapping[str, Scores]) -> list[str]:
-    """What it costs not to have trained on the voice, in each measure."""
+    """The difference between training with and without the voice, for each measure."""
     if not {MODEL, HELD_OUT} <= systems.keys():
         return []
     costs = {name: paired(name, systems[MODEL], systems[HELD_OUT]) for name in MEASURES}
@@ -205,7 +204,7 @@ def _unheard(systems: Mapping[str, Scores]) -> list[str]:
 
 
 def _best(systems: Mapping[str, Scores], name: str, layout: Layout) -> list[str]:
-    """Which of the rivals are best; none where no way is better, or all are equal."""
+    """The best rivals; none if the measure has no better direction, or if all are equal."""
     better = MEASURES[name].better
     means = {
         system: mean
@@ -239,7 +238,7 @@ def _cell(scores: Scores, name: str, best: bool) -> str:
 
 
 def _protocol(sections: Mapping[str, Mapping[str, Scores]]) -> list[str]:
-    """A line for what all measures share, and one for each group made the same way."""
+    """A line for the common settings, and one for each group of equal settings."""
     lines = []
     groups: dict[str, list[str]] = {}
     for title, systems in sections.items():
@@ -260,7 +259,7 @@ def _words(part: Mapping[str, object]) -> str:
 
 
 def _short(value: object) -> str:
-    """A digest by its beginning; a commit's + stays, which says that files were changed since."""
+    """The beginning of a digest; the + of a commit (changed files) is kept."""
     text = str(value)
     word = text.rstrip("+")
     return word[:12] + text[len(word) :] if len(text) >= 40 and word.isalnum() else text

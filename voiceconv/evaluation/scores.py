@@ -11,11 +11,11 @@ from voiceconv.metrics import MEASURES
 
 FORMAT = 2
 DECIMALS = {"cents": 0, "%": 1, "LUFS": 1, "dBFS": 1, "cosine": 3, "": 3}  # by unit; others: 2
-NOT_ASKED = "not asked for"  # the reason of a measure that others were chosen over
+NOT_ASKED = "not asked for"  # the reason of measures that were not requested
 
 
 def make_place(path: Path | str) -> None:
-    """Make the folder of a scores.json to come: InputError before the hours, not after them."""
+    """Make the folder of scores.json before the evaluation, which may take hours."""
     path = Path(path)
     if path.is_dir():
         raise InputError(f"cannot write {path}: it is a folder; name a file in it")
@@ -35,7 +35,7 @@ def write_scores(path: Path | str, scores: dict[str, Any]) -> None:
 
 
 def read_scores(path: Path | str) -> dict[str, Any]:
-    """Read scores; InputError for what is no scores.json, or one of another format."""
+    """Read scores. Raises InputError for a file that is no scores.json, or of another format."""
     try:
         scores = json.loads(Path(path).read_text(encoding="utf-8"))
         form = scores.get("format", 1)
@@ -55,15 +55,15 @@ def read_scores(path: Path | str) -> dict[str, Any]:
 
 
 def figures(name: str, found: Mapping[str, float], sign: str = "") -> str:
-    """`mean [low, high]`, with as many decimals as the unit bears; sign "+": of a difference."""
+    """`mean [low, high]`, with decimals by unit; sign "+": for a difference."""
     n = DECIMALS.get(MEASURES[name].unit, 2)
     mean, low, high = (f"{found[key]:{sign}.{n}f}" for key in ("mean", "low", "high"))
     return f"{mean} [{low}, {high}]"
 
 
 def as_lines(scores: dict[str, Any]) -> str:
-    """What `voiceconv evaluate` prints: a line for each measure, and why others that are asked for
-    have none.
+    """The output of `voiceconv evaluate`: a line for each measure, and the reason for each
+    requested measure without a value.
     """
     lines = [
         f"{name}: {found['mean']:.3f} {found['unit']}".rstrip()

@@ -1,4 +1,4 @@
-"""A voice, from somebody's training recordings, and how near an utterance comes to it."""
+"""A voice, from training recordings, and the similarity of an utterance to it."""
 
 import hashlib
 import json
@@ -20,14 +20,14 @@ from voiceconv.metrics.prosody import F0Statistics
 
 @dataclass(frozen=True)
 class Voice:
-    """What is compared with: each part only where a measure needs it."""
+    """The reference data of a voice; each part exists only if a measure needs it."""
 
     embedding: NDArray[np.float64] | None  # (D,)
     f0: F0Statistics | None
 
 
 def voice_of(utterances: Sequence[Measured]) -> Voice:
-    """The utterances of a voice, in a fixed order -> the voice; no F0 where none is voiced."""
+    """The utterances of a voice, in a fixed order -> the voice; no F0 if none is voiced."""
     embeddings = [one.embedding for one in utterances if one.embedding is not None]
     contours = [one.contour for one in utterances if one.contour is not None and one.contour.any()]
     return Voice(
@@ -37,7 +37,7 @@ def voice_of(utterances: Sequence[Measured]) -> Voice:
 
 
 def nearness(measured: Measured, target: Voice | None, source: Voice | None) -> dict[str, float]:
-    """An utterance -> the measures of it against the target's and the source's voice."""
+    """An utterance -> its measures against the target's and the source's voice."""
     scores: dict[str, float] = {}
     if measured.contour is not None and target and target.f0:
         scores |= prosody.evaluate(target.f0, measured.contour)
@@ -48,10 +48,10 @@ def nearness(measured: Measured, target: Voice | None, source: Voice | None) -> 
 
 
 class VoiceCache:
-    """Voices of earlier evaluations, a file each; its name is all that the voice depends on.
+    """A cache of voices, one file each; the file name is a digest of everything a voice depends on.
 
     Args:
-        folder: where they lie; None: none is kept.
+        folder: folder of the cache; None: no cache.
     """
 
     def __init__(self, folder: Path | str | None) -> None:
@@ -67,10 +67,10 @@ class VoiceCache:
             embedding, f0 = kept["embedding"], kept["f0"]
             return Voice(embedding and np.array(embedding), f0 and F0Statistics(**f0))
         except (OSError, ValueError, KeyError, TypeError):
-            return None  # damaged: it is made again
+            return None  # damaged: compute it again
 
     def keep(self, stamp: Stamp, need: str, voice: Voice) -> None:
-        """Write a voice; floats come back bit for bit."""
+        """Write a voice; reading gives the same floats bit for bit."""
         path = self._path(stamp, need)
         if path is None:
             return
@@ -96,6 +96,6 @@ _OF_THE_CONVERTED = ("commit", "utterances", "n_utterances", "seed", "n_resample
 
 @cache
 def _code() -> str:
-    """A digest of the measures' source: in a source tree it changes without a new version."""
+    """A digest of the measures' source code: in a source tree it changes without a new version."""
     files = sorted(Path(metrics.__file__).parent.glob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

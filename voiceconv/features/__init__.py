@@ -1,11 +1,18 @@
-"""Waves to frames: what the networks see of a recording."""
+"""Waves, or files of another kind, to frames: what the networks see."""
 
-from voiceconv.features.base import FeatureExtractor, Features, differences
+from voiceconv.features.base import (
+    FeatureExtractor,
+    FileRepresentation,
+    Representation,
+    differences,
+)
+from voiceconv.features.frames import Features
 from voiceconv.features.mel import LogMel, MelSpec, MelSpectrogram
 from voiceconv.features.stats import (
     DomainStats,
     convert_aperiodicity,
     convert_f0,
+    convert_tracks,
     load_stats,
     save_stats,
 )
@@ -15,12 +22,15 @@ __all__ = [
     "DomainStats",
     "FeatureExtractor",
     "Features",
+    "FileRepresentation",
     "LogMel",
     "MelSpec",
     "MelSpectrogram",
+    "Representation",
     "World",
     "convert_aperiodicity",
     "convert_f0",
+    "convert_tracks",
     "differences",
     "load_stats",
     "save_stats",

@@ -1,10 +1,18 @@
-"""What every analysis of a wave gives, and what may be asked of an extractor."""
+"""What may be asked of a representation, be it of a wave or of a file of another kind.
+
+Two kinds: a `FeatureExtractor` analyses waves, and a vocoder makes waves of what it gives; a
+`FileRepresentation` (a piano roll, say) reads its own files and writes them, and knows no audio.
+"""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import ClassVar
 
 from torch import Tensor
+
+from voiceconv.features.frames import Features
+from voiceconv.features.stats import DomainStats
 
 
 def differences(wanted: Mapping[str, object], given: Mapping[str, object]) -> list[str]:
@@ -19,41 +27,17 @@ def differences(wanted: Mapping[str, object], given: Mapping[str, object]) -> li
     return [f"{name} {there}, not {here}" for name, (here, there) in pairs.items() if there != here]
 
 
-@dataclass(frozen=True)
-class Features:
-    """One utterance, analysed.
-
-    Only `frames` goes through the network; the rest is carried to the vocoder.
-
-    frames: (C, T) float32. f0: (T,) Hz, 0 where unvoiced. aperiodicity: (K, T), in the extractor's
-    own code.
-    """
-
-    frames: Tensor
-    f0: Tensor | None = None
-    aperiodicity: Tensor | None = None
-    definition: Mapping[str, object] | None = None  # the extractor's; a vocoder compares it
-
-    def __post_init__(self) -> None:
-        n_frames = self.frames.shape[-1]
-        for name in ("f0", "aperiodicity"):
-            track = getattr(self, name)
-            if track is not None and track.shape[-1] != n_frames:
-                raise ValueError(
-                    f"{name} has {track.shape[-1]} frames where the spectrum has {n_frames}"
-                )
+def as_picture(frames: Tensor) -> Tensor:
+    """(C, T) -> (C, T) in 0..1, the first channel below."""
+    low, high = frames.min(), frames.max()
+    return ((frames - low) / (high - low).clamp_min(1e-6)).flip(0)
 
 
-class FeatureExtractor(ABC):
-    """Wave (N,) float32 at `sample_rate` -> Features of N // hop_length + 1 frames."""
+class Representation(ABC):
+    """What networks see: frames (C, T), and the tracks of those names beside them."""
 
-    sample_rate: int
-    hop_length: int
     n_channels: int
-
-    @abstractmethod
-    def extract(self, wave: Tensor) -> Features:
-        """(N,) -> Features. Frame t is centred on sample t * hop_length."""
+    tracks: ClassVar[tuple[str, ...]] = ()
 
     @property
     @abstractmethod
@@ -62,6 +46,36 @@ class FeatureExtractor(ABC):
 
         Two equal definitions, interchangeable frames.
         """
+
+    @property
+    @abstractmethod
+    def frames_per_second(self) -> float:
+        """Frames a second of an utterance gives."""
+
+    def node(self, given: Mapping[str, object]) -> dict[str, object]:
+        """The configuration node that goes with a model: the one that this was built of.
+
+        Or a fuller one, for a representation whose defaults may change.
+        """
+        return dict(given)
+
+    def fit(self, utterances: Iterable[Features]) -> DomainStats:
+        """One domain's statistics, by which its frames are normalised.
+
+        `DomainStats.neutral` for frames that networks are to see as they are.
+        """
+        return DomainStats.fit(utterances)
+
+
+class FeatureExtractor(Representation):
+    """Wave (N,) float32 at `sample_rate` -> Features of N // hop_length + 1 frames."""
+
+    sample_rate: int
+    hop_length: int
+
+    @abstractmethod
+    def extract(self, wave: Tensor) -> Features:
+        """(N,) -> Features. Frame t is centred on sample t * hop_length."""
 
     @abstractmethod
     def cepstra(self, frames: Tensor) -> Tensor:
@@ -72,9 +86,36 @@ class FeatureExtractor(ABC):
 
     @property
     def frames_per_second(self) -> float:
-        """Frames a second of audio gives."""
+        """See Representation."""
         return self.sample_rate / self.hop_length
 
     def n_frames(self, n_samples: int) -> int:
         """How many frames `extract` makes of a wave of n_samples."""
         return n_samples // self.hop_length + 1
+
+
+class FileRepresentation(Representation):
+    """Frames that are read from a file of their own kind and written to one: no audio.
+
+    `extensions`: the names of such files end so, in small letters, with the dot.
+    """
+
+    extensions: ClassVar[frozenset[str]]
+
+    @abstractmethod
+    def read(self, path: Path, start: float = 0.0, end: float | None = None) -> Features:
+        """A file, or seconds [start, end) of it -> Features.
+
+        Raises InputError for a file that is damaged or of another kind.
+        """
+
+    @abstractmethod
+    def write(self, path: Path, features: Features, template: Path) -> None:
+        """Features -> a file.
+
+        template: the file that was converted; what frames do not say is taken from it.
+        """
+
+    def picture(self, frames: Tensor) -> Tensor:
+        """(C, T) -> an image (H, T) in 0..1, of which TensorBoard gets some of val."""
+        return as_picture(frames)

@@ -1,15 +1,17 @@
 """Log-mel spectrogram, equal to librosa's with the same parameters; `MelSpec` says which."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-import scipy.fft
+import scipy  # its parts are imported when they are named: fft takes a fifth of a second
 import torch
 import torchaudio
 from torch import Tensor, nn
 
-from voiceconv.features.base import FeatureExtractor, Features, differences
+from voiceconv.features.base import FeatureExtractor, differences
+from voiceconv.features.frames import Features
 
 LOG_FLOOR = 1e-5  # magnitude taken for silence: -100 dB, as HiFi-GAN and MelGAN have it
 LOWEST_FLOOR = 1e-37  # float32 has hardly less, and log(0) is no number
@@ -191,8 +193,12 @@ class MelSpectrogram(FeatureExtractor):
 
     @property
     def definition(self) -> dict[str, object]:
-        """See FeatureExtractor."""
+        """See Representation."""
         return {"kind": "mel", **asdict(self.spec)}
+
+    def node(self, given: Mapping[str, object]) -> dict[str, object]:
+        """See Representation; all of the spec."""
+        return self.spec.node
 
     @property
     def filters(self) -> Tensor:

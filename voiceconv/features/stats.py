@@ -1,4 +1,4 @@
-"""What the network must not have to learn: each domain's level of every channel, its F0."""
+"""Statistics of each domain: mean and deviation of every channel and of log F0."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from voiceconv.errors import InputError
-from voiceconv.features.base import Features
+from voiceconv.features.frames import Features
 
 STD_FLOOR = (
     1e-4  # a channel that never moves (digital silence above f_max) must not be divided by zero
@@ -60,6 +60,12 @@ class DomainStats:
         ap_mean, ap_std = aperiodicity.mean_std(STD_FLOOR) if aperiodicity.count else (empty, empty)
         return cls(mean, std, pitch, ap_mean, ap_std)
 
+    @classmethod
+    def neutral(cls, n_channels: int) -> "DomainStats":
+        """Mean 0 and deviation 1 in every channel: normalising changes nothing, to the bit."""
+        empty = torch.zeros(0)
+        return cls(torch.zeros(n_channels), torch.ones(n_channels), NO_F0, empty, empty)
+
     def normalize(self, frames: Tensor) -> Tensor:
         """(..., C, T) -> the same, each channel at this domain's zero mean and unit deviation."""
         return (frames - self.frames_mean[:, None]) / self.frames_std[:, None]
@@ -96,6 +102,18 @@ def convert_aperiodicity(
     standard = (aperiodicity - source.aperiodicity_mean[:, None]) / source.aperiodicity_std[:, None]
     moved = standard * target.aperiodicity_std[:, None] + target.aperiodicity_mean[:, None]
     return torch.where(f0 > 0, moved.clamp_max(0.0), aperiodicity)
+
+
+def convert_tracks(
+    tracks: Mapping[str, Tensor], source: DomainStats, target: DomainStats
+) -> dict[str, Tensor]:
+    """Tracks by name -> F0 and its aperiodicity moved to the target's; others stay."""
+    converted = dict(tracks)
+    if "f0" in tracks:
+        converted["f0"] = convert_f0(tracks["f0"], source, target)
+        if "ap" in tracks:
+            converted["ap"] = convert_aperiodicity(tracks["ap"], tracks["f0"], source, target)
+    return converted
 
 
 def save_stats(path: Path | str, stats: Mapping[str, DomainStats]) -> None:

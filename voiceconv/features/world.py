@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from voiceconv.features.base import FeatureExtractor, Features
+from voiceconv.features.base import FeatureExtractor
+from voiceconv.features.frames import Features
 from voiceconv.features.mel_cepstrum import MelCepstrum, all_pass_alpha
 
 with warnings.catch_warnings():  # pyworld 0.3.5 asks pkg_resources for its own version, which warns
@@ -26,6 +27,8 @@ DITHER = 1e-5  # -100 dB full scale: D4C and CheapTrick divide by zero on digita
 
 class World(FeatureExtractor):
     """wave -> mel-cepstra (C, T), F0 (T,) in Hz and coded band aperiodicity (K, T) in dB."""
+
+    tracks = ("f0", "ap")
 
     def __init__(
         self,
@@ -65,7 +68,7 @@ class World(FeatureExtractor):
 
     @property
     def definition(self) -> dict[str, object]:
-        """See FeatureExtractor. How F0 is searched for is left out: frames stay interchangeable."""
+        """See Representation. How F0 is searched for is left out: frames stay interchangeable."""
         return {
             "kind": "world",
             "sample_rate": self.sample_rate,
@@ -93,8 +96,10 @@ class World(FeatureExtractor):
         cepstrum = self.mel_cepstrum.encode(torch.from_numpy(envelope[:n_frames].T))
         return Features(
             frames=cepstrum.float(),
-            f0=torch.from_numpy(f0[:n_frames]).float(),
-            aperiodicity=torch.from_numpy(coded[:n_frames].T).float(),
+            tracks={
+                "f0": torch.from_numpy(f0[:n_frames]).float(),
+                "ap": torch.from_numpy(coded[:n_frames].T).float(),
+            },
             definition=self.definition,
         )
 

@@ -1,1 +1,1 @@
-"""Listening tests as a build product: stimuli, pages, collection of answers, analysis."""
+"""Listening tests: stimuli, pages, collection of answers, analysis."""

@@ -1,7 +1,7 @@
-"""Listeners and their answers: `TEST/answers.sqlite`, written one transaction an answer.
+"""Listeners and their answers: `TEST/answers.sqlite`, one transaction per answer.
 
-What a method of `Store` has returned is on the disk: the database writes ahead (WAL) and syncs at
-every commit, so that neither a killed process nor a failing power supply takes an answer back.
+When a method of `Store` returns, its data are on disk: the database has a write-ahead log (WAL) and
+syncs at every commit, so neither a killed process nor a power failure loses an answer.
 """
 
 import hashlib
@@ -19,8 +19,8 @@ from urllib.parse import quote
 from voiceconv.errors import InputError
 
 FILE = "answers.sqlite"
-SERVER = "server"  # origin of who has listened by `voiceconv listen serve`
-# Who has started and not finished keeps a place in a list for so long; then the next one gets it.
+SERVER = "server"  # origin of listeners of `voiceconv listen serve`
+# A listener who has not finished keeps the place in a list for so long; then another gets it.
 PATIENCE = timedelta(hours=3)
 
 _VERSION = 1  # in the database's user_version
@@ -42,7 +42,7 @@ _ANSWER = "listener, trial, given, heard, seconds, comment, answered"
 
 
 class Listener(NamedTuple):
-    """One person's session. `id` is public; `code` proves to a crowd platform that it was finished.
+    """The session of a listener. `id` is public; `code` proves to a crowd platform that it ended.
 
     started, finished: ISO 8601, UTC. origin: `SERVER`, or the name of the file that was imported.
     """
@@ -59,7 +59,7 @@ class Listener(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """One trial's answer: stimulus -> value, stimulus -> seconds heard, seconds on the trial."""
+    """The answer to a trial: stimulus -> value, stimulus -> seconds heard, seconds on the trial."""
 
     listener: str
     trial: str
@@ -71,7 +71,7 @@ class Answer(NamedTuple):
 
 
 class Added(NamedTuple):
-    """Of answers from elsewhere: how many are new, were here, were here with other values."""
+    """Numbers of imported answers: new, known, known with other values."""
 
     n_new: int
     n_known: int
@@ -79,7 +79,7 @@ class Added(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """What there is by now: answers by listener and by trial, and the newest comments."""
+    """The progress: answers by listener and by trial, and the newest comments."""
 
     listeners: list[Listener]
     by_listener: dict[str, int]
@@ -88,7 +88,7 @@ class Progress(NamedTuple):
 
 
 class NotInvitedError(Exception):
-    """The test has invitations, and this is none of them."""
+    """The test needs an invitation, and this is none."""
 
 
 class AnsweredError(Exception):
@@ -96,13 +96,13 @@ class AnsweredError(Exception):
 
 
 class UnansweredError(Exception):
-    """Trials are left: this listener has not finished."""
+    """The listener has unanswered trials."""
 
 
 class Store:
     """The database, open for writing, for any number of threads.
 
-    Raises InputError where it cannot be opened; sqlite3.Error where something could not be kept.
+    Raises InputError if it cannot be opened; sqlite3.Error if data could not be stored.
     """
 
     def __init__(self, path: Path) -> None:
@@ -125,16 +125,16 @@ class Store:
             ) from None
 
     def close(self) -> None:
-        """Leave one file, which can be read without others being made beside it."""
+        """Close, and leave one file that can be read without making other files."""
         with self._lock:
-            with suppress(sqlite3.OperationalError):  # somebody else has it open
+            with suppress(sqlite3.OperationalError):  # another process has it open
                 self._db.execute("PRAGMA journal_mode = DELETE")
             self._db.close()
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
-            if not self._path.exists():  # what is written to a file that was deleted is lost
+            if not self._path.exists():  # writes to a deleted file would be lost
                 raise sqlite3.OperationalError(f"{self._path} was moved away")
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -145,7 +145,7 @@ class Store:
                 raise
 
     def invite(self, count: int) -> list[str]:
-        """Make invitations. From the first one on, nobody starts without."""
+        """Make invitations. From the first one on, a listener needs one."""
         made = [secrets.token_urlsafe(24) for _ in range(count)]
         with self._transaction() as db:
             db.executemany("INSERT INTO invitations VALUES (?)", [(digest(one),) for one in made])
@@ -160,9 +160,10 @@ class Store:
     def start(
         self, n_lists: int, participant: str | None = None, invitation: str | None = None
     ) -> tuple[str, int]:
-        """Begin a session with the least used list: its token, of which a digest is kept, and list.
+        """Begin a session with the least-used list; return its token and list.
 
-        An invitation is its listener's token: opened again, it gives the same session back.
+        The database keeps only a digest of the token. An invitation is the token: opened again, it
+        gives the same session.
         Raises NotInvitedError.
         """
         token = secrets.token_urlsafe(24)
@@ -179,7 +180,7 @@ class Store:
         return token, least
 
     def listener(self, token: str) -> Listener | None:
-        """Whose token this is."""
+        """The listener of a token."""
         with self._lock:
             return self._listener(token)
 
@@ -189,20 +190,20 @@ class Store:
         return None if row is None else _as_listener(row)
 
     def answered(self, listener: str) -> list[str]:
-        """The trials that a listener has answered, the first one first."""
+        """The answered trials of a listener, in order."""
         select = "SELECT trial FROM answers WHERE listener = ? ORDER BY rowid"
         with self._lock:
             return [trial for (trial,) in self._db.execute(select, (listener,))]
 
     def set_up(self, listener: str, setup: Mapping[str, Any]) -> None:
-        """Keep what a listener says of the equipment."""
+        """Store a listener's answers about the equipment."""
         with self._transaction() as db:
             db.execute(
                 "UPDATE listeners SET setup = ? WHERE id = ?", (json.dumps(dict(setup)), listener)
             )
 
     def answer(self, answer: Answer) -> int:
-        """Keep an answer: how many there are now of its listener. Raises AnsweredError."""
+        """Store an answer; return the listener's number of answers. Raises AnsweredError."""
         answer = answer._replace(answered=answer.answered or now())
         with self._transaction() as db:
             if _insert_answer(db, answer) == 0:
@@ -210,7 +211,7 @@ class Store:
             return _count(db, "answers WHERE listener = ?", answer.listener)
 
     def finish(self, listener: str, n_trials: int, comment: str) -> str:
-        """End a session: its code; the first time counts. Raises UnansweredError."""
+        """End a session and return its code; only the first end counts. Raises UnansweredError."""
         with self._transaction() as db:
             if _count(db, "answers WHERE listener = ?", listener) < n_trials:
                 raise UnansweredError
@@ -219,15 +220,15 @@ class Store:
             return str(db.execute(select, (listener,)).fetchone()[0])
 
     def add(self, listener: Listener, answers: Iterable[Answer]) -> Added:
-        """Keep what was collected elsewhere of one listener, as `add_all` does."""
+        """Store the imported answers of one listener, as `add_all` does."""
         one = [answer._replace(listener=listener.id) for answer in answers]
         return self.add_all([([listener], one)])[0]
 
     def add_all(self, files: Iterable[tuple[Iterable[Listener], Iterable[Answer]]]) -> list[Added]:
-        """Keep what was collected elsewhere, all of it or nothing: what each file has added.
+        """Store imported answers, all or none; return the counts of each file.
 
-        Answers that are here stay as they are. Raises InputError where the server has such a
-        listener, for whom no file speaks, and where a listener is known by another list.
+        Known answers are not changed. Raises InputError for a listener of the server, and for a
+        listener who is known with another list.
         """
         added = []
         with self._transaction() as db:
@@ -242,14 +243,14 @@ class Store:
 
 
 def read_store(folder: Path) -> tuple[list[Listener], list[Answer]]:
-    """All that was collected, in the order that it came. Raises InputError where there is none."""
+    """All answers, in order of arrival. Raises InputError if there are none."""
     with _reading(folder) as db:
         answers = db.execute(f"SELECT {_ANSWER} FROM answers ORDER BY rowid")
         return _listeners(db), [_as_answer(row) for row in answers]
 
 
 def read_progress(folder: Path, n_comments: int = 20) -> Progress:
-    """What there is by now, without the answers themselves. Raises InputError as `read_store`."""
+    """The progress, without the answers. Raises InputError as `read_store`."""
     with _reading(folder) as db:
         by = "SELECT {0}, count(*) FROM answers GROUP BY {0}"
         said = f"SELECT {_ANSWER} FROM answers WHERE comment <> '' ORDER BY rowid DESC LIMIT ?"
@@ -262,12 +263,12 @@ def read_progress(folder: Path, n_comments: int = 20) -> Progress:
 
 
 def digest(token: str) -> str:
-    """What is kept of a token: 24 random bytes need neither salt nor stretching."""
+    """The digest of a token; 24 random bytes need neither salt nor stretching."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def now() -> str:
-    """The time as the database has it."""
+    """The time in the database's format."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
@@ -304,7 +305,7 @@ def _count(db: sqlite3.Connection, rows: str, *values: str) -> int:
 
 
 def _least_used(db: sqlite3.Connection, n_lists: int) -> int:
-    """The list with the fewest listeners who have finished or may still."""
+    """The list with the fewest listeners who have finished or may still finish."""
     since = (datetime.now(UTC) - PATIENCE).isoformat(timespec="milliseconds")
     select = (
         "SELECT list, count(*) FROM listeners "
@@ -321,7 +322,7 @@ def _insert(db: sqlite3.Connection, one: Listener, token: str | None) -> None:
 
 
 def _insert_collected(db: sqlite3.Connection, one: Listener) -> None:
-    """A listener from elsewhere, or the end of one who is here; raises InputError as `add_all`."""
+    """Add a listener, or the end of a known one. Raises InputError as `add_all`."""
     select = "SELECT list, origin FROM listeners WHERE id = ?"
     number, origin = db.execute(select, (one.id,)).fetchone() or (one.list, None)
     if origin == SERVER:
@@ -339,7 +340,7 @@ def _insert_collected(db: sqlite3.Connection, one: Listener) -> None:
 
 
 def _insert_or_compare(db: sqlite3.Connection, one: Answer) -> int:
-    """0: it is new; 1: there is one of the same values; 2: of other values. The first stays."""
+    """0: it is new; 1: known with equal values; 2: known with other values. The first stays."""
     if _insert_answer(db, one):
         return 0
     select = "SELECT given FROM answers WHERE listener = ? AND trial = ?"
@@ -356,7 +357,7 @@ def _end(db: sqlite3.Connection, listener: str, finished: str | None, comment: s
 
 
 def _insert_answer(db: sqlite3.Connection, one: Answer) -> int:
-    """The number of rows: none where there is such an answer."""
+    """The number of inserted rows: 0 if the answer exists."""
     values, heard = json.dumps(dict(one.values)), json.dumps(dict(one.heard))
     row = (one.listener, one.trial, values, heard, one.seconds, one.comment, one.answered)
     marks = ", ".join("?" * len(row))

@@ -1,23 +1,23 @@
-"""What a listener's page sends, checked field by field: over HTTP, or from a file that it saved."""
+"""The data of a listener's page, checked field by field: over HTTP, or from a saved file."""
 
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-# Of a bounded length: pydantic reads these, and refuses half a surrogate pair, which no UTF-8 has.
+# Bounded lengths. pydantic refuses half a surrogate pair, which UTF-8 cannot encode.
 Name = Annotated[str, Field(max_length=64)]
 Comment = Annotated[str, Field(max_length=1000)]
 Seconds = Annotated[float, Field(ge=0, le=86400 * 7)]
 
 
 class _Body(BaseModel):
-    """Nothing is converted, no field is unknown, every number is finite."""
+    """Strict types, no unknown fields, finite numbers."""
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 
 class Start(_Body):
-    """The wish to take part."""
+    """The start of a session."""
 
     consent: bool
     invitation: Name | None = None
@@ -25,7 +25,7 @@ class Start(_Body):
 
 
 class Setup(_Body):
-    """How somebody listens; of the headphone check: right answers, and of how many."""
+    """The listening equipment; the headphone check: right answers and their total."""
 
     device: Literal["headphones", "earphones", "loudspeakers"]
     headphone_check: (
@@ -45,6 +45,6 @@ class Given(_Body):
 
 
 class Finish(_Body):
-    """The end."""
+    """The end of a session."""
 
     comment: Comment = ""

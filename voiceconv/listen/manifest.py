@@ -1,7 +1,7 @@
-"""A listening test as it was built: `TEST/manifest.json`, the key to what the page doesn't say.
+"""A built listening test: `TEST/manifest.json`, the key to the anonymous page.
 
-The page gets `public(test)`: ids that are keyed hashes, in an order that says nothing. Which system
-made a stimulus, what it says and what a check expects stand in the manifest alone.
+The page gets `public(test)`: ids that are keyed hashes, in hash order. Only the manifest has the
+system and the sentence of a stimulus, and the expected answers of a check.
 """
 
 import hashlib
@@ -17,16 +17,16 @@ from voiceconv.listen.methods import METHODS, Method
 
 FORMAT = 1
 FILE = "manifest.json"
-PAGE = "page"  # the folder that is served
+PAGE = "page"  # the served folder
 SYSTEM, REFERENCE, ANCHOR, CHECK = "system", "reference", "anchor", "check"  # roles
 TRIAL, TRAINING, ATTENTION = "trial", "training", "check"  # kinds
 
 
 @dataclass(frozen=True)
 class System:
-    """What made stimuli: a system under test, the reference, an anchor, or a check of attention.
+    """The source of stimuli: a system under test, the reference, an anchor, or an attention check.
 
-    made: how, as far as it is known: its folders, and what `voiceconv convert` left there.
+    made: its folders, and the conversion.json that `voiceconv convert` wrote there.
     """
 
     name: str
@@ -38,9 +38,9 @@ class System:
 class Stimulus:
     """One file of the page, `stimuli/<id>.wav`.
 
-    loudness (LUFS) and peak (dBFS, between samples) are those of the file as it was written;
-    gain_db is all that was added to the level of `source`, whose file's digest is sha256.
-    start is where, in seconds of the source, the stimulus begins.
+    loudness: LUFS of the written file. peak: its true peak in dBFS. gain_db: total gain on
+    `source`, whose file has the digest sha256. start: start of the stimulus in the source, in
+    seconds.
     """
 
     id: str
@@ -57,14 +57,14 @@ class Stimulus:
 
 @dataclass(frozen=True)
 class Trial:
-    """One question. `item` is the sentence, "direction/stem" or "stem", whoever speaks it.
+    """One question. `item` is the sentence, "direction/stem" or "stem".
 
     Args:
-        shown: the stimuli to be judged, in the order of the systems; a turn says in which order a
-            listener gets them.
-        reference: played openly beside them.
-        x: of ABX: a copy of one of `shown`, whose system it has.
-        expected: of a check: stimulus -> lowest and highest value that show attention.
+        shown: the stimuli to rate, in the order of the systems; a turn has the order for a
+            listener.
+        reference: open reference beside them.
+        x: for ABX: a copy of one of `shown`, with the same system.
+        expected: for a check: stimulus -> lowest and highest accepted value.
     """
 
     id: str
@@ -78,13 +78,13 @@ class Trial:
 
     @property
     def sounds(self) -> set[str]:
-        """All stimuli that can be heard in it."""
+        """All stimuli of the trial."""
         return {*self.shown, *filter(None, [self.reference, self.x])}
 
 
 @dataclass(frozen=True)
 class Turn:
-    """A trial as one listener gets it: its stimuli in the order of the page."""
+    """A trial for one listener: its stimuli in the order of the page."""
 
     trial: str
     order: tuple[str, ...]
@@ -92,46 +92,46 @@ class Turn:
 
 @dataclass(frozen=True)
 class Test:
-    """A listening test. `lists` are the listeners' courses: who starts gets the least used one."""
+    """A listening test. `lists`: one sequence of turns per listener; the least-used is next."""
 
-    __test__ = False  # pytest: no, not one of yours
+    __test__ = False  # pytest: this is no test class
 
     id: str
-    key: str  # what ids are hashed with
+    key: str  # key of the hashes for ids
     method_name: str
     title: str
     seed: int
     sample_rate: int
     loudness: float  # LUFS of every stimulus
-    level: str  # the stimulus that listeners set their volume by
+    level: str  # the stimulus for setting the volume
     systems: Mapping[str, System]
     stimuli: Mapping[str, Stimulus]
     trials: Mapping[str, Trial]
     lists: tuple[tuple[Turn, ...], ...]
-    question: str | None = None  # asked in place of the method's own
+    question: str | None = None  # in place of the method's question
     notes: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def method(self) -> Method:
-        """What listeners are asked."""
+        """The question."""
         return METHODS[self.method_name]
 
     def names(self, role: str) -> list[str]:
-        """Names of the systems of a role, in the order that they were given."""
+        """Names of the systems of a role, in the given order."""
         return [system.name for system in self.systems.values() if system.role == role]
 
     def system_of(self, stimulus: str) -> System:
-        """What made a stimulus."""
+        """The source of a stimulus."""
         return self.systems[self.stimuli[stimulus].system]
 
     def turn(self, list_number: int, trial: str) -> Turn | None:
-        """A trial as a list has it; None where it is not in it."""
+        """The turn of a trial in a list; None if it is not in it."""
         return next((turn for turn in self.lists[list_number] if turn.trial == trial), None)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """From what `to_json` gave. Raises KeyError, TypeError or ValueError for anything else."""
+        """The inverse of `to_json`. Raises KeyError, TypeError or ValueError for other data."""
         known = dict(content)
         del known["format"]
         known["method_name"] = METHODS[known.pop("method")].name
@@ -147,14 +147,14 @@ class Test:
         return test
 
     def to_json(self) -> dict[str, Any]:
-        """All of it, as JSON has it."""
+        """The whole test as JSON data."""
         content = asdict(self)
         content["lists"] = _as_rows(self.lists)
         return {"format": FORMAT, "method": content.pop("method_name"), **content}
 
 
 def public(test: Test) -> dict[str, Any]:
-    """What the page needs and a listener may know (its `test.json`)."""
+    """The data that the page needs and a listener may see (its `test.json`)."""
     return {
         "format": FORMAT,
         "id": test.id,
@@ -179,7 +179,7 @@ def public(test: Test) -> dict[str, Any]:
 
 
 def blind_id(key: str, *parts: str) -> str:
-    """12 hexadecimal digits that say nothing of `parts` to whoever hasn't got the key."""
+    """12 hexadecimal digits that reveal nothing of `parts` without the key."""
     said = "\0".join(parts).encode("utf-8", "surrogateescape")
     return hashlib.blake2b(said, key=key.encode(), digest_size=6).hexdigest()
 
@@ -190,7 +190,7 @@ def write_test(folder: Path, test: Test) -> None:
 
 
 def read_test(folder: Path) -> Test:
-    """Read TEST/manifest.json. Raises InputError where there is none, or it is damaged."""
+    """Read TEST/manifest.json. Raises InputError if it is missing or damaged."""
     path = folder / FILE
     remedy = "make one with voiceconv listen build"
     try:
@@ -224,7 +224,7 @@ def _as_rows(lists: Iterable[Iterable[Turn]]) -> list[list[list[Any]]]:
 
 
 def _check(test: Test) -> None:
-    """Raise KeyError or ValueError where a part names another that is not there."""
+    """Raise KeyError or ValueError if a part refers to a missing one."""
     test.stimuli[test.level]
     for stimulus in test.stimuli.values():
         test.systems[stimulus.system]

@@ -1,7 +1,7 @@
-"""The methods of a listening test: what a listener is asked of a trial, and what is an answer.
+"""The methods of a listening test: question, scale and form of an answer.
 
-An answer is a mapping of stimulus ids to numbers, whatever the method: ratings on the method's
-scale, or 1 for the stimulus that was chosen and 0 for the other.
+For every method an answer maps stimulus ids to numbers: ratings on the method's scale, or 1 for the
+chosen stimulus and 0 for the other.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,18 +10,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Method:
-    """One way to ask listeners.
+    """One method.
 
     Args:
-        name: as `--test` and the manifest have it.
-        title: as a report says it.
+        name: name in `--test` and the manifest.
+        title: name in a report.
         source: the standard or the paper that describes it.
-        measure: what a mean of its values is called.
-        scale: the lowest and the highest whole number that an answer gives; None: the listener
-            chooses one of two.
-        together: whether one trial shows all systems rather than one, or a pair of them.
-        min_heard: seconds of each stimulus that must be heard before an answer counts; None: as
-            good as all of it.
+        measure: name of the mean of its values.
+        scale: lowest and highest whole number of an answer; None: the listener chooses one of
+            two.
+        together: whether one trial shows all systems, instead of one or a pair.
+        min_heard: seconds of each stimulus that must be heard before an answer; None: nearly all
+            of it.
     """
 
     name: str
@@ -34,11 +34,11 @@ class Method:
 
     @property
     def is_choice(self) -> bool:
-        """Whether a trial shows two stimuli of which one is chosen."""
+        """Whether the listener chooses one of two stimuli."""
         return self.scale is None
 
     def check(self, shown: Sequence[str], values: Mapping[str, float]) -> None:
-        """Raise ValueError, in one sentence, unless `values` answers a trial of these stimuli."""
+        """Raise ValueError, with one sentence, unless `values` answers a trial of these stimuli."""
         if values.keys() != set(shown):
             raise ValueError(
                 f"values for {sorted(values)}, where this trial asks for {sorted(shown)}"

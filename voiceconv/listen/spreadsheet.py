@@ -1,4 +1,4 @@
-"""Answers as CSV, one row for each judged stimulus."""
+"""Answers as CSV, one row for each rated stimulus."""
 
 import csv
 import io
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from voiceconv.listen.answers import Answer, Listener
 from voiceconv.listen.manifest import Test
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run begins with one of them
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # first characters of a formula in a spreadsheet
 COLUMNS = (
     "test",
     "method",
@@ -35,7 +35,7 @@ COLUMNS = (
 
 
 def answers_csv(test: Test, listeners: Sequence[Listener], answers: Iterable[Answer]) -> str:
-    """COLUMNS. `place` counts a listener's answers from 1; `x_system`: whose copy X of ABX is."""
+    """Rows with COLUMNS. `place`: number of the answer, from 1; `x_system`: system of X in ABX."""
     known = {one.id: one for one in listeners}
     places: dict[str, int] = {}
     rows = []
@@ -82,12 +82,12 @@ def _csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def _cell(cell: object) -> object:
-    """Numbers without a needless .0, harmless text."""
+    """Numbers without .0, safe text."""
     if isinstance(cell, float) and cell.is_integer():
         return int(cell)
     return harmless(cell) if isinstance(cell, str) else cell
 
 
 def harmless(text: str) -> str:
-    """With a quote in front where a spreadsheet would run it as a formula."""
+    """Add a quote in front if a spreadsheet would run the text as a formula."""
     return f"'{text}" if text.startswith(FORMULA) else text

@@ -1,4 +1,4 @@
 """Pure functions from tensors to one scalar.
 
-Objectives give them names, configurations their weights.
+Objectives give names to losses, the configuration gives weights.
 """

@@ -1,8 +1,8 @@
-"""What the two players want of verdicts; averaged over patches and over a discriminator's scales.
+"""Adversarial losses; averaged over patches and over the scales of a discriminator.
 
-Least squares: Mao et al. 2017 (ICCV), eq. 9 with a = 0, b = c = 1, but for its factors 1/2: those
-are weights, and weights belong to the configuration. Hinge: Lim and Ye 2017, arXiv:1705.02894; the
-generator's is clipped, too, in Vocos (Siuzdak 2023, arXiv:2306.00814, section 3.2).
+Least squares: Mao et al. 2017 (ICCV), eq. 9 with a = 0, b = c = 1, without its factors 1/2: they
+are weights and belong to the configuration. Hinge: Lim and Ye 2017, arXiv:1705.02894; in Vocos
+(Siuzdak 2023, arXiv:2306.00814, section 3.2) the generator's loss is clipped, too.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from voiceconv.models.base import Verdict
 
-CHANCE_LEVEL = 0.5  # the least discriminator_loss of one that says the same of every input
+CHANCE_LEVEL = 0.5  # the lowest discriminator_loss with one output for all inputs: chance level
 
 
 def discriminator_loss(real: list[Verdict], fake: list[Verdict]) -> Tensor:
@@ -45,11 +45,11 @@ def hinge_generator_loss(fake: list[Verdict]) -> Tensor:
 
 
 class GanMode(NamedTuple):
-    """Both players' losses; `undecided` is the discriminator's where it always says the same."""
+    """Both players' losses; `chance_level` is the discriminator's where it cannot tell."""
 
     generator_loss: Callable[[list[Verdict]], Tensor]
     discriminator_loss: Callable[[list[Verdict], list[Verdict]], Tensor]
-    undecided: float
+    chance_level: float
 
 
 GAN_MODES = {

@@ -1,4 +1,4 @@
-"""Distances between frames that ought to be equal."""
+"""Distances between frames that should be equal."""
 
 import torch
 from torch import Tensor

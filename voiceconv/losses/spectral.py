@@ -1,4 +1,4 @@
-"""Distances between the spectrograms of waves that ought to sound alike."""
+"""Distances between the spectrograms of waves that should sound alike."""
 
 import math
 from collections.abc import Sequence
@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 FLOOR = 1e-7  # of power, as in Parallel WaveGAN's code: log() of an empty bin
-QUIETEST = 1e-4  # magnitude below which a bin's level is not asked for
-LOUDEST = 5.0  # times the mean magnitude: a bin's most weight among phases
+QUIETEST = 1e-4  # magnitudes below it are treated as equal
+LOUDEST = 5.0  # times the mean magnitude: the highest weight of a bin's phase
 Resolution = tuple[int, int, int]  # FFT size, window length, hop, in samples
 
 
@@ -53,9 +53,9 @@ def magnitude_loss(log_magnitudes: Tensor, spectra: Tensor) -> Tensor:
 def phase_losses(phases: Tensor, spectra: Tensor) -> tuple[Tensor, Tensor]:
     """(B, F, T) and complex (B, F, T) -> distances of group delay and of frequency, in radians.
 
-    Differences of phases between neighbours in F, and in T: APNet's eq. 11 and 13. A phase itself
-    is not to be known from magnitudes. Ours: bins count by their magnitude, for phases of what is
-    not heard are noise.
+    Phase differences between neighbours in F, and in T: APNet's eq. 11 and 13. Magnitudes do not
+    determine an absolute phase. Ours: bins are weighted by magnitude, because phases of inaudible
+    bins are noise.
     """
     magnitudes = spectra.abs()
     mean = magnitudes.mean((1, 2), keepdim=True).clamp_min(QUIETEST)

@@ -1,6 +1,6 @@
 """Measures of a conversion, one module each: conventions, validate(), the functions, evaluate().
 
-Here stands only their table, in the order of columns: importing it costs nothing.
+This file has only their table, in the order of columns, so it is cheap to import.
 """
 
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Measure:
-    """How a figure is shown, which way is better, and what it is measured against."""
+    """How a measure is shown, which direction is better, and which inputs it needs."""
 
     title: str
     unit: str
     better: Literal["lower", "higher", "none"]
-    needs: tuple[str, ...] = ()  # of reference, target_train, source_train, text, copy_of
+    needs: tuple[str, ...] = ()  # out of reference, target_train, source_train, text, copy_of
 
 
 _REFERENCE = ("reference",)
@@ -51,5 +51,5 @@ MEASURES: dict[str, Measure] = {
     "silence": Measure("silence", "%", "none"),
 }
 
-# A pooled mean: weighted by an extra value each utterance has, so that long texts count for more.
+# Pooled means: weighted by another value of the utterance, so that long texts count more.
 WEIGHTS = {"character_error": "n_characters", "word_error": "n_words"}

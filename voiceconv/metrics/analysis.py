@@ -1,10 +1,10 @@
-"""WORLD analysis of a recording, once for all measures that have a parallel reference.
+"""WORLD analysis of a recording, done once for all measures with a parallel reference.
 
 Conventions
 -----------
-Waves are (N,) floating point at 16 kHz, scaled to a peak of 0.8 (see waves.py). A frame is 5 ms.
-What a figure depends on beyond that stands in a :class:`MelCepstralProtocol`: figures of unlike
-protocols do not compare. The reference comes first.
+Waves are (N,) floating point at 16 kHz, scaled to a peak of 0.8 (see wave_input.py). A frame is 5
+ms. All other settings are in a :class:`MelCepstralProtocol`; scores with different protocols cannot
+be compared. The reference comes first.
 
 Metrics
 -------
@@ -41,16 +41,16 @@ Frames = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class MelCepstralProtocol:
-    """What a mel-cepstral distortion depends on.
+    """The settings of a mel-cepstral distortion.
 
     Args:
         order: the highest coefficient.
-        alpha: of the all-pass that bends the frequency axis.
+        alpha: coefficient of the all-pass that warps the frequency axis.
         with_c0: whether c0, the frame's level, counts.
         silence: which frames count: those within `dynamic_range` dB of the loudest ("loud"), those
-            with an F0 ("voiced"), all ("none").
-        dynamic_range: dB of power, the sum of a frame's envelope; for "loud" only.
-        f0: who finds F0: "dio", refined by stonemask, or "harvest", 25 times as slow.
+            with an F0 ("voiced"), or all ("none").
+        dynamic_range: dB of power, the sum of a frame's envelope; for "loud" only. f0: the F0
+        estimator: "dio", refined by stonemask, or "harvest", which takes 25 times as long.
     """
 
     order: int = 24
@@ -61,7 +61,7 @@ class MelCepstralProtocol:
     f0: Search = "dio"
 
     def __post_init__(self) -> None:
-        if not 1 <= self.order <= 512:  # more than CheapTrick's 513 bins would be made up
+        if not 1 <= self.order <= 512:  # CheapTrick has 513 bins, so there is no information beyond
             raise ValueError(f"order {self.order} of the mel-cepstrum; give 1 to 512")
         if not 0 <= self.alpha < 1:
             raise ValueError(f"alpha {self.alpha} warps nothing; give 0 or more and less than 1")
@@ -98,23 +98,23 @@ class Analysis:
 
     @property
     def frames(self) -> Frames:
-        """(T, K): what is compared of every frame, counted or not: with c0 or without."""
+        """(T, K): the compared coefficients of every frame, counted or not, with or without c0."""
         return self.cepstra if self.protocol.with_c0 else self.cepstra[:, 1:]
 
     @property
     def span(self) -> slice:
-        """Frames from the first that counts to the last; an empty slice where none does."""
+        """Frames from the first that counts to the last; an empty slice if none counts."""
         counted = np.flatnonzero(self.counted)
         return slice(int(counted[0]), int(counted[-1]) + 1) if len(counted) else slice(0, 0)
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two recordings of one sentence, and which of their frames belong together."""
+    """Two recordings of one sentence with their aligned frames."""
 
     reference: Analysis
     estimated: Analysis
-    path: NDArray[np.int64]  # (P, 2) numbers of frames; (0, 2) where no frame of one counts
+    path: NDArray[np.int64]  # (P, 2) frame numbers; (0, 2) if no frame of a recording counts
 
 
 def loud(power: NDArray[np.float64], dynamic_range: float = 40.0) -> NDArray[np.bool_]:
@@ -159,7 +159,7 @@ def pair(reference: Analysis, estimated: Analysis) -> Pair:
 
 
 def protocol(chosen: MelCepstralProtocol = DEFAULT) -> dict[str, object]:
-    """How analyses and their pairs are made, for the stamp."""
+    """The settings of analysis and alignment, for the stamp."""
     return {
         **asdict(chosen),
         "envelope": "WORLD CheapTrick",

@@ -1,14 +1,14 @@
-"""Distance of a copy from its original: what analysis and vocoder alone cost, nothing converted.
+"""Distance of a copy from its original: the loss by analysis and vocoder, without conversion.
 
 Conventions
 -----------
-Waves are (N,) floating point at 16 kHz, the reference scaled to a peak of 0.8 (see waves.py) and
-the copy to the reference's root mean square, for a vocoder's phases move peaks by decibels without
-being louder. They lie sample on sample: the longer one is cut where it is longer by at most 0.1 s.
-F0 is WORLD's (analysis.py), and the frames of one number are compared: nothing is warped. The
-reference comes first. What is undefined is left out of the result: all of it where one wave is
-silent, PESQ where it finds no utterance or too short a one, STOI below 30 frames of speech (0.4 s),
-the F0 error where no frame is voiced in both.
+Waves are (N,) floating point at 16 kHz, the reference scaled to a peak of 0.8 (see wave_input.py)
+and the copy to the reference's root mean square, because a vocoder's phases move peaks by decibels
+at equal loudness. The waves are aligned sample by sample; the longer one is cut if it is longer by
+at most 0.1 s. F0 is WORLD's (analysis.py); frames with equal numbers are compared, without time
+warping. The reference comes first. Undefined measures are left out of the result: all if one wave
+is silent, PESQ if it finds no utterance or only a short one, STOI below 30 frames of speech (0.4
+s), the F0 error if no frame is voiced in both.
 
 Metrics
 -------
@@ -49,7 +49,7 @@ Contour = NDArray[np.float64]
 
 
 def validate(reference: NDArray[np.floating], estimated: NDArray[np.floating]) -> None:
-    """Raise ValueError on waves that are no original and copy; warn where one is silent."""
+    """Raise ValueError on waves that are no original and copy; warn if one is silent."""
     wave_input.validate(reference, "the original")
     wave_input.validate(estimated, "the copy")
     if abs(len(reference) - len(estimated)) > TOLERANCE:
@@ -60,7 +60,7 @@ def validate(reference: NDArray[np.floating], estimated: NDArray[np.floating]) -
 
 
 def match(reference: NDArray[np.floating], estimated: NDArray[np.floating]) -> tuple[Wave, Wave]:
-    """(N,) and (M,) -> (K,) and (K,), K the smaller, at one level."""
+    """(N,) and (M,) -> (K,) and (K,), K the smaller, at equal level."""
     length = min(len(reference), len(estimated))
     original = scale_to_peak(reference[:length])
     copy = estimated[:length].astype(np.float64)
@@ -87,13 +87,13 @@ def magnitude(wave: Wave, n_fft: int, window: int, hop: int) -> NDArray[np.float
 
 
 class Pesq:
-    """Wide-band PESQ. Raises InputError where pesq is missing."""
+    """Wide-band PESQ. Raises InputError if pesq is missing."""
 
     def __init__(self) -> None:
         self._pesq = load("pesq", "PESQ (its installation takes a C compiler)", "pesq", "pesq")
 
     def score(self, reference: Wave, estimated: Wave) -> float | None:
-        """(N,) and (N,) at one level -> MOS-LQO; None where PESQ hears no utterance."""
+        """(N,) and (N,) at equal level -> MOS-LQO; None if PESQ finds no utterance."""
         try:
             return float(self._pesq.pesq(SAMPLE_RATE, reference, estimated, "wb"))
         except (self._pesq.NoUtterancesError, self._pesq.BufferTooShortError):
@@ -101,13 +101,13 @@ class Pesq:
 
 
 class Stoi:
-    """STOI. Raises InputError where the extra `eval` is missing."""
+    """STOI. Raises InputError if the extra `eval` is missing."""
 
     def __init__(self) -> None:
         self._stoi = load("pystoi", "STOI", "pystoi").stoi
 
     def score(self, reference: Wave, estimated: Wave) -> float | None:
-        """(N,) and (N,) -> STOI; None with less speech than one of its segments."""
+        """(N,) and (N,) -> STOI; None if there is less speech than one segment."""
         with warnings.catch_warnings():
             warnings.filterwarnings("error", "Not enough STFT frames", RuntimeWarning)
             try:
@@ -131,7 +131,7 @@ def evaluate(
     stoi: Stoi | None = None,
     search: Search = DEFAULT.f0,
 ) -> dict[str, float]:
-    """Waves (N,) and (M,) at 16 kHz -> the measures; pesq and stoi where a scorer is given."""
+    """Waves (N,) and (M,) at 16 kHz -> the measures; pesq and stoi if a scorer is given."""
     validate(reference, estimated)
     original, copy = match(reference, estimated)
     if not (original.any() and copy.any()):
@@ -146,7 +146,7 @@ def evaluate(
 
 
 def protocol(name: str, search: Search = DEFAULT.f0) -> dict[str, object]:
-    """How one of the measures is made, for the stamp."""
+    """The settings of one measure, for the stamp."""
     level = {"level": "the copy at the original's root mean square"}
     if name in F0:
         f0 = {"f0": search, "frame_period": analysis.FRAME_PERIOD, "pyworld": version("pyworld")}

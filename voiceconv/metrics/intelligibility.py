@@ -1,4 +1,4 @@
-"""Intelligibility: what a recogniser makes of a conversion, against what was said.
+"""Intelligibility: a speech recogniser's transcript of a conversion against the true text.
 
 Conventions
 -----------
@@ -6,21 +6,21 @@ Waves are (N,) floating point at 16 kHz, scaled to a peak of 0.8 (wave_input.py)
 16 bit samples of the whole utterance. Both texts are normalised: compatibility forms unified
 (NFKC), lower case, apostrophes dropped ("it's" is "its"), other punctuation and symbols a space,
 white space a single space. Numerals stay numerals: write texts as they are spoken. An error rate is
-in % of the reference's length and passes 100 where much is inserted. Over a corpus, rates are
-weighted by those lengths, so that the mean is the rate of all texts together.
+in % of the reference's length, and exceeds 100 with many insertions. Over a corpus, rates are
+weighted by these lengths, so the mean is the rate of all texts together.
 
 Metrics
 -------
 * character_error: insertions, deletions and substitutions / characters of the reference, spaces
   between words included, as jiwer's `cer` counts; lower is better.
 * word_error: the same in words, jiwer's `wer`.
-* n_characters, n_words: the lengths that they are weighted by.
+* n_characters, n_words: their weights, the lengths of the reference.
 
 References
 ----------
 Levenshtein 1966; jiwer 4. Recogniser: PocketSphinx 5 (Huggins-Daines et al. 2006, ICASSP) and the
-US English models it carries: it errs on good recordings too, so read its rates beside those of the
-unconverted ones.
+US English models that it contains. It makes errors on good recordings too, so compare its rates
+with those of the unconverted ones.
 """
 
 import shlex
@@ -57,7 +57,7 @@ def normalise(text: str) -> str:
 
 
 def validate(reference: str) -> None:
-    """Raise ValueError on a text against which nothing can be counted."""
+    """Raise ValueError on a text without a character to count."""
     if not normalise(reference):
         raise ValueError(f"the text {reference!r} holds no word to recognise")
 
@@ -69,26 +69,26 @@ def pcm(wave: NDArray[np.floating]) -> bytes:
 
 
 class Recogniser(ABC):
-    """Turns speech into text, utterance by utterance: none depends on those before it."""
+    """Speech to text, each utterance independent of the earlier ones."""
 
     @abstractmethod
     def transcribe(self, wave: NDArray[np.floating]) -> str:
-        """Wave (N,) at 16 kHz -> what was said, as the recogniser spells it; may be empty."""
+        """Wave (N,) at 16 kHz -> the transcript; may be empty."""
 
     @abstractmethod
     def definition(self) -> dict[str, object]:
-        """What it is, for the stamp."""
+        """Its name and version, for the stamp."""
 
 
 class PocketSphinx(Recogniser):
-    """PocketSphinx with its own English models. Raises InputError where `eval` is missing.
+    """PocketSphinx with its own English models. Raises InputError if `eval` is missing.
 
-    On kathleen's 14 transcribed recordings of `val` it errs in 12.1% of characters and 25.6% of
-    words, at 0.13 times real time and 0.26 s an utterance to load.
+    On kathleen's 14 transcribed recordings of `val` its error rates are 12.1% of characters and
+    25.6% of words. It takes 0.13 times real time, and 0.26 s per utterance to load.
     """
 
     # Chosen on the same recordings. A second search through the lattice (fwdflat) takes a third
-    # longer and errs in 13.5 and 28.0%; 5000 HMMs a frame err as all do, 3000 more.
+    # longer and gives 13.5 and 28.0%; 5000 HMMs per frame give the same errors as all, 3000 more.
     OPTIONS: dict[str, Any] = {"fwdflat": False, "maxhmmpf": 5000}
 
     def __init__(self) -> None:
@@ -96,8 +96,8 @@ class PocketSphinx(Recogniser):
 
     def transcribe(self, wave: NDArray[np.floating]) -> str:
         """See Recogniser."""
-        # A decoder's scores depend a little on the last frame it heard, in the utterance before:
-        # each utterance gets a decoder of its own.
+        # A decoder's scores depend slightly on the last frame of the utterance before, so each
+        # utterance gets its own decoder.
         decoder = self._decoder(loglevel="FATAL", samprate=SAMPLE_RATE, **self.OPTIONS)
         decoder.start_utt()
         decoder.process_raw(pcm(wave), no_search=False, full_utt=True)
@@ -116,11 +116,11 @@ class PocketSphinx(Recogniser):
 
 
 class CommandRecogniser(Recogniser):
-    """Any recogniser that is given a 16 kHz WAV file and prints a transcript.
+    """A recogniser command that takes a 16 kHz WAV file and prints a transcript.
 
     Args:
-        command: program and arguments, "{}" standing for the file; split as a shell would if it is
-            one string, but no shell runs it.
+        command: program and arguments with "{}" for the file; one string is split as in a shell,
+            but no shell runs it.
     """
 
     def __init__(self, command: str | Sequence[str]) -> None:
@@ -135,7 +135,7 @@ class CommandRecogniser(Recogniser):
             )
 
     def transcribe(self, wave: NDArray[np.floating]) -> str:
-        """See Recogniser. Raises RunError where the command fails."""
+        """See Recogniser. Raises RunError if the command fails."""
         samples = pcm(wave)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "utterance.wav"
@@ -161,7 +161,7 @@ class CommandRecogniser(Recogniser):
 
 
 class ErrorRates:
-    """jiwer's error rates. Raises InputError where the extra `eval` is missing."""
+    """jiwer's error rates. Raises InputError if the extra `eval` is missing."""
 
     def __init__(self) -> None:
         jiwer = load("jiwer", "an error rate", "jiwer")
@@ -182,12 +182,12 @@ class ErrorRates:
 def evaluate(
     recogniser: Recogniser, rates: ErrorRates, wave: NDArray[np.floating], reference: str
 ) -> dict[str, float]:
-    """Wave (N,) at 16 kHz and what it says -> the error rates and their weights."""
+    """Wave (N,) at 16 kHz and its text -> the error rates and their weights."""
     return rates.score(reference, recogniser.transcribe(wave))
 
 
 def protocol(recogniser: Recogniser) -> dict[str, object]:
-    """How error rates come about, for the stamp."""
+    """The settings of the error rates, for the stamp."""
     return {
         **recogniser.definition(),
         "text": "NFKC, lower case, no punctuation, single spaces; characters include spaces",

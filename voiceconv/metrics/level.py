@@ -1,14 +1,14 @@
-"""Level, clipping and silence of a conversion: what a listener notices before any voice.
+"""Level, clipping and silence of a conversion.
 
 Conventions
 -----------
-Waves are (N,) floating point at a rate of their own, 16 kHz or not, and are not scaled: give the
-samples as the file holds them, for resampling moves peaks and hides clipping. Full scale is 1. What
-is undefined is left out of the result: the level of silence, in decibels, has no number.
+Waves are (N,) floating point at any rate, and are not scaled: give the samples of the file, because
+resampling moves peaks and hides clipping. Full scale is 1. Undefined measures are left out of the
+result: silence has no level in decibels.
 
 Metrics
 -------
-* loudness: integrated, gated, in LUFS (ITU-R BS.1770-4); -23 is broadcast's.
+* loudness: integrated, gated, in LUFS (ITU-R BS.1770-4); -23 is the level of broadcasts.
 * peak: the largest magnitude, in dB below full scale; 0 is full scale.
 * clipped: share of samples at full scale, 32767 / 32768 or more (16 bit's largest), in %.
 * silence: share of frames of 20 ms more than 40 dB below the loudest, in %; digital silence is 100.
@@ -33,7 +33,7 @@ DYNAMIC_RANGE = 40.0  # dB
 
 
 def validate(wave: NDArray[np.floating], sample_rate: int) -> None:
-    """Raise ValueError on a wave that cannot be measured; warn where it is silent."""
+    """Raise ValueError on a wave that cannot be measured; warn if it is silent."""
     if sample_rate <= 0:
         raise ValueError(f"a sample rate of {sample_rate} Hz; give the file's own")
     wave_input.validate(wave)
@@ -51,9 +51,9 @@ def clipped(wave: NDArray[np.floating]) -> float:
 
 
 def silence(wave: NDArray[np.floating], sample_rate: int) -> float:
-    """(N,) -> share of frames more than 40 dB below the loudest, in %; a part of a frame is none.
+    """(N,) -> share of frames more than 40 dB below the loudest, in %.
 
-    Frames stand side by side; a wave shorter than one is one.
+    Frames do not overlap; an incomplete last frame is ignored, a wave below one frame is one frame.
     """
     length = min(round(FRAME * sample_rate), len(wave))
     n_frames = len(wave) // length
@@ -62,7 +62,7 @@ def silence(wave: NDArray[np.floating], sample_rate: int) -> float:
 
 
 def evaluate(wave: NDArray[np.floating], sample_rate: int) -> dict[str, float]:
-    """(N,) at its own rate -> the four measures; loudness and peak only where they are finite."""
+    """(N,) at any rate -> the four measures; loudness and peak only if they are finite."""
     validate(wave, sample_rate)
     levels = {"loudness": loudness(torch.from_numpy(wave), sample_rate), "peak": peak(wave)}
     return {
@@ -73,7 +73,7 @@ def evaluate(wave: NDArray[np.floating], sample_rate: int) -> dict[str, float]:
 
 
 def protocol() -> dict[str, object]:
-    """How level is measured, for the stamp."""
+    """The settings of the level measures, for the stamp."""
     return {
         "loudness": "ITU-R BS.1770-4",
         "full_scale": FULL_SCALE,

@@ -4,11 +4,10 @@ Conventions
 -----------
 Waves are (N,) floating point at 16 kHz, scaled to a peak of 0.8 (see wave_input.py). By default
 mel-cepstra are (T, 24) float64: coefficients 1 to 24 of SPTK's definition, alpha 0.42, of
-CheapTrick's envelope every 5 ms, with F0 by dio and stonemask. c0 is left out, as are frames more
-than 40 dB below the loudest, where the power of a frame is the sum of its envelope. Another
-protocol gives other figures: :class:`MelCepstralProtocol`. The reference comes first. Where no
-frame of a recording counts, as none of a whisper does by the rule "voiced", there is no figure:
-`evaluate` returns {}.
+CheapTrick's envelope every 5 ms, with F0 by dio and stonemask. c0 is left out, and so are frames
+more than 40 dB below the loudest; the power of a frame is the sum of its envelope. Another protocol
+gives other scores: :class:`MelCepstralProtocol`. The reference comes first. If no frame of a
+recording counts (for example a whisper with the rule "voiced"), `evaluate` returns {}.
 
 Metrics
 -------
@@ -18,8 +17,8 @@ Metrics
 References
 ----------
 Kubichek 1993, "Mel-cepstral distance measure for objective speech quality assessment", PACRIM.
-The warping is of the same mel-cepstra, so that the figure is a little below what a path found
-elsewhere would give: compare only with figures of this protocol.
+The warping uses the same mel-cepstra, so the distortion is a little lower than along a path from
+other features: compare only scores of this protocol.
 """
 
 import numpy as np
@@ -43,13 +42,13 @@ DECIBEL = 10 / np.log(10) * np.sqrt(2)
 
 
 def validate(reference: NDArray[np.floating], estimated: NDArray[np.floating]) -> None:
-    """Raise ValueError on waves that cannot be compared; warn where one is silent."""
+    """Raise ValueError on waves that cannot be compared; warn if one is silent."""
     wave_input.validate(reference, "the reference")
     wave_input.validate(estimated, "the estimate")
 
 
 def distortion(reference: Frames, estimated: Frames) -> float:
-    """Mel-cepstra (T, K) and (U, K), less what does not count -> dB, averaged along the path."""
+    """Mel-cepstra (T, K) and (U, K) of the frames that count -> dB, averaged along the path."""
     path = align(reference, estimated)
     return along(reference[path[:, 0]], estimated[path[:, 1]])
 
@@ -57,7 +56,7 @@ def distortion(reference: Frames, estimated: Frames) -> float:
 def along(reference: Frames, estimated: Frames) -> float:
     """Mel-cepstra (P, K) and (P, K), frame by frame -> dB.
 
-    Kubichek 1993, eq. 2, with the factor sqrt(2) that counts the spectrum's symmetric half.
+    Kubichek 1993, eq. 2, with the factor sqrt(2) for the spectrum's symmetric half.
     """
     return float(DECIBEL * np.sqrt(np.square(reference - estimated).sum(1)).mean())
 

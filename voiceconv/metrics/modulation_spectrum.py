@@ -1,27 +1,27 @@
-"""Distance of modulation spectra: how far statistical averaging has smoothed a voice in time.
+"""Distance of modulation spectra: how much statistical averaging has smoothed a voice in time.
 
 Conventions
 -----------
-Of a recording's analysis (analysis.py) every frame of 5 ms from the first that counts to the last
-is taken, pauses included; c0 is left out. Each coefficient's trajectory is cut into segments of
-256 frames (1.28 s), overlapping by half, so that utterances of unlike length compare; what is left
-at the end is covered by one more segment that ends with the utterance. A shorter utterance is one
-segment. From each segment its mean is taken, a Hann window is laid on it, and the power of its
-Fourier transform is divided by the window's energy; powers are averaged over segments (Welch), and
-floored at 1e-10. The two utterances are not aligned in time: none of it is about when.
+The input is a recording's analysis (analysis.py): all frames of 5 ms from the first that counts to
+the last, with pauses, without c0. Each coefficient's trajectory is cut into segments of 256 frames
+(1.28 s), overlapping by half, so that utterances of different lengths can be compared. One more
+segment at the end of the utterance covers the rest. A shorter utterance is one segment. From each
+segment the mean is subtracted, a Hann window is applied, and the power of the Fourier transform is
+divided by the window's energy. Powers are averaged over segments (Welch), and floored at 1e-10. The
+two utterances are not aligned, because the spectrum is independent of time.
 
 Metrics
 -------
 * :func:`distance`: root mean square difference of the two log spectra over coefficients and over
   modulation frequencies above 0 and up to 50 Hz, in dB; lower is closer. Above 50 Hz a 5 ms
-  analysis with windows of three pitch periods holds little but its own noise.
+  analysis with windows of three pitch periods contains little but its own noise.
 
 References
 ----------
 Takamichi et al. 2014, "A postfilter to modify the modulation spectrum in HMM-based speech
 synthesis", ICASSP; Takamichi et al. 2016, "Postfilters to modify the modulation spectrum for
 statistical parametric speech synthesis", IEEE/ACM TASLP 24(4). They transform whole utterances at
-one length; the segments are ours.
+one length; segments are our addition.
 """
 
 import numpy as np
@@ -31,7 +31,7 @@ from voiceconv.metrics.analysis import FRAME_PERIOD, Pair
 
 SEGMENT = 256  # frames
 HIGHEST = 50.0  # Hz
-FLOOR = 1e-10  # of power: a constant trajectory has none
+FLOOR = 1e-10  # floor of the power: a constant trajectory has none
 
 Frames = NDArray[np.float64]
 
@@ -75,7 +75,7 @@ def distance(reference: Frames, estimated: Frames) -> float:
 
 
 def evaluate_pair(aligned: Pair) -> dict[str, float]:
-    """Two recordings -> {"modulation_spectrum_distance": dB}, {} where one has under two frames."""
+    """Two recordings -> {"modulation_spectrum_distance": dB}, {} if one has under two frames."""
     trajectories = [one.cepstra[one.span, 1:] for one in (aligned.reference, aligned.estimated)]
     if min(map(len, trajectories)) < 2:
         return {}
@@ -83,7 +83,7 @@ def evaluate_pair(aligned: Pair) -> dict[str, float]:
 
 
 def protocol() -> dict[str, object]:
-    """How modulation spectra are made, for the stamp; the analysis has its own."""
+    """The settings of modulation spectra, for the stamp; the analysis has its own."""
     return {
         "coefficients": "1 to the analysis' order",
         "segment": SEGMENT,

@@ -1,19 +1,19 @@
-"""Naturalness without a reference: DNSMOS, a network's guess of listeners' opinion.
+"""Naturalness without a reference: DNSMOS, a network that predicts listeners' ratings.
 
 Conventions
 -----------
-Waves are (N,) floating point at 16 kHz, at a peak of 0.8 (wave_input.py): DNSMOS hears level,
-the same recordings at a peak of 0.1 score 0.1 higher. Waves shorter than 9.01 s are repeated until
-they are longer, as speechmos does, and windows of 9.01 s are scored every second: 0.4 s of work
-each, so that an utterance of 2 s, repeated to 16, takes seven times as long as one of 9 s.
+Waves are (N,) floating point at 16 kHz, at a peak of 0.8 (wave_input.py), because DNSMOS depends on
+level: the same recordings at a peak of 0.1 score 0.1 higher. Waves shorter than 9.01 s are repeated
+until they are longer, as in speechmos. Windows of 9.01 s are scored every second and take 0.4 s
+each, so an utterance of 2 s, repeated to 16 s, takes seven times as long as one of 9 s.
 
 Metrics
 -------
 Of ITU-T P.835, 1 to 5, higher is better:
 
 * dnsmos: the overall score (OVRL).
-* dnsmos_signal: of the speech alone (SIG): is it distorted?
-* dnsmos_background: of the rest (BAK): is it noisy?
+* dnsmos_signal: the quality of the speech alone (SIG).
+* dnsmos_background: the quality of the background (BAK).
 
 References
 ----------
@@ -33,12 +33,12 @@ THEIRS = {"dnsmos": "ovrl_mos", "dnsmos_signal": "sig_mos", "dnsmos_background":
 
 
 def validate(wave: NDArray[np.floating]) -> None:
-    """Raise ValueError on a wave that cannot be scored; warn where it is silent."""
+    """Raise ValueError on a wave that cannot be scored; warn if it is silent."""
     wave_input.validate(wave)
 
 
 class Dnsmos:
-    """speechmos' DNSMOS. Raises InputError where the extra `eval` is missing."""
+    """speechmos' DNSMOS. Raises InputError if the extra `eval` is missing."""
 
     def __init__(self) -> None:
         self._run = load("speechmos.dnsmos", "DNSMOS", "speechmos with onnxruntime").run
@@ -56,5 +56,5 @@ def evaluate(scorer: Dnsmos, wave: NDArray[np.floating]) -> dict[str, float]:
 
 
 def protocol() -> dict[str, object]:
-    """Which networks judge, for the stamp."""
+    """The versions of the networks, for the stamp."""
     return {package: version(package) for package in ("speechmos", "onnxruntime", "librosa")}

@@ -1,21 +1,21 @@
-"""Melody and tempo of a conversion, against the same sentence or against the target's habits.
+"""F0 and tempo of a conversion, against the same sentence or against the target's statistics.
 
 Conventions
 -----------
 F0 is WORLD's, every 5 ms, in Hz and 0 where unvoiced; differences of log F0 are in cents, 1200 to
 the octave. With a parallel reference, frames are compared along the path of the mel-cepstral
-distortion (analysis.py), so that what does not count there does not count here; F0 itself only
-where both frames of a couple are voiced. What is undefined is left out of the result: differences
-without such a couple, a correlation of fewer than two or of a constant, a ratio to nothing. A
-target's F0 is that of its training recordings.
+distortion (analysis.py), so the same frames count. F0 is compared only if both frames of a pair are
+voiced. Undefined measures are left out of the result: differences without such a pair, a
+correlation of fewer than two pairs or of a constant, a ratio with a zero denominator. A target's F0
+is that of its training recordings.
 
 Metrics
 -------
 * log_f0_rmse: root mean square difference of log F0 along the path, cents; lower is closer.
 * log_f0_correlation: Pearson's, of log F0 along the path, in [-1, 1]; higher is closer.
-* voicing_error: share of the path's couples of which one frame is voiced and the other not, in %.
+* voicing_error: share of the path's frame pairs with one voiced and one unvoiced frame, in %.
 * duration_ratio: converted / reference, each from its first frame that counts to its last.
-* f0_mean_difference: mean log F0 of an utterance less the target's over all frames, in cents:
+* f0_mean_difference: mean log F0 of an utterance minus the target's over all frames, in cents;
   positive is too high.
 * f0_spread_ratio: standard deviation of log F0 within the utterance / that within the target's
   utterances (frames pooled, each about its own utterance's mean), so that the target itself lies
@@ -24,7 +24,7 @@ Metrics
 References
 ----------
 Toda et al. 2007, "Voice conversion based on maximum-likelihood estimation of spectral parameter
-trajectory", IEEE TASLP 15(8), section II: a voice's F0 as a Gaussian of its logarithm.
+trajectory", IEEE TASLP 15(8), section II: log F0 of a voice as a Gaussian.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ from voiceconv.metrics import analysis, wave_input
 from voiceconv.metrics.analysis import DEFAULT, Pair, Search, find_f0
 
 OCTAVE = 1200.0  # cents
-STEADY = 1e-6  # cents: what rounding alone lets a constant contour move
+STEADY = 1e-6  # cents: the rounding error of a constant contour
 
 Contour = NDArray[np.float64]
 
@@ -47,11 +47,11 @@ class F0Statistics:
     """A voice's log F0 in cents above 1 Hz."""
 
     mean: float  # over all voiced frames
-    deviation: float  # over the same, each about the mean of its own utterance
+    deviation: float  # over the same frames, each about the mean of its utterance
 
 
 def validate(wave: NDArray[np.floating], name: str = "wave") -> None:
-    """Raise ValueError on a wave that cannot be analysed; warn where it is silent."""
+    """Raise ValueError on a wave that cannot be analysed; warn if it is silent."""
     wave_input.validate(wave, name)
 
 
@@ -67,7 +67,7 @@ def cents(f0: Contour) -> Contour:
 
 
 def f0_statistics(contours: Sequence[Contour]) -> F0Statistics:
-    """n contours (T,) in Hz -> what log F0 is on average and how far it moves in an utterance."""
+    """n contours (T,) in Hz -> mean of log F0, and its deviation within an utterance."""
     voiced = [one for one in map(cents, contours) if len(one)]
     if not voiced:
         raise ValueError(
@@ -78,7 +78,7 @@ def f0_statistics(contours: Sequence[Contour]) -> F0Statistics:
 
 
 def evaluate_pair(aligned: Pair) -> dict[str, float]:
-    """Two aligned recordings -> the four measures, without those that are undefined."""
+    """Two aligned recordings -> the four measures, without undefined ones."""
     if not len(aligned.path):
         return {}
     reference, estimated = aligned.reference, aligned.estimated
@@ -94,7 +94,7 @@ def evaluate_pair(aligned: Pair) -> dict[str, float]:
 
 
 def compare_f0(couples: NDArray[np.float64]) -> dict[str, float]:
-    """F0 (P, 2) in Hz, the reference's first -> log_f0_rmse and log_f0_correlation, if defined."""
+    """F0 (P, 2) in Hz, reference first -> log_f0_rmse and log_f0_correlation, if defined."""
     voiced = couples[(couples > 0).all(axis=1)]
     if not len(voiced):
         return {}
@@ -106,7 +106,7 @@ def compare_f0(couples: NDArray[np.float64]) -> dict[str, float]:
 
 
 def compare_voicing(couples: NDArray[np.float64]) -> float:
-    """F0 (P, 2) in Hz -> the share of couples of which one is voiced and the other not, in %."""
+    """F0 (P, 2) in Hz -> the share of pairs with one voiced and one unvoiced frame, in %."""
     voiced = couples > 0
     return 100 * float(np.mean(voiced[:, 0] != voiced[:, 1]))
 
@@ -123,7 +123,7 @@ def evaluate(target: F0Statistics, estimated: Contour) -> dict[str, float]:
 
 
 def protocol(search: Search = DEFAULT.f0) -> dict[str, object]:
-    """How F0 is found and compared, for the stamp."""
+    """The settings of the F0 measures, for the stamp."""
     return {
         "f0": search,
         "frame_period": analysis.FRAME_PERIOD,

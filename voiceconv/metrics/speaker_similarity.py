@@ -1,24 +1,24 @@
-"""Similarity of a voice to a target's and to a source's: cosine of speaker embeddings.
+"""Similarity of a voice to the target's and to the source's: cosine of speaker embeddings.
 
 Conventions
 -----------
 Waves are (N,) floating point at 16 kHz, scaled to a peak of 0.8 (wave_input.py): Resemblyzer raises
-quiet waves but doesn't lower loud ones, so that level would otherwise count as voice. Embeddings
-are (256,), of unit length, and made once for all three measures. A speaker, target or source, is
-the mean of its training utterances' embeddings, renormalised.
+quiet waves but does not lower loud ones, so without scaling level would influence the embedding.
+Embeddings are (256,), of unit length, computed once for all three measures. A speaker, target or
+source, is the mean of its training utterances' embeddings, renormalised.
 
 Metrics
 -------
 * speaker_similarity: cosine of an utterance's embedding to the target's, in [-1, 1]; higher is
-  closer. A speaker's own held-out recordings reach 0.88, two strangers 0.5 to 0.6.
-* source_similarity: the same to the source's; lower is further from what was to be left behind.
-* nearer_target: 100 where the utterance is nearer the target than the source, else 0; the mean
-  over utterances is the share of them in %.
+  closer. A speaker's own held-out recordings reach 0.88, two different speakers 0.5 to 0.6.
+* source_similarity: the same to the source's; lower is better.
+* nearer_target: 100 if the utterance is nearer to the target than to the source, else 0; the mean
+  over utterances is their share in %.
 
 References
 ----------
 Wan et al. 2018, "Generalized end-to-end loss for speaker verification", ICASSP; weights and
-silence removal as Resemblyzer 0.1.4 has them.
+silence removal of Resemblyzer 0.1.4.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ Embedding = NDArray[np.float64]
 
 
 class SpeakerEncoder:
-    """Resemblyzer's encoder, on the CPU. Raises InputError where the extra `eval` is missing."""
+    """Resemblyzer's encoder, on the CPU. Raises InputError if the extra `eval` is missing."""
 
     def __init__(self) -> None:
         resemblyzer = load("resemblyzer", "speaker similarity", "Resemblyzer")
@@ -49,8 +49,8 @@ class SpeakerEncoder:
             raise ValueError("digital silence has no voice")
         scaled = scale_to_peak(wave).astype(np.float32)
         voiced = self._preprocess(scaled, SAMPLE_RATE)
-        # Where the detector finds no speech at all, a failed conversion or a synthetic voice, the
-        # whole wave is judged: it must count, not end the evaluation.
+        # If the detector finds no speech (a failed conversion, a synthetic voice), the whole wave
+        # is embedded: the utterance must count, and must not end the evaluation.
         embedding = self._encoder.embed_utterance(voiced if len(voiced) else scaled)
         return embedding.astype(np.float64)
 
@@ -83,7 +83,7 @@ def similarity(target: Embedding, estimated: Embedding) -> float:
 def evaluate(
     target: Embedding | None, estimated: Embedding, source: Embedding | None = None
 ) -> dict[str, float]:
-    """(D,) of an utterance -> its similarity to the speakers given; nearer_target with both."""
+    """(D,) of an utterance -> similarity to the given speakers; nearer_target if both are given."""
     scores = {}
     for name, speaker in (("speaker_similarity", target), ("source_similarity", source)):
         if speaker is not None:
@@ -96,7 +96,7 @@ def evaluate(
 
 
 def protocol() -> dict[str, object]:
-    """Which encoder hears the voices, for the stamp."""
+    """The encoder and its version, for the stamp."""
     return {
         "encoder": "Resemblyzer",
         "speaker": "mean of the training utterances' embeddings",

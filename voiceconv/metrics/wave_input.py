@@ -1,10 +1,10 @@
-"""What every measure asks of a wave before it looks at it.
+"""The requirements of all measures on a wave.
 
 Conventions
 -----------
-Waves are mono, (N,) floating point, at 16 kHz, nominally in [-1, 1]. Each is scaled to a peak of
-0.8 before it is measured: converted, reference and training recordings alike, since the speaker
-encoder and DNSMOS both hear level.
+Waves are mono, (N,) floating point, at 16 kHz, nominally in [-1, 1]. Converted, reference and
+training recordings are scaled to a peak of 0.8 before measuring, because the speaker encoder and
+DNSMOS depend on level.
 """
 
 import warnings
@@ -18,7 +18,7 @@ SHORTEST = 1024  # samples: one CheapTrick frame at 16 kHz; WORLD reads out of b
 
 
 def validate(wave: NDArray[np.floating], name: str = "wave") -> None:
-    """Raise ValueError unless `wave` is (N,), finite and long enough; warn where it is silent."""
+    """Raise ValueError unless `wave` is (N,), finite and long enough; warn if it is silent."""
     if wave.ndim != 1:
         raise ValueError(f"{name} has shape {wave.shape}; give a mono wave (N,)")
     if not np.issubdtype(wave.dtype, np.floating):

@@ -1,4 +1,4 @@
-"""Networks, one file a paper. They know nothing of audio: frames in, frames or verdicts out."""
+"""Networks, one file per paper. Independent of audio: frames -> frames or verdicts."""
 
 from voiceconv.models.base import Discriminator, Generator, PairTranslator, Translator, Verdict
 

@@ -1,23 +1,19 @@
-"""What the rest of the toolkit knows of a network that translates frames, or judges them."""
+"""The interfaces of the networks: translators, generators, vocoder generators, discriminators."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from itertools import permutations
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-# The shortest row of frames that an instance norm gets. One frame has no variance, and of two no
-# more than a sign is left, which rounding decides (float32 was seen 1e-2 from float64; here 1e-5).
-FEWEST_ROWS = 4
+from voiceconv.models.layers import pad_rows
 
 
 class Verdict(NamedTuple):
-    """One scale's judgement. logits: any shape, unbounded.
+    """The output of a discriminator at one scale. logits: any shape, unbounded.
 
-    features: what feature matching compares, may be empty.
+    features: the layers' outputs for feature matching, may be empty.
     """
 
     logits: Tensor
@@ -31,20 +27,43 @@ def split_verdicts(verdicts: list[Verdict], n_real: int) -> tuple[list[Verdict],
     return of_real, of_fake
 
 
+DomainId = int | Tensor  # of a whole batch, or of each item: (B,)
+
+
 class Translator(nn.Module, ABC):
     """The network that ships.
 
     `frame_multiple`: what a generator's T must divide by; forward takes any T.
+    `shared`: one network for all directions, whose domain_ids may be tensors (B,). An export of it
+    is one graph, and takes the domain_ids as inputs.
     """
 
     frame_multiple: int = 1
+    shared: ClassVar[bool] = False
 
     @abstractmethod
-    def forward(self, frames: Tensor, source: int, target: int, **condition: Tensor) -> Tensor:
-        """Normalised frames (B, C, T) of domain_id `source` -> frames (B, C, T) of `target`."""
+    def forward(
+        self, frames: Tensor, source: DomainId, target: DomainId, **condition: Tensor
+    ) -> Tensor:
+        """Normalised frames (B, C, T) of domain_id `source` -> frames (B, C, T) of `target`.
+
+        condition: what else the network is told, by name, each (B, ...).
+        """
+
+    def directions(self, n_domains: int) -> list[tuple[int, int]]:
+        """The (source, target) that it converts, of so many domains; all by default."""
+        return list(permutations(range(n_domains), 2))
+
+    def default_condition(self) -> dict[str, Tensor]:
+        """What a user may tell it for a conversion, and its values where nothing is said.
+
+        Each (1, ...), by name; none by default. `voiceconv convert --condition` sets these, and an
+        export has them as inputs.
+        """
+        return {}
 
     def networks(self) -> dict[str, nn.Module]:
-        """What `voiceconv info` describes: by name, each maps (B, C, T) alone."""
+        """The networks that `voiceconv info` describes, by name; each maps only (B, C, T)."""
         return {"translator": Direction(self, 0, 1)}
 
 
@@ -58,32 +77,36 @@ class Direction(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """(B, C, T) -> (B, C, T)."""
-        converted: Tensor = self.translator(frames, self.source, self.target)
+        condition = {
+            name: value.to(frames.device).expand(len(frames), *value.shape[1:])
+            for name, value in self.translator.default_condition().items()
+        }
+        converted: Tensor = self.translator(frames, self.source, self.target, **condition)
         return converted
 
 
 class Discriminator(nn.Module, ABC):
-    """Tells a domain's frames from a generator's. Made with `n_channels`, C of the frames."""
+    """Tells real frames of a domain from generated ones. Args: `n_channels`, C of the frames."""
 
     @abstractmethod
     def forward(self, frames: Tensor) -> list[Verdict]:
-        """(B, C, T) -> one verdict a scale.
+        """(B, C, T) -> one verdict per scale.
 
-        A network that is conditioned takes more, each (B, ...), by name.
+        A conditional discriminator takes more by name, each (B, ...): a domain_id, source frames.
         """
 
     def default_condition(self) -> dict[str, Tensor]:
-        """What `forward` takes beside frames, for one item, where nothing else is said.
+        """The default condition of `forward` for one item.
 
-        Each (1, ...), by name; none by default.
+        Tensors (1, ...), by name; none for an unconditional network.
         """
         return {}
 
 
 class WaveGenerator(nn.Module, ABC):
-    """The network of a neural vocoder. Made with `n_channels`, C of the frames, and `hop_length`.
+    """The network of a neural vocoder. Args: `n_channels`, C of the frames, and `hop_length`.
 
-    `frame_centre`: the sample of its output that frame 0 is centred on.
+    `frame_centre`: the output sample at the centre of frame 0.
     """
 
     hop_length: int
@@ -95,7 +118,7 @@ class WaveGenerator(nn.Module, ABC):
 
 
 class SpectralGenerator(WaveGenerator):
-    """One that speaks through an inverse STFT: Hann window, `n_fft`, frames as they come in."""
+    """A generator that ends in an inverse STFT: Hann window, `n_fft`, one column per frame."""
 
     n_fft: int
 
@@ -112,19 +135,19 @@ class SpectralGenerator(WaveGenerator):
         return self.waves(*self.spectra(frames))
 
     def start_from(self, weight: Tensor, bias: Tensor) -> None:
-        """Told before training how frames give log-magnitudes, roughly: (F, C) @ frame + (F,)."""
+        """Set a rough initial map from frames to log-magnitudes: (F, C) @ frame + (F,)."""
 
 
 class WaveDiscriminator(nn.Module, ABC):
-    """Tells recordings from a vocoder's waves."""
+    """Tells recordings from waves of a vocoder."""
 
     @abstractmethod
     def forward(self, waves: Tensor) -> list[Verdict]:
-        """(B, N) -> one verdict a part: a period, a scale, a resolution."""
+        """(B, N) -> one verdict per part: period, scale or resolution."""
 
 
 class Generator(nn.Module, ABC):
-    """A one-direction network. Its T must be a multiple of `frame_multiple`."""
+    """A network for one direction. T must be a multiple of `frame_multiple`."""
 
     frame_multiple: int
 
@@ -132,12 +155,12 @@ class Generator(nn.Module, ABC):
     def forward(self, frames: Tensor) -> Tensor:
         """(B, C, T) -> (B, C, T).
 
-        A network that is conditioned takes more, each (B, ., T), by name.
+        A conditional network takes more tensors (B, ., T), by name.
         """
 
 
 class PairTranslator(Translator):
-    """One generator for each ordered pair of domains, as the CycleGAN papers have it."""
+    """One generator for each ordered pair of domains, as in the CycleGAN papers."""
 
     def __init__(
         self, n_channels: int, n_domains: int, generator: Callable[..., Generator]
@@ -154,22 +177,19 @@ class PairTranslator(Translator):
         self.frame_multiple = self.generators[_key(0, 1)].frame_multiple  # type: ignore[assignment]
 
     def networks(self) -> dict[str, nn.Module]:
-        """See Translator; one direction's, for all are alike."""
+        """See Translator; the network of one direction, because all are alike."""
         return {"generator": self.generators[_key(0, 1)]}
 
-    def forward(self, frames: Tensor, source: int, target: int, **condition: Tensor) -> Tensor:
-        """See Translator. T that does not divide is lengthened by its last frame and cut again."""
+    def forward(
+        self, frames: Tensor, source: DomainId, target: DomainId, **condition: Tensor
+    ) -> Tensor:
+        """See Translator; source and target are numbers. Conditions are (B, ., T), as masks are."""
         n_frames, multiple = frames.shape[-1], self.frame_multiple
-        # sym_max is max, in a graph that is exported for any T, too; so is a padding of nothing.
-        rows = torch.sym_max((n_frames + multiple - 1) // multiple, FEWEST_ROWS)
-        padding = (0, rows * multiple - n_frames)
-        frames = F.pad(frames, padding, mode="replicate")
-        condition = {
-            name: F.pad(value, padding, mode="replicate") for name, value in condition.items()
-        }
-        converted: Tensor = self.generators[_key(source, target)](frames, **condition)
+        condition = {name: pad_rows(value, multiple) for name, value in condition.items()}
+        generator = self.generators[_key(source, target)]
+        converted: Tensor = generator(pad_rows(frames, multiple), **condition)
         return converted[..., :n_frames]
 
 
-def _key(source: int, target: int) -> str:
+def _key(source: DomainId, target: DomainId) -> str:
     return f"{source}_to_{target}"

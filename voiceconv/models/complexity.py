@@ -1,4 +1,4 @@
-"""What a network costs and how far it sees, measured on the network itself: `voiceconv info`."""
+"""Cost and receptive field of a network, measured on the network: `voiceconv info`."""
 
 import copy
 from typing import Any
@@ -10,12 +10,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from voiceconv.models.base import Discriminator
 
-_N_FRAMES = 192  # what is tried first; doubled until the network's context lies inside
+_N_FRAMES = 192  # first length; doubled until it contains the network's context
 _MOST_FRAMES = 3072
 
 
 def describe(network: nn.Module, n_channels: int, frames_per_second: float) -> dict[str, Any]:
-    """Size, arithmetic and reach of a network of frames (B, C, T), or of a discriminator.
+    """Size, arithmetic and context of a network over frames (B, C, T), or of a discriminator.
 
     parameters: how many numbers are learned. macs_per_second: multiply-accumulates of its
     convolutions and matrix products for a second of audio. context_frames: see `context_frames`.
@@ -38,9 +38,9 @@ def macs_per_frame(network: nn.Module, n_channels: int) -> float:
 
 
 def context_frames(network: nn.Module, n_channels: int) -> int | None:
-    """How many input frames one output frame depends on, instance norms (which see all) left out.
+    """The number of input frames of one output frame, without instance norms (they see all).
 
-    None where it depends on all, however many there are.
+    None if an output frame depends on all input frames.
 
     Strides make it differ a little from output frame to output frame; this is the mean over a
     period of them, rounded: 161 for CycleGAN-VC2, whose frames see 159, 163, 163 and 159.
@@ -55,9 +55,9 @@ def context_frames(network: nn.Module, n_channels: int) -> int | None:
 def reach(network: nn.Module, n_channels: int) -> list[tuple[int, int]] | None:
     """For each output frame of one period, the first and last input frame that it depends on.
 
-    None where these are further apart than _MOST_FRAMES. Both are relative to the output frame's
-    own place. Measured by gradients through a copy whose weights are positive averages (so that no
-    two paths cancel) and whose norms are taken out.
+    None if these are further apart than _MOST_FRAMES. Both are relative to the output frame. They
+    are measured by gradients through a copy without norms, whose weights are positive averages (so
+    that no two paths cancel).
     """
     average, condition = _averaging(network), _condition(network)
     fixed = getattr(network, "n_frames", None)
@@ -73,14 +73,14 @@ def reach(network: nn.Module, n_channels: int) -> list[tuple[int, int]] | None:
 
 
 def _condition(network: nn.Module) -> dict[str, Tensor]:
-    """What it takes beside frames."""
+    """Its inputs beside frames."""
     return network.default_condition() if isinstance(network, Discriminator) else {}
 
 
 def _spans(
     average: nn.Module, condition: dict[str, Tensor], n_channels: int, n_frames: int
 ) -> list[tuple[int, int, int]]:
-    """First frame, last frame and own place of each output frame of a period in the middle."""
+    """First frame, last frame and position of each output frame of a period in the middle."""
     frames = torch.ones(1, n_channels, n_frames, requires_grad=True)
     output = average(frames, **condition)
     tracks: Tensor = output if isinstance(output, Tensor) else output[0].logits
@@ -92,14 +92,14 @@ def _spans(
     for column in range(middle, middle + period):
         (gradient,) = torch.autograd.grad(columns[column], frames, retain_graph=True)
         seen = gradient.abs().sum((0, 1)).nonzero()
-        if not len(seen):  # a gain that is a vector, and here 0: there is no telling
+        if not len(seen):  # a gain that is a vector and is 0 here: the context is unknown
             return [(0, n_frames - 1, 0)]
         spans.append((int(seen.min()), int(seen.max()), column * stride))
     return spans
 
 
 def _averaging(network: nn.Module) -> nn.Module:
-    """A copy whose every convolution and product averages what it sees, without norms."""
+    """A copy without norms, whose convolutions and products are averages."""
     average = copy.deepcopy(network).cpu().float().requires_grad_(False)
     for module in list(average.modules()):
         for name, child in module.named_children():

@@ -1,14 +1,19 @@
-"""Networks without torch: the ONNX graphs that `voiceconv export` has written, by onnxruntime."""
+"""Networks without torch: the ONNX graphs of `voiceconv export`, run by onnxruntime."""
 
+import json
+from collections.abc import Collection, Mapping
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from voiceconv.errors import InputError
-from voiceconv.models.base import Translator, WaveGenerator
+from voiceconv.models.base import DomainId, Translator, WaveGenerator
 
+EXPORT = "export.json"  # beside the graphs: what is in them
+TRANSLATOR = "translator.onnx"  # of a network that all directions share
 GENERATOR = "generator.onnx"
 FRAME_CENTRE = "frame_centre"  # key of a generator's metadata
 
@@ -19,15 +24,17 @@ def translator_file(source: int, target: int) -> str:
 
 
 class Graph:
-    """One file, from (1, ., T) to (1, ...); as many threads as torch has when it is opened.
+    """One file, from frames (1, C, T) and what else it takes by name, (1, ...) each, to (1, ...).
 
-    onnxruntime runs no code of the file's, and refuses weights in a file outside of its folder.
+    It runs on as many threads as torch has when it is opened.
 
-    Raises InputError where onnxruntime is not installed, and where the file is missing, damaged,
-    foreign or made for other channels.
+    onnxruntime runs no code from the file, and refuses weights in a file outside its folder.
+
+    Raises InputError if onnxruntime is not installed, or if the file is missing, damaged, foreign
+    or for other channels.
     """
 
-    def __init__(self, path: Path, n_channels: int) -> None:
+    def __init__(self, path: Path, n_channels: int, names: Collection[str] = ()) -> None:
         try:
             import onnxruntime
         except ImportError as error:
@@ -37,52 +44,98 @@ class Graph:
             ) from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
-        options.log_severity_level = 4  # errors are raised; said twice they are no clearer
+        options.log_severity_level = 4  # errors are raised; do not also print them
         try:
             self._session = onnxruntime.InferenceSession(
                 path, options, providers=["CPUExecutionProvider"]
             )
-        except Exception as error:  # one class for each status, none above them
+        except Exception as error:  # onnxruntime has one class per status and no base class
             raise InputError(
                 f"{path} is not readable as an ONNX graph ({str(error).splitlines()[0][:150]}); "
                 "export the model again"
             ) from error
-        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        if len(outputs) != 1 or [one.shape[:-1] for one in inputs] != [[1, n_channels]]:
-            raise InputError(
-                f"{path} takes {', '.join(str(one.shape) for one in inputs)}, not one array of "
-                f"{n_channels} channels; export the model again"
-            )
-        self._input = inputs[0].name
+        first, *others = self._session.get_inputs()
+        n_outputs = len(self._session.get_outputs())
+        if (
+            n_outputs != 1
+            or first.shape[:-1] != [1, n_channels]
+            or {*names} != {other.name for other in others}
+        ):
+            taken = ", ".join(f"{one.name} {one.shape}" for one in (first, *others))
+            wanted = ", ".join((f"frames of {n_channels} channels", *names))
+            raise InputError(f"{path} takes {taken}, not {wanted}; export the model again")
+        self._input = first.name
         self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
 
-    def __call__(self, frames: Tensor) -> Tensor:
-        """(B, C, T) -> (B, ...), one item at a time."""
-        return torch.cat(
-            [
-                torch.from_numpy(self._session.run(None, {self._input: item[None].numpy()})[0])
-                for item in frames
-            ]
-        )
+    def __call__(self, frames: Tensor, **others: Tensor) -> Tensor:
+        """(B, C, T), each other (B, ...) -> (B, ...), one item at a time."""
+        return torch.cat([self._run(item, others, n) for n, item in enumerate(frames)])
+
+    def _run(self, frames: Tensor, others: Mapping[str, Tensor], item: int) -> Tensor:
+        inputs = {name: value[item : item + 1].numpy() for name, value in others.items()}
+        (output,) = self._session.run(None, {self._input: frames[None].numpy(), **inputs})
+        return torch.from_numpy(output)
 
 
 class OnnxTranslator(Translator):
-    """A graph for each direction in `folder`, opened when it is first needed."""
+    """The graphs in `folder`: one for each direction, or one for all; opened when first needed.
+
+    export.json says which directions there are, and what a graph takes beside frames.
+    """
 
     def __init__(self, folder: Path, n_channels: int, n_domains: int) -> None:
         super().__init__()
+        stated = _stated(folder / EXPORT)
         self._folder, self._n_channels = folder, n_channels
-        self._graphs: dict[tuple[int, int], Graph] = {}
-        for pair in permutations(range(n_domains), 2):
-            if not (folder / translator_file(*pair)).is_file():
-                raise InputError(f"{folder} lacks {translator_file(*pair)}; export the model again")
+        self._is_one = bool(stated.get("shared"))
+        self._condition = {
+            name: torch.tensor(values) for name, values in stated.get("condition", {}).items()
+        }
+        pairs = stated.get("directions", permutations(range(n_domains), 2))
+        self._directions = [(int(source), int(target)) for source, target in pairs]
+        self._graphs: dict[str, Graph] = {}
+        for pair in self._directions:
+            if not (folder / self._file(*pair)).is_file():
+                raise InputError(f"{folder} lacks {self._file(*pair)}; export the model again")
 
-    def forward(self, frames: Tensor, source: int, target: int, **condition: Tensor) -> Tensor:
+    def forward(
+        self, frames: Tensor, source: DomainId, target: DomainId, **condition: Tensor
+    ) -> Tensor:
         """See Translator; any T."""
-        pair = source, target
-        if pair not in self._graphs:
-            self._graphs[pair] = Graph(self._folder / translator_file(*pair), self._n_channels)
-        return self._graphs[pair](frames)
+        name, n_items = self._file(int(source), int(target)), len(frames)
+        others = {key: _each(value, n_items) for key, value in condition.items()}
+        if self._is_one:
+            ids = {"source": source, "target": target}
+            others |= {key: _each(torch.as_tensor(value), n_items) for key, value in ids.items()}
+        if name not in self._graphs:
+            self._graphs[name] = Graph(self._folder / name, self._n_channels, others)
+        return self._graphs[name](frames, **others)
+
+    def directions(self, n_domains: int) -> list[tuple[int, int]]:
+        """See Translator."""
+        return self._directions
+
+    def default_condition(self) -> dict[str, Tensor]:
+        """See Translator."""
+        return self._condition
+
+    def _file(self, source: int, target: int) -> str:
+        return TRANSLATOR if self._is_one else translator_file(source, target)
+
+
+def _stated(path: Path) -> dict[str, Any]:
+    """What export.json says of the translator; nothing in one of an older version."""
+    try:
+        stated: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["translator"]
+        return stated
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _each(value: Tensor, n_items: int) -> Tensor:
+    """A scalar, or (1, ...), for each item: (B, ...)."""
+    value = value.reshape(1) if value.ndim == 0 else value
+    return value.expand(n_items, *value.shape[1:])
 
 
 class OnnxGenerator(WaveGenerator):

@@ -1,8 +1,8 @@
 """HiFi-GAN: Kong et al. 2020, arXiv:2010.05646.
 
 Generator: section 2.2 and table 5 (appendix A.1), whose three sizes V1, V2 and V3 are keywords.
-Discriminators: section 2.3. Every convolution begins as torch makes it: so do the authors', whose
-N(0, 0.01) is overwritten by weight norm before it is ever used.
+Discriminators: section 2.3. Convolutions have torch's initial weights. The authors' code has them
+too: its N(0, 0.01) is overwritten by weight norm before the first use.
 """
 
 import math
@@ -16,22 +16,22 @@ from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
 from voiceconv.models.base import Verdict, WaveDiscriminator, WaveGenerator
 
-SLOPE = 0.1  # of the leaky rectifiers
-LAST_SLOPE = 0.01  # of the generator's last one, in the authors' code alone
+SLOPE = 0.1  # slope of the leaky rectifiers
+LAST_SLOPE = 0.01  # slope of the generator's last one; only in the authors' code
 
 
 class HifiGan(WaveGenerator):
     """Frames (B, C, T) -> waves (B, T * hop_length) in -1..1, each frame in the middle of its hop.
 
-    So have it the published models, whose mel begins (n_fft - hop_length) / 2 samples before the
-    wave where ours begins n_fft / 2 before it.
+    This is the convention of the published models: their mel starts (n_fft - hop_length) / 2
+    samples before the wave, ours n_fft / 2 before it.
 
     Args:
-        rates: by which each stage lengthens; their product is hop_length.
-        kernels: of the transposed convolutions, k_u in the paper; even where their rate is.
+        rates: upsampling factor of each stage; their product is hop_length.
+        kernels: of the transposed convolutions, k_u in the paper; even if their rate is even.
         channels: before the first stage, h_u in the paper; each stage halves them.
         residual_kernels: of the blocks whose outputs are averaged, k_r in the paper; odd.
-        dilations: D_r in the paper, one table a block; a row is a skip around its convolutions.
+        dilations: D_r in the paper, one table per block; a row is a skip around its convolutions.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ def _check(
     residual_kernels: Sequence[int],
     dilations: Sequence[Sequence[Sequence[int]]],
 ) -> None:
-    """Raise ValueError where a wave would not come out at hop_length samples a frame."""
+    """Raise ValueError unless the wave has hop_length samples per frame."""
     if math.prod(rates) != hop_length:
         raise ValueError(
             f"rates {list(rates)} make {math.prod(rates)} samples of a frame, hop_length is "
@@ -192,9 +192,9 @@ class Period(nn.Module):
 
 
 class MultiScaleDiscriminator(WaveDiscriminator):
-    """Section 2.3, MelGAN's: waves (B, N) -> one verdict for each scale, half as fine as the last.
+    """Section 2.3, as in MelGAN: waves (B, N) -> one verdict for each scale, each at half the rate.
 
-    The first scale's weights have spectral norm, the others' weight norm.
+    The weights of the first scale have spectral norm, the others weight norm.
 
     base_channels: filters of the first layer, 128 in the paper; a multiple of 16.
     """

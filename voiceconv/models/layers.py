@@ -1,8 +1,9 @@
-"""Pieces that several papers' networks share.
+"""Layers that networks of several papers use.
 
 A gated linear unit (Dauphin et al. 2017, ICML, eq. 1) needs two convolutions, h = (x*W + b) .
 sigmoid(x*V + c). Here both are one convolution of twice the channels, halved by `F.glu`: the same
-function at one launch. `n_filters` counts both halves: a layer of 256 comes out with 128 channels.
+function at one launch. `n_filters` counts both halves: a layer of 256 filters has 128 output
+channels.
 """
 
 from collections.abc import Mapping
@@ -12,6 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import weight_norm
+
+# The shortest row of frames that an instance norm gets. One frame has no variance, and of two no
+# more than a sign is left, which rounding decides (float32 was seen 1e-2 from float64; here 1e-5).
+FEWEST_ROWS = 4
 
 
 class GatedConv1d(nn.Module):
@@ -86,9 +91,9 @@ class PixelShuffle1d(nn.Module):
 class PlaneConv2d(nn.Conv2d):
     """Convolution of one or two planes as im2col and a product: (B, K, C, T) -> (B, L, C', T').
 
-    With so few inputs oneDNN 3 (torch 2.11) falls back on its gemm convolution on a CPU, whose
-    weight gradient was seen to corrupt the heap. Without gradients the plain convolution is the
-    faster one. The parameters are nn.Conv2d's.
+    With so few inputs, oneDNN 3 (torch 2.11) uses its gemm convolution on a CPU, and its weight
+    gradient was seen to corrupt the heap. Without gradients the plain convolution is faster. The
+    parameters are those of nn.Conv2d.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -114,7 +119,7 @@ def conv2d(
     stride: int | tuple[int, int] = 1,
     padding: int | tuple[int, int] = 0,
 ) -> nn.Conv2d:
-    """A convolution by the way that is safe for its number of input planes."""
+    """Make a convolution that is safe for its number of input planes."""
     convolution = PlaneConv2d if n_inputs <= 2 else nn.Conv2d
     return convolution(n_inputs, n_filters, kernel, stride, padding)
 
@@ -122,9 +127,9 @@ def conv2d(
 class MapConv2d(nn.Conv2d):
     """Stride-1 "same" convolution to one map, as a product and a sum of shifted taps.
 
-    (B, K, C, T) -> (B, 1, C, T). One filter gives a CPU's convolution nothing to vectorise over:
-    its backward took 44 of the 400 ms that CycleGAN-VC2's generator takes, this takes 7. On a GPU
-    the plain convolution is the faster one. The parameters are nn.Conv2d's either way.
+    (B, K, C, T) -> (B, 1, C, T). With one filter, a CPU's convolution cannot vectorise: its
+    backward took 44 of the 400 ms of CycleGAN-VC2's generator, this takes 7. On a GPU the plain
+    convolution is faster. The parameters are those of nn.Conv2d in both cases.
     """
 
     def __init__(self, n_inputs: int, kernel: tuple[int, int]) -> None:
@@ -134,7 +139,7 @@ class MapConv2d(nn.Conv2d):
         """(B, K, C, T) -> (B, 1, C, T)."""
         if x.is_cuda:
             return super().forward(x)
-        # fold adds tap k of the kernel at +k where a correlation wants -k: hence the flip.
+        # fold adds tap k of the kernel at +k, a correlation needs -k: hence the flip.
         taps = self.weight.flatten(2)[0].flip(1).t() @ x.flatten(2)  # (B, taps, C * T)
         # Under autocast the taps are bfloat16; summed so, 75 of them would lose two more digits.
         taps = taps.to(torch.promote_types(taps.dtype, torch.float32))
@@ -143,7 +148,7 @@ class MapConv2d(nn.Conv2d):
 
 
 def fold_weight_norm(module: nn.Module) -> None:
-    """Replace, in place, each weight g . v / |v| within by its product: the same function, faster.
+    """Replace, in place, each weight-norm pair g . v / |v| by its product: faster, equal output.
 
     Names tell the two states apart: `parametrizations.weight.original0` and `original1` (g, v)
     before, `weight` after. Vocoder directories hold the latter.
@@ -152,8 +157,8 @@ def fold_weight_norm(module: nn.Module) -> None:
         if parametrize.is_parametrized(part, "weight"):
             weight: Tensor = part.weight.detach()  # type: ignore[operator]
             learns = any(parameter.requires_grad for parameter in part.parameters())
-            # Not torch's remove_parametrizations: a deep copy shares its class with what it is a
-            # copy of, and that takes the weight from the class.
+            # Not torch's remove_parametrizations: it removes the weight from the class, which a
+            # deep copy shares with the original.
             plain = parametrize.type_before_parametrizations(part)
             del part.parametrizations
             part.__class__ = plain
@@ -161,7 +166,7 @@ def fold_weight_norm(module: nn.Module) -> None:
 
 
 def load_folded(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Load the state of a folded twin into a module that goes on learning with weight norm.
+    """Load folded weights into a module that is to be trained further with weight norm.
 
     Raises RuntimeError as load_state_dict does.
     """
@@ -170,3 +175,14 @@ def load_folded(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
     module.load_state_dict(weights)
     for part in normed:
         weight_norm(part)
+
+
+def pad_rows(frames: Tensor, multiple: int) -> Tensor:
+    """(B, C, T) -> (B, C, T'): T' divides by `multiple`, at least FEWEST_ROWS times.
+
+    The last frame is repeated. Exported, it works for any T.
+    """
+    n_frames = frames.shape[-1]
+    # sym_max is max, in a graph that is exported for any T, too; so is a padding of nothing.
+    rows = torch.sym_max((n_frames + multiple - 1) // multiple, FEWEST_ROWS)
+    return F.pad(frames, (0, rows * multiple - n_frames), mode="replicate")

@@ -14,7 +14,7 @@ from voiceconv.models.cyclegan_vc2 import Generator212
 
 
 class MaskedGenerator(Generator):
-    """Translates the frames that the mask shows and makes up the ones that it hides.
+    """Converts the frames that the mask shows, and fills in the frames that it hides.
 
     Args:
         n_channels: C of the frames, divisible by 4.
@@ -33,7 +33,7 @@ class MaskedGenerator(Generator):
     def forward(self, frames: Tensor, mask: Tensor | None = None) -> Tensor:
         """Frames (B, C, T) and mask (B, 1 or C, T), 1 shown, 0 hidden -> (B, C, T).
 
-        Without a mask, as when converting, all is shown.
+        Without a mask, as in conversion, all frames are shown.
         """
         mask = torch.ones_like(frames) if mask is None else mask.to(frames.dtype).expand_as(frames)
         return self.trunk.transform(

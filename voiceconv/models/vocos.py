@@ -15,22 +15,22 @@ from torch.nn.utils.parametrizations import weight_norm
 from voiceconv.errors import InputError
 from voiceconv.models.base import SpectralGenerator, Verdict, WaveDiscriminator
 
-MOMENTUM = 0.99 / 1.99  # of the refinement: 0.99 in the paper's terms
-LARGEST = 1e2  # of a bin's magnitude, as in the authors' code: exp() of a young network may be inf
-BANDS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)  # limits, of the Nyquist frequency
-SLOPE = 0.1  # of the leaky rectifiers
+MOMENTUM = 0.99 / 1.99  # momentum of the refinement: 0.99 in the paper's terms
+LARGEST = 1e2  # limit of a magnitude, as in the authors' code: early in training exp() may be inf
+BANDS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)  # band limits, as shares of the Nyquist frequency
+SLOPE = 0.1  # slope of the leaky rectifiers
 
 
 class Vocos(SpectralGenerator):
     """Frames (B, C, T) -> waves (B, T * hop_length), frame t centred on sample t * hop_length.
 
     Args:
-        n_fft: of the inverse STFT; a multiple of 2 * hop_length, 4 or more times as large as it.
+        n_fft: of the inverse STFT; a multiple of 2 * hop_length, at least 4 * hop_length.
         hidden: channels between the two products of a block, three times `channels` in the paper.
         n_refinements: iterations of Griffin and Lim 1984 on the head's spectra. Ours; the paper
-            has none. A network that has not learnt phases to the last has a start for them.
-        with_levels: add a linear map of the frames to the head's log-magnitudes. Ours, too: what
-            one product can say need not be learnt through all layers.
+            has none. They improve phases that the network has not learnt exactly.
+        with_levels: add a linear map of the frames to the head's log-magnitudes. Ours, too: one
+            product gives the level, so the layers need not learn it.
     """
 
     def __init__(
@@ -77,8 +77,8 @@ class Vocos(SpectralGenerator):
         magnitudes = log_magnitudes.exp().clamp_max(LARGEST)
         real, imaginary = phases.cos(), phases.sin()
         if self.n_refinements:
-            # Without gradients: those of a bin's angle grow without bound as it falls silent. So
-            # magnitudes learn from waves, and phases from losses of their own.
+            # Without gradients: the gradient of a near-silent bin's phase grows without bound. So
+            # magnitudes learn from the waves, and phases from their own losses.
             with torch.no_grad():
                 real, imaginary = self.inverse_stft.refine(
                     magnitudes, real, imaginary, self.n_refinements
@@ -88,7 +88,7 @@ class Vocos(SpectralGenerator):
 
     @torch.no_grad()
     def start_from(self, weight: Tensor, bias: Tensor) -> None:
-        """See SpectralGenerator. Raises InputError where these are of another FFT's bins."""
+        """See SpectralGenerator. Raises InputError for the bins of another FFT."""
         if self.levels is None:
             return
         if self.levels.weight.shape != weight.shape:
@@ -129,7 +129,7 @@ class InverseStft(nn.Module):
         super().__init__()
         if n_fft % (2 * hop_length):
             raise ValueError(f"n_fft {n_fft} is no multiple of twice hop_length {hop_length}")
-        if n_fft < 4 * hop_length:  # the last samples would be in one window, where that is 0
+        if n_fft < 4 * hop_length:  # the last samples would be only in one window, at its zero
             raise ValueError(f"n_fft {n_fft} is less than four times hop_length {hop_length}")
         self.n_fft, self.hop_length = n_fft, hop_length
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
@@ -145,7 +145,7 @@ class InverseStft(nn.Module):
     def refine(
         self, magnitudes: Tensor, real: Tensor, imaginary: Tensor, n_iterations: int
     ) -> tuple[Tensor, Tensor]:
-        """Phases as cosine and sine that agree better between frames; (B, F, T) each.
+        """Make phases (as cosine and sine) more consistent between frames; (B, F, T) each.
 
         Griffin and Lim 1984 with the momentum of Perraudin et al. 2013, eq. 5.
         """
@@ -195,7 +195,7 @@ class MultiResolutionDiscriminator(WaveDiscriminator):
 
 
 class BandedSpectrum(nn.Module):
-    """One resolution: convolutions of their own on each band of the complex spectrogram."""
+    """One resolution: separate convolutions for each band of the complex spectrogram."""
 
     def __init__(self, n_fft: int, channels: int) -> None:
         super().__init__()
@@ -220,7 +220,7 @@ class BandedSpectrum(nn.Module):
         return Verdict(logits, [*features, logits])
 
     def _spectra(self, waves: Tensor) -> Tensor:
-        """(B, N) -> (B, 2, T, F) of waves without offset, at a peak of 0.8: level is no clue."""
+        """(B, N) -> (B, 2, T, F) of waves without DC at a peak of 0.8, to hide the level."""
         waves = waves.float() - waves.float().mean(1, keepdim=True)
         waves = 0.8 * waves / (waves.abs().amax(1, keepdim=True) + 1e-9)
         spectra = torch.stft(

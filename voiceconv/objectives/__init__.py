@@ -1,4 +1,4 @@
-"""How each GAN family is trained: which losses, of what. They know nothing of optimisers."""
+"""The training scheme of each GAN family: its losses. Independent of optimisers."""
 
 from voiceconv.objectives.base import PLAYERS, Fake, Generated, Objective
 

@@ -1,10 +1,13 @@
-"""What a GAN family must say for the one trainer to train it."""
+"""The interface between a GAN family and the trainer."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
 from torch import Tensor, nn
+
+from voiceconv.data.batches import Batch
+from voiceconv.models.base import Discriminator, Translator
 
 Losses = dict[str, Tensor]
 
@@ -25,14 +28,21 @@ Generated = dict[str, list[Fake]]  # by kind; each a list by what judges them
 
 PLAYERS = ("generator", "discriminator")
 
+B = TypeVar("B", bound=Batch)
 
-class Objective(nn.Module, ABC):
-    """Two players and their losses.
+
+class Objective(nn.Module, ABC, Generic[B]):
+    """Two players and their losses. A classifier plays with the discriminators.
+
+    `takes` is the kind of batch that it trains on. What is random in it is drawn from (seed, step),
+    or from torch's own generators, which are part of a checkpoint: so that resume is exact.
 
     generator: the network that ships.
     weights: player -> loss name -> factor. The names must be those of the losses, all of them and
     no other.
     """
+
+    takes: ClassVar[type[Batch]]
 
     def __init__(
         self,
@@ -52,26 +62,36 @@ class Objective(nn.Module, ABC):
         """Keywords of the constructor that follow from the length of a run; none by default."""
         return {}
 
+    def networks(self) -> dict[str, nn.Module]:
+        """What `voiceconv info` describes: the translator's, and a discriminator."""
+        found = self.generator.networks() if isinstance(self.generator, Translator) else {}
+        parts = self.discriminators.modules()
+        judge = next((part for part in parts if isinstance(part, Discriminator)), None)
+        return found if judge is None else {**found, "discriminator": judge}
+
     def player(self, name: str) -> nn.Module:
-        """The networks that `name` moves."""
+        """The networks that this player trains."""
         return {"generator": self.generator, "discriminator": self.discriminators}[name]
 
     @abstractmethod
-    def generator_losses(self, batch: list[Tensor], step: int) -> tuple[Losses, Generated]:
+    def generator_losses(self, batch: B, step: int) -> tuple[Losses, Generated]:
         """A batch -> unweighted scalars by name, and the fakes with what describes them."""
 
     @abstractmethod
-    def discriminator_losses(self, batch: list[Tensor], generated: Generated) -> Losses:
+    def discriminator_losses(self, batch: B, generated: Generated) -> Losses:
         """The same batch and the detached fakes -> unweighted scalars by name."""
 
     @abstractmethod
-    def examples(self, batch: list[Tensor]) -> list[tuple[Tensor, Tensor]]:
-        """What the doctor looks at: inputs and outputs of one kind, (n, C, T) each; may be none."""
+    def examples(self, batch: B) -> list[tuple[Tensor, Tensor]]:
+        """Inputs and outputs whose health is watched, (n, C, T) each, by direction; may be none."""
 
     @property
-    @abstractmethod
-    def undecided(self) -> float:
-        """What each discriminator loss comes to where the discriminators cannot tell."""
+    def chance_levels(self) -> Mapping[str, float]:
+        """A discriminator's loss -> its value where the discriminator cannot tell real from fake.
+
+        Losses that have no such value (of a classifier, a penalty, Wasserstein's) are left out.
+        """
+        return {}
 
     def require_weights(self, **names: set[str]) -> None:
         """Raise ValueError unless each player's weights have these names."""

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from voiceconv.data.batches import Unpaired
 from voiceconv.losses.adversarial import CHANCE_LEVEL, discriminator_loss, generator_loss
 from voiceconv.losses.reconstruction import l1_loss
 from voiceconv.models.base import Discriminator, Translator, Verdict, split_verdicts
@@ -23,7 +24,7 @@ KINDS = ("converted", "cycled")
 
 
 class Corruption(ABC):
-    """What is done to the frames of the forward conversion alone, for the network to undo."""
+    """A corruption of the forward conversion's input, which the network must undo."""
 
     @abstractmethod
     def __call__(
@@ -64,7 +65,7 @@ class FillingInFrames(Corruption):
         return frames * mask, {"mask": mask}
 
 
-class CycleGAN(Objective):
+class CycleGAN(Objective[Unpaired]):
     """Every domain into every other, and back.
 
     Args:
@@ -78,6 +79,8 @@ class CycleGAN(Objective):
     Losses are summed over domains, as the papers' objectives are. With three domains or more, a
     domain's adversarial terms are means over the fakes that come from all others.
     """
+
+    takes = Unpaired
 
     def __init__(
         self,
@@ -107,7 +110,7 @@ class CycleGAN(Objective):
 
     @classmethod
     def plan(cls, n_steps: int) -> dict[str, Any]:
-        """See Objective; the identity loss has a tenth of the run."""
+        """See Objective; the identity loss lasts for a tenth of the run."""
         return {"identity_steps": n_steps // 10}
 
     @property
@@ -115,8 +118,8 @@ class CycleGAN(Objective):
         """The generator: all domains' conversions."""
         return self.generator  # type: ignore[return-value]
 
-    def generator_losses(self, batch: list[Tensor], step: int) -> tuple[Losses, Generated]:
-        """See Objective; a batch is by domain_id, each (B, C, T).
+    def generator_losses(self, batch: Unpaired, step: int) -> tuple[Losses, Generated]:
+        """See Objective.
 
         Names: adversarial_<kind> for each judged kind, cycle, identity.
         """
@@ -127,13 +130,13 @@ class CycleGAN(Objective):
         generated: Generated = {kind: [] for kind in KINDS}
         for source, target in permutations(range(self.n_domains), 2):
             converted[source, target], same = self._convert(
-                batch, source, target, step, with_identity
+                batch.frames, source, target, step, with_identity
             )
-            identity += [l1_loss(same, batch[target])] if with_identity else []
+            identity += [l1_loss(same, batch.frames[target])] if with_identity else []
         for source in range(self.n_domains):
             others = [domain for domain in range(self.n_domains) if domain != source]
             cycled = [self.translator(converted[source, other], other, source) for other in others]
-            cycle += [l1_loss(back, batch[source]) for back in cycled]
+            cycle += [l1_loss(back, batch.frames[source]) for back in cycled]
             fakes = [converted[other, source] for other in others]
             generated["cycled"].append(Fake(torch.cat(cycled)))
             generated["converted"].append(Fake(torch.cat(fakes)))
@@ -145,48 +148,48 @@ class CycleGAN(Objective):
             for kind, judges in self._judges()
         }
         losses["cycle"] = _sum(cycle)
-        losses["identity"] = _sum(identity) if identity else batch[0].new_zeros(())
+        losses["identity"] = _sum(identity) if identity else batch.frames.new_zeros(())
         return losses, {kind: generated[kind] for kind, _ in self._judges()}
 
-    def discriminator_losses(self, batch: list[Tensor], generated: Generated) -> Losses:
+    def discriminator_losses(self, batch: Unpaired, generated: Generated) -> Losses:
         """See Objective. Names: adversarial_<kind>."""
         return {
             f"adversarial_{kind}": _sum(
                 discriminator_loss(*_judge_both(judge, real, fake.frames))
-                for judge, real, fake in zip(judges, batch, generated[kind], strict=True)
+                for judge, real, fake in zip(judges, batch.frames, generated[kind], strict=True)
             )
             for kind, judges in self._judges()
         }
 
-    def examples(self, batch: list[Tensor]) -> list[tuple[Tensor, Tensor]]:
+    def examples(self, batch: Unpaired) -> list[tuple[Tensor, Tensor]]:
         """See Objective; every direction's."""
         return [
-            (batch[source], self.translator(batch[source], source, target))
+            (batch.frames[source], self.translator(batch.frames[source], source, target))
             for source, target in permutations(range(self.n_domains), 2)
         ]
 
     @property
-    def undecided(self) -> float:
-        """See Objective."""
-        return CHANCE_LEVEL * self.n_domains
+    def chance_levels(self) -> dict[str, float]:
+        """See Objective; each loss is a sum over domains."""
+        return {f"adversarial_{kind}": CHANCE_LEVEL * self.n_domains for kind, _ in self._judges()}
 
     def _judges(self) -> list[tuple[str, nn.ModuleList]]:
         return list(self.discriminators.items())  # type: ignore[operator]
 
     def _convert(
-        self, batch: list[Tensor], source: int, target: int, step: int, with_identity: bool
+        self, crops: Tensor, source: int, target: int, step: int, with_identity: bool
     ) -> tuple[Tensor, Tensor]:
-        """Source frames, and target frames, through one pass of one network: (B, C, T) each."""
+        """(D, B, C, T) -> source frames, and target frames, through one pass of one network."""
         rng = np.random.default_rng([self.seed, step, source, target])
-        frames, condition = self.corruption(batch[source], rng)
+        frames, condition = self.corruption(crops[source], rng)
         if (
             with_identity
         ):  # one batch of both: instance norm keeps items apart, and a CPU or GPU is filled better
-            frames = torch.cat([frames, batch[target]])
-            whole = torch.ones_like(batch[target])
+            frames = torch.cat([frames, crops[target]])
+            whole = torch.ones_like(crops[target])
             condition = {name: torch.cat([value, whole]) for name, value in condition.items()}
         converted = self.translator(frames, source, target, **condition)
-        n_items = len(batch[source])
+        n_items = len(crops[source])
         return converted[:n_items], converted[n_items:]
 
 

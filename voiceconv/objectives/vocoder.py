@@ -1,4 +1,4 @@
-"""Adversarial training of a vocoder: waves of their own frames, judged beside the recordings.
+"""Adversarial training of a vocoder: discriminators compare its waves with the recordings.
 
 HiFi-GAN: Kong et al. 2020, arXiv:2010.05646, section 2.4. Vocos: Siuzdak 2023, arXiv:2306.00814,
 section 3.2. Distance of several STFTs: Parallel WaveGAN, Yamamoto et al. 2020, arXiv:1910.11480.
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from voiceconv.data.batches import Segments
 from voiceconv.losses.adversarial import GAN_MODES
 from voiceconv.losses.reconstruction import feature_matching_loss, l1_loss
 from voiceconv.losses.spectral import (
@@ -31,8 +32,8 @@ OPTIONAL = {"stft", "magnitude", "group_delay", "frequency"}  # computed where t
 RESOLUTIONS = ((1024, 600, 120), (2048, 1200, 240), (512, 240, 50))  # Parallel WaveGAN's table 1
 
 
-class Vocoding(Objective):
-    """A batch is [frames (B, C, T), waves (B, N)], N = T * hop_length.
+class Vocoding(Objective[Segments]):
+    """A vocoder's generator against discriminators of waves.
 
     Args:
         discriminators: by kind; a kind's losses are `adversarial_<kind>`, `matching_<kind>`.
@@ -46,6 +47,8 @@ class Vocoding(Objective):
     Losses that have no weight are not computed: `stft` of Parallel WaveGAN; and of APNet, for
     generators that have spectra, `magnitude`, `group_delay` and `frequency`.
     """
+
+    takes = Segments
 
     def __init__(
         self,
@@ -91,9 +94,9 @@ class Vocoding(Objective):
             shortest = max(shortest, self.generator.n_fft + self.generator.hop_length)
         return shortest
 
-    def generator_losses(self, batch: list[Tensor], step: int) -> tuple[Losses, Generated]:
+    def generator_losses(self, batch: Segments, step: int) -> tuple[Losses, Generated]:
         """See Objective. Names: adversarial_<kind> and matching_<kind> of each kind, distances."""
-        frames, waves = batch
+        frames, waves = batch.frames, batch.waves
         generator = self.generator
         losses: Losses = {}
         if self._of_spectra:
@@ -118,9 +121,9 @@ class Vocoding(Objective):
             losses[f"matching_{kind}"] = feature_matching_loss(of_fake, of_real)
         return losses, {"waves": [Fake(spoken)]}
 
-    def discriminator_losses(self, batch: list[Tensor], generated: Generated) -> Losses:
+    def discriminator_losses(self, batch: Segments, generated: Generated) -> Losses:
         """See Objective. Names: adversarial_<kind>; constants where nothing was generated."""
-        _, waves = batch
+        waves = batch.waves
         losses = {f"adversarial_{kind}": waves.new_zeros(()) for kind, _ in self._judges()}
         for fakes in generated.get("waves", []):
             for kind, judge in self._judges():
@@ -130,14 +133,14 @@ class Vocoding(Objective):
                 )
         return losses
 
-    def examples(self, batch: list[Tensor]) -> list[tuple[Tensor, Tensor]]:
+    def examples(self, batch: Segments) -> list[tuple[Tensor, Tensor]]:
         """See Objective; none: a vocoder should give what it was made of, and may do so."""
         return []
 
     @property
-    def undecided(self) -> float:
+    def chance_levels(self) -> dict[str, float]:
         """See Objective."""
-        return self.gan_mode.undecided
+        return {f"adversarial_{kind}": self.gan_mode.chance_level for kind, _ in self._judges()}
 
     @property
     def _of_spectra(self) -> set[str]:

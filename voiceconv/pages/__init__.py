@@ -1,1 +1,1 @@
-"""What generated pages share: templates that escape, pictures in the page's colours."""
+"""Common parts of generated pages: templates that escape, figures in the page's colours."""

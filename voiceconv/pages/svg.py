@@ -1,7 +1,7 @@
-"""Inline SVG whose colours are the page's own, so that dark follows light.
+"""Inline SVG in the page's colours, for the light and the dark style.
 
-Matplotlib draws with stand-in colours, which become CSS variables; text stays text, in the page's
-font. Only figure objects are used: nothing is changed at import, and no pyplot state is touched.
+Matplotlib draws with stand-in colours; they are replaced by CSS variables. Text stays text in the
+page's font. Only figure objects are used: no change at import, no pyplot state.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ DPI = 72  # of SVG
 
 
 class Colours(NamedTuple):
-    """What pictures are drawn with; the style sheet defines them all, for light and for dark."""
+    """The colours of figures; the style sheet defines each for light and dark."""
 
     ink: str
     muted: str
@@ -31,12 +31,12 @@ PAGE = Colours("#010101", "#020202", "#030303", "#040404", "#050505", "#060606",
 
 
 def style(colours: Colours, scale: float = 1.0) -> dict[Any, Any]:
-    """Settings for `matplotlib.rc_context`; `scale` times the sizes of text on a page."""
+    """Settings for `matplotlib.rc_context`; text sizes are those of a page times `scale`."""
     ink, muted, rule = colours[:3]
     return {
         "svg.fonttype": "none",
         "svg.hashsalt": "voiceconv",
-        "text.parse_math": False,  # names may hold dollars
+        "text.parse_math": False,  # names may contain dollar signs
         "font.size": 11.5 * scale,
         "axes.labelsize": 11.0 * scale,
         "xtick.labelsize": 10.5 * scale,
@@ -65,7 +65,7 @@ def style(colours: Colours, scale: float = 1.0) -> dict[Any, Any]:
 
 
 def svg(figure: Figure, description: str) -> Markup:
-    """Only what a page needs of it: no prologue, no metadata, names that no other picture has."""
+    """Reduce an SVG for a page: no prologue, no metadata, ids unique in the page."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", dpi=DPI, metadata={"Date": None})
     text = buffer.getvalue()
@@ -73,11 +73,11 @@ def svg(figure: Figure, description: str) -> Markup:
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     head, _, body = text.partition(">")
     box = re.search(r'viewBox="[^"]*"', head)
-    content = (description + body).encode(errors="surrogateescape")  # names may be any bytes
+    content = (description + body).encode(errors="surrogateescape")  # names may contain any bytes
     prefix = f"p{hashlib.sha256(content).hexdigest()[:8]}-"
     body = re.sub(r'\bid="', f'id="{prefix}', body)
     body = re.sub(r'(xlink:href="#|url\(#)', rf"\g<1>{prefix}", body)
-    body = re.sub(r"font-family: [^;\"]*;? ?", "", body)  # the page has its own
+    body = re.sub(r"font-family: [^;\"]*;? ?", "", body)  # the page has a style sheet
     for name, stand_in in PAGE._asdict().items():
         body = body.replace(stand_in, f"var(--{name})")
     label = escape(description)

@@ -1,4 +1,4 @@
-"""`voiceconv report`: a run directory, as `recipes/vc.sh` leaves it, as one page."""
+"""`voiceconv report`: one page about a run directory of `recipes/vc.sh`."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +14,9 @@ def write_report(
 ) -> None:
     """Write a run directory's report to `output`, whole or not at all.
 
-    n_utterances: at most so many of each direction get pictures and players. What the run lacks is
-    named in the page. Raises InputError for a folder that holds no part of a run, and without the
-    extra `report`.
+    n_utterances: number of utterances per direction with pictures and players, at most. The page
+    names the missing parts of the run. Raises InputError for a folder without any part of a run,
+    and without the extra `report`.
     """
     page = load("voiceconv.report.page", "a report", extra="report")
     page.write_report(run, output, n_utterances, on_progress)

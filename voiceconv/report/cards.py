@@ -1,4 +1,4 @@
-"""Utterances to see and to hear: where their recordings lie, their pictures, their players."""
+"""Utterances with pictures and sound: find their recordings, make pictures and players."""
 
 import base64
 import tempfile
@@ -23,19 +23,19 @@ from voiceconv.report.run import MODEL, Direction, Run
 from voiceconv.report.tables import as_text, measure
 from voiceconv.report.utterances import LISTED, Chosen, choose
 
-BUDGET = 14_000_000  # characters of pictures and sound: the page stays under 15 MB
-LONGEST = 15.0  # seconds of an utterance that are shown and played
-HIGHEST_RATE = 24_000  # Hz of what is played; all recordings of an utterance have one rate
+BUDGET = 14_000_000  # characters of pictures and sound; keeps the page below 15 MB
+LONGEST = 15.0  # seconds of an utterance in pictures and players
+HIGHEST_RATE = 24_000  # Hz of the players; all recordings of an utterance have one rate
 HOP = 0.01  # seconds from one column of a spectrogram to the next
 N_FFT, N_MELS = 1024, 80
-TYPES = {".flac": "audio/flac", ".mp3": "audio/mpeg"}  # libsndfile writes, every browser plays
+TYPES = {".flac": "audio/flac", ".mp3": "audio/mpeg"}  # a format of libsndfile and of every browser
 Contours = Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
 Card = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Sounds:
-    """What there is of an utterance: waves (N,) at one rate, by kind; what lacks, in words."""
+    """The waves (N,) of an utterance at one rate, by kind; sentences about missing ones."""
 
     waves: dict[str, Tensor]
     sample_rate: int
@@ -45,9 +45,9 @@ class Sounds:
 def make_cards(
     run: Run, n: int, on_progress: Callable[[int, int], None] | None = None
 ) -> tuple[dict[str, list[Card]], int]:
-    """Direction's name -> its cards, at most n, and how many were left out to stay in BUDGET.
+    """Direction name -> its cards, at most n, and the number left out because of BUDGET.
 
-    Sound is FLAC if all of it fits, else MP3. Directions take turns, so that none goes without.
+    Sound is FLAC if all of it fits, else MP3. Directions take turns, so each gets some cards.
     """
     turns = zip_longest(*(choose(direction, n) for direction in run.directions))
     chosen = [one for turn in turns for one in turn if one is not None]
@@ -73,9 +73,9 @@ def make_cards(
 
 
 def find_files(folder: Path, direction: Direction, stem: str) -> dict[str, Path | None]:
-    """Kind -> recording: of the run directory where it has it, else as the scores name it.
+    """Kind -> recording, from the run directory, or else the path in the scores.
 
-    A conversion is called as its source is: DOMAIN-STEM, of which a target has its own domain's.
+    A conversion has the name of its source, DOMAIN-STEM; the target's recording has its own domain.
     """
     name = PurePath(str(direction.utterances[stem].get("file") or stem))
     bare = name.stem.removeprefix(f"{direction.source}-")
@@ -91,7 +91,7 @@ def find_files(folder: Path, direction: Direction, stem: str) -> dict[str, Path 
 
 
 def _scored(direction: Direction, system: str, stem: str) -> Path | None:
-    """The recording that a system's scores are of; None where it is a part of a file."""
+    """The recording of a system's scores; None if it is a part of a file."""
     scores = direction.systems.get(system, {})
     folder = scores.get("inputs", {}).get("converted")
     file = scores.get("utterances", {}).get(stem, {}).get("file")
@@ -102,7 +102,7 @@ def _scored(direction: Direction, system: str, stem: str) -> Path | None:
 
 
 def load(files: Mapping[str, Path | None]) -> Sounds:
-    """Read what there is, at most LONGEST seconds of it, at the lowest of the rates."""
+    """Read the existing recordings, at most LONGEST seconds each, at their lowest rate."""
     notes, found = [], {}
     for kind, path in files.items():
         if path is None:
@@ -121,7 +121,7 @@ def load(files: Mapping[str, Path | None]) -> Sounds:
 
 
 def draw(chosen: Chosen, sounds: Sounds) -> Markup | None:
-    """Spectrograms and F0, of waves at one peak, as the measures see them; None of silence."""
+    """Spectrograms and F0 of waves scaled to one peak, as for the measures; None for silence."""
     rate = sounds.sample_rate
     waves = {
         kind: Tensor(scale_to_peak(wave.numpy()))
@@ -182,7 +182,7 @@ def _card(chosen: Chosen, sounds: Sounds, picture: Markup | None, uris: dict[str
 
 
 def _address(name: str) -> str:
-    """The same, but for bytes of a file's name that are no UTF-8: a link cannot hold them."""
+    """Replace bytes of a file name that are not UTF-8, because a link cannot contain them."""
     return name.encode("utf-8", "backslashreplace").decode()
 
 

@@ -1,4 +1,4 @@
-"""A run's report: what is known of it, put into the page's template."""
+"""The report of a run: its data in the page's template."""
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
@@ -16,7 +16,7 @@ from voiceconv.report.plots import MOST_LINES, curve_chart
 from voiceconv.report.run import MODEL, Direction, Run, read_run
 from voiceconv.report.scalars import Curve
 
-PLAYERS = ("generator", "discriminator")  # groups of losses, as TensorBoard has them
+PLAYERS = ("generator", "discriminator")  # groups of losses in TensorBoard
 GROUPS = (
     "validation",
     "losses",
@@ -33,9 +33,9 @@ def write_report(
     n_utterances: int = 6,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write a run directory's report as one page; InputError where there is no run.
+    """Write a run directory's report as one page. Raises InputError if there is no run.
 
-    n_utterances: at most so many of each direction get pictures and players.
+    n_utterances: number of utterances per direction with pictures and players, at most.
     """
     run = read_run(folder)
     cards, n_left_out = make_cards(run, n_utterances, on_progress)
@@ -48,7 +48,7 @@ def write_report(
 
 
 def render(run: Run, cards: Mapping[str, list[Card]], n_left_out: int = 0) -> str:
-    """The page; `cards`: direction's name -> what `make_cards` made."""
+    """The page; `cards`: direction name -> result of `make_cards`."""
     return template("report.html").render(
         kind="report",
         title=run.config.get("name") or run.folder.resolve().name,
@@ -94,13 +94,13 @@ def _date(text: object) -> str | None:
 
 
 def charts(run: Run) -> Iterator[dict[str, Any]]:
-    """A chart for each loss, of both players; norms; rates; validation; the health figures."""
+    """Charts of losses, gradient norms, learning rates, validation and health."""
     grouped: dict[tuple[str, str], dict[str, Curve]] = {}
     for tag, curve in run.curves.items():
         group, _, name = tag.partition("/")
         if group in PLAYERS:
             grouped.setdefault(("losses", name), {})[group] = curve
-        elif group in ("gradient_norm", "rate"):
+        elif group in ("gradient_norm", "learning_rate"):
             grouped.setdefault((group, group), {})[name] = curve
         elif tag != "validation/seconds" and group in GROUPS:
             title, _, line = name.partition("/")
@@ -135,7 +135,7 @@ def _chart(group: str, name: str, lines: dict[str, Curve], step: int | None) -> 
 
 
 def _direction(direction: Direction, cards: list[Card]) -> dict[str, Any]:
-    """What the template says of a direction."""
+    """The template's data of a direction."""
     metrics = [row for scores in direction.systems.values() for row in scores["metrics"].values()]
     first = direction.systems.get(MODEL) or next(iter(direction.systems.values()))
     return {

@@ -17,9 +17,9 @@ from voiceconv.report.scalars import Curve, thinned
 
 INK, MUTED, RULE, _, FIRST, SECOND, THIRD = PAGE
 _KINDS = {"source": MUTED, "converted": FIRST, "target": SECOND}
-MOST_LINES = 3  # of a chart: there are as many colours
-N_POINTS = 48  # of a curve: losses of single steps are noise, their means are not
-DYNAMIC_RANGE = 80.0  # dB of a spectrogram, below the loudest of the three
+MOST_LINES = 3  # lines of a chart: the number of colours
+N_POINTS = 48  # points of a curve: means of neighbours, because losses of single steps are noise
+DYNAMIC_RANGE = 80.0  # dB range of a spectrogram, below the loudest of the three
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def curve_chart(
 ) -> Markup:
     """At most MOST_LINES curves over the steps: means of neighbours, and how far these reach.
 
-    `mark` is a step that is shown.
+    mark: a step with a vertical line.
     """
     with matplotlib.rc_context(style(PAGE)):
         figure = Figure((280 / DPI, 185 / DPI), layout="constrained")
@@ -69,7 +69,7 @@ def scatter(
     named: Mapping[str, tuple[float, float]],
     diagonal: bool = False,
 ) -> Markup:
-    """A point (x, y) for each utterance; the named ones carry their name."""
+    """A point (x, y) for each utterance; some have their name."""
     with matplotlib.rc_context(style(PAGE)):
         figure = Figure((400 / DPI, 360 / DPI), layout="constrained")
         axes = figure.add_subplot()
@@ -102,8 +102,8 @@ def utterance_picture(
 ) -> Markup:
     """Log-mel spectrograms (C, T) in dB under one scale, and F0 in Hz, over one time axis.
 
-    `hop` is the spectrograms' step in seconds, `frequencies` (C,) the channels' centres in Hz,
-    a contour the times in s and F0, 0 where unvoiced.
+    hop: seconds between frames. frequencies: (C,) centres of the channels in Hz. A contour has
+    times in s and F0, 0 where unvoiced.
     """
     loudest = max(float(s.max()) for s in spectrograms.values())
     seconds = max(s.shape[1] for s in spectrograms.values()) * hop
@@ -144,7 +144,7 @@ def _frequency_axis(axes: Axes, frequencies: NDArray[np.float64]) -> None:
 
 
 def _legend_above(axes: Axes, labels: Sequence[str]) -> None:
-    """In one line where it fits."""
+    """On one line if it fits."""
     n_columns = len(labels) if sum(map(len, labels)) < 32 else 1
     axes.legend(
         loc="lower left", bbox_to_anchor=(0, 1.0), ncols=n_columns, handlelength=1.2, borderpad=0,
@@ -153,7 +153,7 @@ def _legend_above(axes: Axes, labels: Sequence[str]) -> None:
 
 
 def _log_axis(axes: Axes) -> None:
-    """Logarithmic, with about four round ticks, wherever it begins."""
+    """Make an axis logarithmic, with about four round ticks."""
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_formatter(_plain())
@@ -162,14 +162,14 @@ def _log_axis(axes: Axes) -> None:
 
 
 def _plain() -> ScalarFormatter:
-    """Numbers as they are, all with the decimals that tell them apart."""
+    """Plain numbers, with the decimals that distinguish the ticks."""
     formatter = ScalarFormatter(useOffset=False)
     formatter.set_scientific(False)
     return formatter
 
 
 def _mark(axes: Axes, step: int, last: int) -> None:
-    """A dashed line, its step written on the side where there is room."""
+    """A dashed line with its step, written on the side with more room."""
     axes.axvline(step, color=INK, lw=1, ls=(0, (3, 3)))
     is_left = step < last / 2
     axes.annotate(

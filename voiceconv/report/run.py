@@ -1,4 +1,4 @@
-"""What a run directory holds, whole or in part: scores, card, provenance, validation, log."""
+"""Read a complete or partial run directory: scores, card, provenance, validation, log."""
 
 import json
 import math
@@ -15,14 +15,14 @@ from voiceconv.errors import InputError
 from voiceconv.evaluation.scores import read_scores
 from voiceconv.report.scalars import Curve, read_curves
 
-MODEL = "model"  # the system whose scores have no name of their own
+MODEL = "model"  # the system whose scores have no system name
 Scores = dict[str, Any]  # the content of a scores.json
 _LINE = re.compile(r"\[[^]]*\]\[[^]]*\]\[(?P<level>\w+)\] - (step (?P<step>\d+): )?(?P<text>.+)")
 
 
 @dataclass(frozen=True)
 class Direction:
-    """Scores of all that was measured as a conversion of source to target, by system."""
+    """Scores of one direction, source to target, by system."""
 
     source: str
     target: str
@@ -30,19 +30,19 @@ class Direction:
 
     @property
     def name(self) -> str:
-        """As folders and files have it."""
+        """The name in folders and files."""
         return f"{self.source}-{self.target}"
 
     @property
     def utterances(self) -> dict[str, dict[str, Any]]:
-        """The model's figures by stem; none where it has no scores."""
+        """The model's scores by stem; empty if it has none."""
         found: dict[str, dict[str, Any]] = self.systems.get(MODEL, {}).get("utterances", {})
         return found
 
 
 @dataclass(frozen=True)
 class Warned:
-    """A finding about the run's health, or another warning; when it first came, and how often."""
+    """A warning about health, or another one; its first step, and its count."""
 
     text: str
     step: int | None
@@ -51,7 +51,7 @@ class Warned:
 
 @dataclass(frozen=True)
 class Run:
-    """A run directory's parts; `missing` has a sentence for each that is not there."""
+    """The parts of a run directory; `missing` has a sentence for each missing part."""
 
     folder: Path
     config: dict[str, Any]
@@ -71,7 +71,7 @@ class Run:
 
 
 def read_run(folder: Path) -> Run:
-    """Read what there is; raises InputError for a folder that holds no part of a run."""
+    """Read the existing parts. Raises InputError for a folder without any part of a run."""
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder}; give the directory of a run")
     missing: list[str] = []
@@ -115,7 +115,7 @@ def read_run(folder: Path) -> Run:
 
 
 def read_all_scores(folder: Path) -> tuple[dict[str, Scores], list[str]]:
-    """`scores/*.json` by the name of the file, and a sentence for each that is none."""
+    """`scores/*.json` by file name, and a sentence for each unreadable one."""
     found, unread = {}, []
     for path in sorted(folder.glob("*.json")):
         try:
@@ -131,7 +131,7 @@ def read_all_scores(folder: Path) -> tuple[dict[str, Scores], list[str]]:
 
 
 def directions(scores: dict[str, Scores], domains: list[str]) -> list[Direction]:
-    """`SOURCE-TARGET.json` and `SOURCE-TARGET.NAME.json`, grouped; the model's own come first."""
+    """Group `SOURCE-TARGET.json` and `SOURCE-TARGET.NAME.json`; the model's directions first."""
     own = {f"{source}-{target}": (source, target) for source, target in permutations(domains, 2)}
     found: dict[tuple[str, str], dict[str, Scores]] = {}
     for file, content in scores.items():
@@ -144,7 +144,7 @@ def directions(scores: dict[str, Scores], domains: list[str]) -> list[Direction]
 
 
 def _strangers(name: str, domains: list[str]) -> tuple[str, str]:
-    """SOURCE-TARGET, where the source, or both, are none of the model's domains."""
+    """Split SOURCE-TARGET if the model does not know the source, or neither of them."""
     target = next((domain for domain in domains if name.endswith(f"-{domain}")), None)
     if target is not None:
         return name.removesuffix(f"-{target}"), target
@@ -153,7 +153,7 @@ def _strangers(name: str, domains: list[str]) -> tuple[str, str]:
 
 
 def read_log(path: Path) -> list[Warned]:
-    """What `train.log` says of the run's health, and its warnings, each text once, in order."""
+    """Warnings of `train.log`, about health and others, each text once, in order."""
     found: dict[str, Warned] = {}
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         match = _LINE.fullmatch(line)
@@ -188,7 +188,7 @@ def _dicts(entries: list[Any] | None) -> list[dict[str, Any]]:
 
 
 def _is_sound(scores: Scores) -> bool:
-    """Whether every mean has its interval, and every utterance its figures."""
+    """Whether every mean has its interval, and every utterance its values."""
     return all(isinstance(row, dict) for row in scores["utterances"].values()) and all(
         isinstance(row, dict) and all(is_number(row.get(key)) for key in ("mean", "low", "high"))
         for row in scores["metrics"].values()
@@ -196,5 +196,5 @@ def _is_sound(scores: Scores) -> bool:
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
-    """Whether it is a finite one."""
+    """Whether it is a finite number."""
     return isinstance(value, int | float) and math.isfinite(value)

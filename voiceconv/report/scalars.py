@@ -1,4 +1,4 @@
-"""A run's curves, from its TensorBoard files."""
+"""The curves of a run, from its TensorBoard files."""
 
 import logging
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tensorboard.backend.event_processing.event_accumulator import SCALARS, EventAccumulator
 
-# A report needs no picture or sound that TensorBoard holds: one is the least that may be kept.
+# The report needs no pictures or sound of TensorBoard; 1 is the lowest possible number.
 _KEPT = {
     SCALARS: 0,  # all
     **dict.fromkeys(("images", "audio", "tensors", "histograms", "compressedHistograms"), 1),
@@ -25,23 +25,23 @@ class Curve(NamedTuple):
 
 
 def read_curves(folder: Path) -> dict[str, Curve]:
-    """`group/name` -> its curve; a step that a resumed run did again counts once, as it came last.
+    """`group/name` -> its curve; of a step that a resumed run repeated, the last value counts.
 
-    Values that are not finite are left out, and a curve without any other.
+    Values that are not finite are left out, and so are curves without a finite value.
     """
     if not any(folder.glob("*tfevents*")):
         return {}
     events = EventAccumulator(str(folder), size_guidance=_KEPT)
-    with _silent("tensorboard"):  # it tells of every restart
+    with _silent("tensorboard"):  # it logs every restart
         events.Reload()
     curves = {name: _curve(events.Scalars(name)) for name in events.Tags()[SCALARS]}
     return {name: curve for name, curve in curves.items() if len(curve.steps)}
 
 
 def thinned(curve: Curve, n_points: int) -> tuple[Curve, Curve, Curve]:
-    """(n,) -> mean, lowest and highest of `n_points` runs of neighbours, (n_points,) each.
+    """(n,) -> mean, lowest and highest of `n_points` groups of neighbours, (n_points,) each.
 
-    A curve of fewer than twice as many points stays as it is.
+    A curve of fewer than 2 * n_points points is not changed.
     """
     steps, values = curve
     if len(values) < 2 * n_points:

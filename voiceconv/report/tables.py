@@ -1,4 +1,4 @@
-"""The table of scores, and what stands around it: figures as text, verdicts, what was not run."""
+"""The table of scores with its surroundings: values as text, verdicts, measures not run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from voiceconv.evaluation.protocol import unlike
 from voiceconv.metrics import MEASURES, Measure
 from voiceconv.report.run import MODEL, Direction, Scores, is_number
 
-SYSTEMS = {  # in the order of rows; what a name means
+SYSTEMS = {  # system -> title, in the order of rows
     MODEL: "the trained network",
     "statistics": "means, variances and F0 moved, no network",
     "f0shift": "pitch alone moved",
@@ -26,7 +26,7 @@ DECIMALS = {"%": 1, "cents": 0, "LUFS": 1, "dBFS": 1, "cosine": 3, "": 3}  # by 
 
 @dataclass(frozen=True)
 class Cell:
-    """A mean and its interval; `left`, `width` and `dot` place it on the column's scale, in %."""
+    """A mean and its interval; `left`, `width`, `dot`: positions on the column's scale in %."""
 
     mean: str
     low: str
@@ -39,7 +39,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A system's cells, None where it has no such figure."""
+    """The cells of a system, None if it has no value."""
 
     name: str
     meaning: str
@@ -49,29 +49,29 @@ class Row:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The model against another system: titles of measures where it is better, worse, neither."""
+    """The model against another system: titles of measures that are better, worse, equal."""
 
     system: str
     better: list[str]
     worse: list[str]
     unclear: list[str]
-    refused: str | None = None  # why nothing can be compared
+    refused: str | None = None  # reason why nothing can be compared
 
 
 def measure(name: str) -> Measure:
-    """A measure of the table; one that it does not know goes by its own name."""
+    """A measure of the table; an unknown one keeps its name."""
     return MEASURES.get(name, Measure(name.replace("_", " "), "", "none"))
 
 
 def as_text(value: object, unit: str) -> str:
-    """1.2345, "dB" -> "1.23": decimals by the unit, a minus that is one, a dash for no number."""
+    """1.2345, "dB" -> "1.23": decimals by unit, a true minus sign, a dash for no number."""
     if not is_number(value):
         return "\N{EN DASH}"
     return f"{value:.{DECIMALS.get(unit, 2)}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def columns(direction: Direction) -> list[str]:
-    """Measures that any system has, in the order of MEASURES; then those that it does not know."""
+    """All measures of the systems, in the order of MEASURES, unknown ones last."""
     found = {name for scores in direction.systems.values() for name in scores["metrics"]}
     return [name for name in MEASURES if name in found] + sorted(found - set(MEASURES))
 
@@ -93,7 +93,7 @@ def rows(direction: Direction) -> list[Row]:
 
 
 def _cells(figures: Mapping[str, dict[str, Any]], measured: Measure) -> dict[str, Cell]:
-    """One column. The best mean is marked where those of the systems that convert differ."""
+    """One column. The best mean is marked if the means of the converting systems differ."""
     means = {name: figure["mean"] for name, figure in figures.items() if name not in ANCHORS}
     best = None
     if measured.better != "none" and len(set(means.values())) > 1:
@@ -140,7 +140,7 @@ def _verdict(system: str, model: Scores, other: Scores) -> Verdict:
 
 
 def _refused(model: Scores, other: Scores, shared: list[str]) -> str | None:
-    """Why two systems' figures do not compare; None where they do."""
+    """The reason why two systems' scores cannot be compared, or None."""
     if set(model["utterances"]) != set(other["utterances"]):
         return "other utterances were scored"
     try:
@@ -150,7 +150,7 @@ def _refused(model: Scores, other: Scores, shared: list[str]) -> str | None:
 
 
 def not_run(direction: Direction) -> list[tuple[str, str]]:
-    """(measures, reason) for each reason; with the systems, where it is not so for all of them."""
+    """(measures, reason) for each reason, with the systems if it is not for all."""
     systems_of: dict[tuple[str, str], list[str]] = {}
     for system, scores in direction.systems.items():
         for name, reason in scores["not_run"].items():
@@ -164,7 +164,7 @@ def not_run(direction: Direction) -> list[tuple[str, str]]:
 
 
 def protocol(scores: Scores) -> dict[str, Any]:
-    """A stamp to read: one entry for all measures made alike; digests of many files are counted."""
+    """A readable stamp: one entry for measures with equal settings; only counts of digests."""
     names_of: dict[str, list[str]] = {}
     parts = {str(name): part for name, part in scores["protocol"].items()}
     for name, part in parts.items():

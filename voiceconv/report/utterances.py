@@ -1,4 +1,4 @@
-"""A direction's utterances: their order, worst first, and the scatter of their figures."""
+"""The utterances of a direction: sorted, worst first, and a scatter plot of their scores."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -17,16 +17,16 @@ LISTED = (
     "speaker_similarity", "source_similarity", "mel_cepstral_distortion", "log_f0_rmse",
     "voicing_error", "character_error", "dnsmos",
 )  # fmt: skip
-AXES = (  # of the scatter, the first pair that there is
+AXES = (  # axes of the scatter plot: the first pair with values
     ("source_similarity", "speaker_similarity"),
     ("mel_cepstral_distortion", "speaker_similarity"),
     ("mel_cepstral_distortion", "dnsmos"),
 )
-N_NAMED = 3  # of the worst, in the scatter
+N_NAMED = 3  # names of the worst utterances in the scatter plot
 
 
 class Chosen(NamedTuple):
-    """An utterance that is shown, and why."""
+    """An utterance on the page, and the reason for it."""
 
     direction: Direction
     stem: str
@@ -34,19 +34,19 @@ class Chosen(NamedTuple):
 
 
 def values(direction: Direction, name: str, system: str = MODEL) -> NDArray[np.float64]:
-    """A measure of a system's utterances (n,), in the order of stems; NaN where there is none."""
+    """A measure of a system's utterances (n,), in the order of stems; NaN if missing."""
     rows = direction.systems.get(system, {}).get("utterances", {})
     found = [rows[stem].get(name) for stem in sorted(rows)]
     return np.array([value if is_number(value) else np.nan for value in found], np.float64)
 
 
 def judged(direction: Direction) -> list[str]:
-    """The measures of JUDGED that there are."""
+    """The measures of JUDGED with values."""
     return [name for name in JUDGED if np.isfinite(values(direction, name)).any()]
 
 
 def worst_first(direction: Direction) -> list[str]:
-    """Stems by the mean of their ranks in the measures of JUDGED; no figure is a middling one."""
+    """Stems by the mean of their ranks in JUDGED; a missing value gets the middle rank."""
     stems = sorted(direction.utterances)
     ranks = np.zeros(len(stems))
     for name in judged(direction):
@@ -60,9 +60,9 @@ def worst_first(direction: Direction) -> list[str]:
 
 
 def choose(direction: Direction, n: int) -> list[Chosen]:
-    """The worst utterances and as many at fixed places of the sorted list, n in all.
+    """The worst utterances, and as many at fixed positions of the sorted names, n in all.
 
-    The fixed ones are the same in every report on these recordings, however the model changes.
+    The fixed ones are equal in all reports on these recordings, for any model.
     """
     order = worst_first(direction)
     stems = sorted(order)
@@ -80,7 +80,7 @@ def choose(direction: Direction, n: int) -> list[Chosen]:
 
 
 def worst_table(direction: Direction, shown: Mapping[str, str]) -> dict[str, Any]:
-    """All utterances, the worst first; `shown`: stem -> the place in the page that shows it."""
+    """All utterances, the worst first; `shown`: stem -> its anchor in the page."""
     names = [name for name in LISTED if np.isfinite(values(direction, name)).any()]
     units = {name: measure(name).unit for name in names}
     return {
@@ -97,10 +97,10 @@ def worst_table(direction: Direction, shown: Mapping[str, str]) -> dict[str, Any
 
 
 def similarity_scatter(direction: Direction) -> Markup | None:
-    """Similarity to the source against that to the target: from where to where voices have gone.
+    """Scatter plot of similarity to the source against similarity to the target.
 
-    The unconverted source and the target's own recordings are the two ends. Where there is no
-    similarity to the source, MCD takes its place. None without two measures.
+    The unconverted source and the target's own recordings are the two ends. Without similarity to
+    the source, MCD is used. None if there are no two measures.
     """
     axes = next((pair for pair in AXES if len(_points(direction, MODEL, pair))), None)
     if axes is None:
@@ -131,6 +131,6 @@ def similarity_scatter(direction: Direction) -> Markup | None:
 
 
 def _points(direction: Direction, system: str, axes: tuple[str, str]) -> NDArray[np.float64]:
-    """(n, 2), of the utterances that have both."""
+    """(n, 2), of the utterances with both values."""
     points = np.stack([values(direction, name, system) for name in axes], axis=1)
     return points[np.isfinite(points).all(1)]

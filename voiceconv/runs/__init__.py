@@ -1,1 +1,1 @@
-"""What a converter's and a vocoder's training share: set-up, Hydra's door, validation."""
+"""The common part of both trainings: set-up, Hydra's entry point, validation."""

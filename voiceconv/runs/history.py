@@ -1,4 +1,4 @@
-"""The scores of a run so far, in its folder: what was measured at which step, and by what rule."""
+"""The validation scores of a run, with step and rule, in its folder."""
 
 import json
 from pathlib import Path

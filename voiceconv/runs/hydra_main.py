@@ -1,4 +1,4 @@
-"""Under Hydra: `voiceconv train` and `voiceconv vocoder train` as Hydra's users know commands."""
+"""Run `voiceconv train` and `voiceconv vocoder train` under Hydra."""
 
 import os
 import sys

@@ -1,11 +1,10 @@
-"""How good a translator is on the val split: one number that steps of a run are chosen by.
+"""The validation score of a translator: one number that selects a step of a run.
 
-Cheap enough to leave on: it works on the frames that `voiceconv extract` made of the val split.
+It is cheap, because it uses the extracted frames of the val split.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -52,13 +51,13 @@ class ParallelScore(Score):
     where 15,000 gave 7.0. For comparing steps of one run: `voiceconv evaluate` measures waves.
     """
 
-    def __init__(self, frames: Frames, n_scored: int) -> None:
+    def __init__(self, frames: Frames, n_scored: int, directions: Sequence[Direction]) -> None:
         """n_scored: conversions in all, at least one in each direction."""
         self.frames = frames
-        each = _each(n_scored, frames)
+        each = max(1, n_scored // len(directions))
         self.pairs = {
             (source, target): sorted(frames[source].keys() & frames[target].keys())[:each]
-            for source, target in permutations(sorted(frames), 2)
+            for source, target in directions
         }
         n_found = sum(map(len, self.pairs.values()))
         self.rule = (
@@ -107,10 +106,16 @@ class UnpairedScore(Score):
     rule = "least cycle error minus speaker similarity on val"
 
     def __init__(
-        self, frames: Frames, n_scored: int, waves: Mapping[str, Sequence[Tensor]], rate: int
+        self,
+        frames: Frames,
+        n_scored: int,
+        directions: Sequence[Direction],
+        waves: Mapping[str, Sequence[Tensor]],
+        rate: int,
     ) -> None:
         """frames, waves (N,) at `rate`: val's, by domain. InputError without the extra `eval`."""
-        each = _each(n_scored, frames)
+        self.directions = list(directions)
+        each = max(1, n_scored // len(directions))
         self.frames = {name: list(some.values())[:each] for name, some in frames.items()}
         self._encoder = SpeakerEncoder()
         self._targets = {
@@ -123,7 +128,7 @@ class UnpairedScore(Score):
     ) -> dict[str, float]:
         """See Score."""
         errors, cosines = [], []
-        for source, target in permutations(converter.domains, 2):
+        for source, target in self.directions:
             for frames in self.frames[source]:
                 there = _translated(converter, frames, source, target)
                 back = _translated(converter, there, target, source)
@@ -139,6 +144,23 @@ class UnpairedScore(Score):
         return self._encoder.embed(audio.resample(wave, rate, SAMPLE_RATE).numpy())
 
 
+def spread(directions: Sequence[Direction], most: int) -> list[Direction]:
+    """At most so many directions, of as many domains as there can be: ten domains have ninety.
+
+    Each round takes every source once and every target once.
+    """
+    if len(directions) <= most:
+        return list(directions)
+    names = sorted({name for direction in directions for name in direction})
+    number = {name: n for n, name in enumerate(names)}
+
+    def turn(direction: Direction) -> tuple[int, int]:
+        source, target = (number[name] for name in direction)
+        return (target - source) % len(number), source
+
+    return sorted(directions, key=turn)[:most]
+
+
 def read_val(dump: Path, domains: Sequence[str]) -> Frames:
     """The utterances of an extracted val split; none where a domain has none."""
     if not (dump / "feats.scp").exists():
@@ -151,11 +173,6 @@ def read_val(dump: Path, domains: Sequence[str]) -> Frames:
             stem = utterance.removeprefix(f"{domain}-")
             frames[domain][stem] = torch.from_numpy(np.array(matrix).T)
     return frames if all(frames.values()) else {}
-
-
-def _each(n_scored: int, frames: Frames) -> int:
-    """Of so many conversions those of one direction: ten domains have ninety."""
-    return max(1, n_scored // (len(frames) * (len(frames) - 1)))
 
 
 def _translated(converter: Converter, frames: Tensor, source: str, target: str) -> Tensor:

@@ -1,8 +1,9 @@
-"""From a configuration to a trainer in its folder: checks, and the files that a run leaves."""
+"""From a configuration to a trainer in its folder: checks, and the files of a run."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from torch.optim import Optimizer
@@ -11,15 +12,31 @@ from voiceconv.build import build, build_factory
 from voiceconv.data.dump import read_yaml
 from voiceconv.device import pick_device
 from voiceconv.errors import InputError
-from voiceconv.features import FeatureExtractor, differences
+from voiceconv.features import Representation, differences
 from voiceconv.files import replace_text
+from voiceconv.models import Discriminator, Translator
 from voiceconv.objectives import PLAYERS, Objective
 from voiceconv.provenance import write_provenance
 from voiceconv.training.distributed import Ranks
-from voiceconv.training.trainer import Batches, LinearDecay, Trainer, Validator
+from voiceconv.training.schedule import LinearDecay
+from voiceconv.training.trainer import Batches, Trainer, Validator
 
 DEVICE = "trainer.device="  # what a device is given with
 log = logging.getLogger(__name__)
+
+
+def make_objective(
+    config: DictConfig, translator: Translator, n_channels: int, n_domains: int, rank: int = 0
+) -> Objective[Any]:
+    """The objective with its players' networks. Raises InputError."""
+    return build(
+        config.objective,
+        Objective,
+        translator=translator,
+        discriminator=build_factory(config.discriminator, Discriminator, n_channels=n_channels),
+        n_domains=n_domains,
+        seed=config.seed + rank,
+    )
 
 
 def make_trainer(
@@ -31,9 +48,9 @@ def make_trainer(
     validator: Validator,
     fixed: Sequence[str],
 ) -> Trainer:
-    """The trainer; what the run is of is written last, when all of it could be built.
+    """Build the trainer; write config.yaml and provenance.json only when everything was built.
 
-    fixed: the configuration's keys that stay for a run's whole life. Raises InputError.
+    fixed: keys of the configuration that a run may not change. Raises InputError.
     """
     settings = dict(config.trainer)
     trainer = Trainer(
@@ -58,6 +75,7 @@ def require_counts(config: DictConfig) -> None:
     lowest = dict.fromkeys(("data.n_frames", "data.batch_size", "trainer.n_steps"), 1)
     lowest |= {f"trainer.{what}_every": 0 for what in ("log", "checkpoint", "validate")}
     lowest |= {"validation.n_scored": 1, "validation.n_utterances": 0, "seed": 0}
+    lowest |= {"validation.n_directions": 1} if "n_directions" in config.validation else {}
     if config.trainer.patience is not None:
         lowest["trainer.patience"] = 1
     for key, least in lowest.items():
@@ -81,10 +99,13 @@ def warn_of_short(n_left_out: int, of: str, what: str) -> None:
         )
 
 
-def require_same_frames(extractor: FeatureExtractor, dump: Path) -> None:
-    """Raise InputError where a dump holds other frames than the experiment's."""
-    found = build(read_yaml(dump / "features.yaml"), FeatureExtractor).definition
-    if differing := differences(extractor.definition, found):
+def require_same_frames(features: Mapping[str, Any] | DictConfig, dump: Path) -> None:
+    """Raise InputError where a split of a dump holds other frames than the experiment's node."""
+    there = read_yaml(dump / "features.yaml")
+    if features == there:
+        return
+    wanted, found = (build(node, Representation).definition for node in (features, there))
+    if differing := differences(wanted, found):
         raise InputError(
             f"{dump} was extracted with other features than this experiment's: "
             f"{'; '.join(differing)}; extract with this experiment into another directory"
@@ -102,7 +123,7 @@ def require_same_loudness(loudness: float | None, dump: Path) -> None:
 
 
 def _fixed(config: DictConfig, key: str) -> object:
-    """What may not change in a run; where its data lie may, they can have moved."""
+    """A part that a run may not change; the paths of its data may change."""
     value = config.get(key)
     if key != "data" or not isinstance(value, DictConfig):
         return value
@@ -110,7 +131,7 @@ def _fixed(config: DictConfig, key: str) -> object:
 
 
 def write_run_files(config: DictConfig, folder: Path, fixed: Sequence[str]) -> None:
-    """config.yaml and provenance.json; `fixed` are the keys that stay for a run's whole life.
+    """Write config.yaml and provenance.json; `fixed`: keys that a run may not change.
 
     Raises InputError where the folder holds a run of another configuration.
     """
@@ -119,7 +140,8 @@ def write_run_files(config: DictConfig, folder: Path, fixed: Sequence[str]) -> N
     OmegaConf.resolve(config)
     if path.exists():
         before = DictConfig(OmegaConf.load(path))
-        changed = [key for key in fixed if _fixed(before, key) != _fixed(config, key)]
+        known = [key for key in fixed if key in before]  # an older version had fewer
+        changed = [key for key in known if _fixed(before, key) != _fixed(config, key)]
         if changed:
             raise InputError(
                 f"{folder} holds a run of another configuration ({', '.join(changed)} differ); "

@@ -1,12 +1,11 @@
-"""What a run shows on the way, and what of it ships.
+"""Validation of a converter during training, and the model that ships.
 
-Fixed validation utterances, converted as users will convert; a score; the model as it stands.
+Fixed validation utterances are converted as for users; a score is computed.
 """
 
 import copy
 import logging
 import time
-from itertools import permutations
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -17,13 +16,32 @@ from voiceconv.converter import SILENCE, Converter
 from voiceconv.data.kaldi import Utterance, read_data_dir
 from voiceconv.errors import InputError
 from voiceconv.features import MelSpectrogram
+from voiceconv.features.base import as_picture
 from voiceconv.models import Translator
 from voiceconv.runs.history import History
-from voiceconv.runs.scores import Direction, ParallelScore, Score, UnpairedScore, read_val
+from voiceconv.runs.scores import (
+    Direction,
+    ParallelScore,
+    Score,
+    UnpairedScore,
+    read_val,
+    spread,
+)
 from voiceconv.training.tracker import Tracker
 
 ROW_HEIGHT = 4  # pixels: 80 rows alone would make a strip of an image
+NO_SCORE = "no validation score ({}): the newest model ships, and patience does not end the run"
 log = logging.getLogger(__name__)
+
+
+def model_card(config: DictConfig, step: int) -> dict[str, object]:
+    """What a run's configuration says of the model."""
+    return {
+        "experiment": config.name,
+        "steps": step,
+        "data": config.card.data,
+        "licence": config.card.licence,
+    }
 
 
 class Validation:
@@ -37,6 +55,7 @@ class Validation:
         self.config = config
         self.folder = folder
         self.converter = converter
+        self.directions = spread(converter.directions, config.validation.n_directions)
         self.spectrogram = MelSpectrogram(converter.sample_rate)  # mel-cepstra show nothing
         self.waves = self._read_waves(config.data.waves, config.validation.n_utterances)
         chosen = self._choose_score(config.validation.n_scored)
@@ -45,11 +64,11 @@ class Validation:
         self.history = History(folder, self.score.rule if self.score else None)
 
     def measure(self, step: int, network: nn.Module, tracker: Tracker) -> float | None:
-        """Show what this translator does; its score, lower is better, None where there is none."""
+        """Convert, show and score with this translator; a lower score is better, None: no score."""
         began = time.monotonic()
         self._take(network)
         if self.config.trainer.ship == "best":
-            self.converter.save_pretrained(self.folder / "last", self._card(step))
+            self.converter.save_pretrained(self.folder / "last", model_card(self.config, step))
         converted = self._convert(step, tracker)
         if self.score is None:
             self._warn_once(step, tracker)
@@ -65,16 +84,12 @@ class Validation:
     def ship(self, step: int, network: nn.Module) -> None:
         """Write `<folder>/model`."""
         self._take(network)
-        self.converter.save_pretrained(self.folder / "model", self._card(step))
+        self.converter.save_pretrained(self.folder / "model", model_card(self.config, step))
 
     def _warn_once(self, step: int, tracker: Tracker) -> None:
         settings = self.config.trainer
         if self._why_none and (settings.ship == "best" or settings.patience is not None):
-            tracker.warn(
-                step,
-                f"no validation score ({self._why_none}): the newest model ships, and patience "
-                "does not end the run",
-            )
+            tracker.warn(step, NO_SCORE.format(self._why_none))
         self._why_none = None
 
     def _take(self, network: nn.Module) -> None:
@@ -82,53 +97,47 @@ class Validation:
         self.converter.translator = copy.deepcopy(network).cpu().eval()
 
     def _convert(self, step: int, tracker: Tracker) -> dict[Direction, list[Tensor]]:
-        """Every direction's conversions of the fixed utterances, which TensorBoard gets, too."""
+        """Conversions of the fixed utterances by direction, which TensorBoard gets, too."""
         converted: dict[Direction, list[Tensor]] = {}
-        for source, target in permutations(self.converter.domains, 2):
+        for source, target in self.directions:
             for number, wave in enumerate(self.waves.get(source, [])):
                 output = self.converter.convert(wave, target=target, source=source)
-                cycled = self.converter.convert(output, target=source, source=target)
                 converted.setdefault((source, target), []).append(output)
                 if tracker.writer is None:
                     continue
                 name, rate = f"{source}_to_{target}/{number}", self.converter.sample_rate
                 tracker.writer.add_audio(name, output[None], step, rate)
-                for kind, shown in (("source", wave), ("converted", output), ("cycled", cycled)):
-                    tracker.writer.add_image(
-                        f"{name}/{kind}", self._picture(shown), step, dataformats="HW"
-                    )
+                shown = {"source": wave, "converted": output}
+                if (target, source) in self.converter.directions:
+                    shown["cycled"] = self.converter.convert(output, source, target)
+                for kind, sound in shown.items():
+                    picture = self._picture(sound)
+                    tracker.writer.add_image(f"{name}/{kind}", picture, step, dataformats="HW")
         return converted
 
     def _choose_score(self, n_scored: int) -> Score | str:
-        """By pairs where val has them, else by similarity and cycle error; or why by nothing."""
+        """The score for parallel val, else the unpaired score, else the reason for none."""
         frames = read_val(Path(self.config.data.dump) / "val", self.converter.domains)
         if not frames:
             return f"{self.config.data.dump}/val has no utterance of every domain"
-        parallel = ParallelScore(frames, n_scored)
+        parallel = ParallelScore(frames, n_scored, self.directions)
         if all(parallel.pairs.values()):
             return parallel
         if set(self.waves) != set(self.converter.domains):
             return "no sentence is said twice in val, and data.waves has no val of every domain"
+        back = {(target, source) for source, target in self.directions}
+        if not back <= set(self.converter.directions):
+            return "no sentence is said twice in val, and no network converts back"
         try:
-            return UnpairedScore(frames, n_scored, self.waves, self.converter.sample_rate)
+            rate = self.converter.sample_rate
+            return UnpairedScore(frames, n_scored, self.directions, self.waves, rate)
         except (InputError, ValueError) as error:  # no package; a recording without a voice
             return str(error)
 
     def _picture(self, wave: Tensor) -> Tensor:
         """(N,) -> log-mel spectrogram as an image (H, T) in 0..1, low channels below."""
         frames = self.spectrogram.extract(wave).frames
-        low, high = frames.min(), frames.max()
-        picture = ((frames - low) / (high - low).clamp_min(1e-6)).flip(0)
-        return picture.repeat_interleave(ROW_HEIGHT, 0)
-
-    def _card(self, step: int) -> dict[str, object]:
-        card = self.config.card
-        return {
-            "experiment": self.config.name,
-            "steps": step,
-            "data": card.data,
-            "licence": card.licence,
-        }
+        return as_picture(frames).repeat_interleave(ROW_HEIGHT, 0)
 
     def _read_waves(self, waves: str | None, n_utterances: int) -> dict[str, list[Tensor]]:
         """The first readable utterances of each domain in the val split, in the order of ids."""

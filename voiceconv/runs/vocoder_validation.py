@@ -1,4 +1,4 @@
-"""What a vocoder's run shows on the way, and what of it ships: copies of val, beside it."""
+"""Validation of a vocoder during training, by copies of val, and the model that ships."""
 
 import copy
 import time
@@ -63,7 +63,7 @@ class VocoderValidation:
         self.history = History(folder, rule if self._pesq and self.utterances else None)
 
     def measure(self, step: int, network: nn.Module, tracker: Tracker) -> float | None:
-        """Show what this generator does; minus its PESQ, None where there is none."""
+        """Make, show and score copies; return minus PESQ, None if there is none."""
         began = time.monotonic()
         generator = _shipped(network)
         if self.with_last:

@@ -1,1 +1,1 @@
-"""Two players trained in turns, resumable to the bit. Knows neither audio nor any GAN family."""
+"""The training loop, with bit-exact resume. Independent of audio and GAN family."""

@@ -1,4 +1,4 @@
-"""All that decides the next step, in one file that is whole or absent and can't run code."""
+"""The training state in one file, which is whole or absent and can't run code."""
 
 import errno
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What ails a run, in plain words, while it can still be put right.
+"""Detect unhealthy training runs, and suggest a remedy.
 
 Every rule compares with something that the run itself gives: the frames that went in, a
 discriminator that cannot tell, the norms at the start. Figures of healthy runs beside the limits
@@ -6,13 +6,15 @@ are of CycleGAN-VC2 at a quarter of its widths, 19,500 steps.
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from statistics import mean, median
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from voiceconv.data.batches import Batch
 from voiceconv.objectives.base import PLAYERS, Objective
 
 CHECK_EVERY = 100  # steps at least between two checks, which cost as much as a step each
@@ -30,14 +32,14 @@ N_KNOWN = 5  # checks that make a median to compare with
 
 @dataclass(frozen=True)
 class Finding:
-    """An illness, what shows it, and what to do."""
+    """A problem, and a message with its sign and remedy."""
 
     illness: str
     message: str
 
 
 class HealthMonitor:
-    """Looks at a run at every check, and says each illness once when it begins.
+    """Checks a run, and reports each problem once when it begins.
 
     probe: a batch of n >= 2 items that are unlike each other.
 
@@ -45,9 +47,9 @@ class HealthMonitor:
     takes the same steps as one that is not.
     """
 
-    def __init__(self, objective: Objective, probe: Sequence[Tensor]) -> None:
+    def __init__(self, objective: Objective[Any], probe: Batch) -> None:
         self._objective = objective
-        self._probe = list(probe)
+        self._probe = probe
         self._first_norms = {player: _norm(objective.player(player)) for player in PLAYERS}
         self._history: dict[str, deque[float]] = {}
         self._terms: set[str] = set()
@@ -64,7 +66,7 @@ class HealthMonitor:
         """A check's `player/loss` and `gradient_norm/player` -> what it measured, what is new."""
         self._examined_at = step
         terms = {name for name, value in values.items() if name.startswith("generator/") and value}
-        if terms - self._terms:  # a loss has begun: what was before is of another game
+        if terms - self._terms:  # a loss has started: earlier values are not comparable
             self._terms |= terms
             self._history.clear()
         figures = self._measure()
@@ -122,10 +124,9 @@ class HealthMonitor:
             )
 
     def _discriminators(self) -> Iterator[Finding]:
-        undecided = self._objective.undecided
-        for name in sorted(name for name in self._history if name.startswith("discriminator/")):
-            share = [value / undecided for value in self._last(name)]
-            kind = name.removeprefix("discriminator/").removeprefix("adversarial_")
+        for name, chance_level in sorted(self._objective.chance_levels.items()):
+            share = [value / chance_level for value in self._last(f"discriminator/{name}")]
+            kind = name.removeprefix("adversarial_")
             if share and mean(share) < WON:
                 yield Finding(
                     f"won {kind}",
@@ -179,7 +180,7 @@ class HealthMonitor:
             )
 
     def _last(self, name: str) -> list[float]:
-        """The window's values; none before there are as many."""
+        """The values of the window; none before it is full."""
         values = list(self._history.get(name, ()))[-WINDOW:]
         return values if len(values) == WINDOW else []
 

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM let what is going on come to a good end."""
+"""SIGINT and SIGTERM request a stop at the next safe point; a second signal acts at once."""
 
 import signal
 from types import FrameType, TracebackType
@@ -8,13 +8,13 @@ NUMBERS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopSignals:
-    """Within it, the first of them is noted in `received`; a second one acts at once."""
+    """A context in which the first signal sets `received`, and a second one acts at once."""
 
     def __init__(self) -> None:
         self.received = False
 
     def __enter__(self) -> Self:
-        """Take the signals."""
+        """Install the handlers."""
         self._previous = {number: signal.getsignal(number) for number in NUMBERS}
         for number in NUMBERS:
             signal.signal(number, self._note)
@@ -26,7 +26,7 @@ class StopSignals:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Give them back."""
+        """Restore the former handlers."""
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 

@@ -1,4 +1,4 @@
-"""What a person sees of a run: the progress bar and TensorBoard."""
+"""The output of a run: progress bar, log and TensorBoard."""
 
 import logging
 from collections.abc import Mapping
@@ -86,7 +86,7 @@ class Tracker:
             self._progress.console.print(f"step {step}/{self._n_steps}: {losses}", soft_wrap=True)
 
     def warn(self, step: int, text: str) -> None:
-        """A sentence that nobody should miss: to the terminal, the log and TensorBoard."""
+        """Write a warning to the terminal, the log and TensorBoard."""
         if self.writer is None:
             return
         self.writer.add_text("health", text, step)

@@ -1,10 +1,9 @@
-"""The one loop for all families: generators and discriminators in turns."""
+"""The training loop of all families: generator and discriminator in turns."""
 
 import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, get_args
 
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from voiceconv.data.batches import Batch
 from voiceconv.errors import InputError, RunError
 from voiceconv.objectives.base import PLAYERS, Losses, Objective
 from voiceconv.training.best import Best
@@ -19,6 +19,7 @@ from voiceconv.training.checkpoint import State, load_checkpoint, save_checkpoin
 from voiceconv.training.distributed import Ranks
 from voiceconv.training.health import HealthMonitor
 from voiceconv.training.replay import ReplayPool
+from voiceconv.training.schedule import LinearDecay
 from voiceconv.training.signals import StopSignals
 from voiceconv.training.tracker import Tracker
 
@@ -29,38 +30,23 @@ N_PROBED = 4  # crops of each domain the monitor looks at: 1% of the time at eve
 
 
 class Batches(Protocol):
-    """Where batches come from: a function of the step and of nothing else."""
+    """The source of batches; a batch depends only on the step."""
 
-    def batch(self, step: int) -> list[Tensor]:
+    def batch(self, step: int) -> Batch:
         """As the objective takes it."""
         ...
 
 
 class Validator(Protocol):
-    """What the trainer knows of validation."""
+    """The trainer's interface to validation."""
 
     def measure(self, step: int, network: nn.Module, tracker: Tracker) -> float | None:
         """Show what the network does; its score, lower is better, or None without one."""
         ...
 
     def ship(self, step: int, network: nn.Module) -> None:
-        """Write it as what users will use."""
+        """Write the model that ships."""
         ...
-
-
-@dataclass(frozen=True)
-class LinearDecay:
-    """Rates stay up to `decay_start`, then fall in a line to 0 at `n_steps`."""
-
-    n_steps: int
-    decay_start: int | None = None
-
-    def factor(self, step: int) -> float:
-        """What multiplies both players' own rates at this step."""
-        start = self.n_steps if self.decay_start is None else self.decay_start
-        if step < start:
-            return 1.0
-        return max(0.0, (self.n_steps - step) / max(1, self.n_steps - start))
 
 
 class Trainer:
@@ -146,12 +132,12 @@ class Trainer:
 
     @property
     def checkpoint_path(self) -> Path:
-        """Where the state lies."""
+        """The file of the state."""
         return self.folder / "checkpoints" / "last.pt"
 
     @property
     def network(self) -> nn.Module:
-        """What ships: the moving average where one is kept."""
+        """The network that ships: the moving average, if there is one."""
         return self.objective.generator if self._average is None else self._average
 
     @property
@@ -208,9 +194,7 @@ class Trainer:
 
         Losses by `player/name`, gradient norms by `gradient_norm/player`, detached.
         """
-        batch = [
-            frames.to(self.device, non_blocking=True) for frames in self.batches.batch(self.step)
-        ]
+        batch = self.batches.batch(self.step).to(self.device)
         factor = self.schedule.factor(self.step)
         for player, optimizer in self.optimizers.items():
             for group, rate in zip(
@@ -294,13 +278,10 @@ class Trainer:
                 "set trainer.gradient_clip, or use trainer.precision=float32"
             )
 
-    def _probe(self) -> list[Tensor]:
+    def _probe(self) -> Batch:
         end = self.schedule.n_steps
         batches = [self.batches.batch(step) for step in range(end, end + N_PROBED)]
-        return [
-            torch.cat([crops[:1] for crops in domain]).to(self.device)
-            for domain in zip(*batches, strict=True)
-        ]
+        return type(batches[0]).of_first_items(batches).to(self.device)
 
     def _examine(
         self, monitor: HealthMonitor, values: dict[str, float], tracker: Tracker
@@ -348,7 +329,7 @@ class Trainer:
             save_checkpoint(self.checkpoint_path, state)
 
     def state_dict(self) -> State:
-        """All that decides the next step."""
+        """Everything that the next step depends on."""
         pools = (
             [self._replay.state_dict()]
             if self.ranks.world_size == 1
@@ -366,6 +347,9 @@ class Trainer:
             "best": self.best.state_dict(),
             "validated": self._validated,
             "torch_rng": self.ranks.gather(torch.get_rng_state()),
+            "cuda_rng": self.ranks.gather(torch.cuda.get_rng_state(self.device))
+            if self.device.type == "cuda"
+            else [],
         }
 
     def _pools_of_all_ranks(self) -> list[dict[str, Tensor]]:
@@ -409,6 +393,8 @@ class Trainer:
         pool = state["replay"][self.ranks.rank]
         self._replay.load_state_dict({name: fakes.to(self.device) for name, fakes in pool.items()})
         torch.set_rng_state(state["torch_rng"][self.ranks.rank])
+        if self.device.type == "cuda" and state.get("cuda_rng"):
+            torch.cuda.set_rng_state(state["cuda_rng"][self.ranks.rank], self.device)
         self.best.load_state_dict(state["best"])
         self._validated = state["validated"]
         self.step = state["step"]

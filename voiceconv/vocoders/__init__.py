@@ -1,4 +1,4 @@
-"""Frames back to waves."""
+"""Vocoders: features -> waves."""
 
 from voiceconv.vocoders.base import Vocoder
 from voiceconv.vocoders.griffin_lim import GriffinLim

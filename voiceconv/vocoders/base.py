@@ -1,4 +1,4 @@
-"""What makes a wave of features, and whose features it takes."""
+"""The interface of a vocoder: features of one definition -> a wave."""
 
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -8,17 +8,18 @@ import torch
 from torch import Tensor
 
 from voiceconv.errors import InputError
-from voiceconv.features.base import FeatureExtractor, Features, differences
+from voiceconv.features.base import FeatureExtractor, differences
+from voiceconv.features.frames import Features
 
 E = TypeVar("E", bound=FeatureExtractor)
 
 
 class Vocoder(ABC, Generic[E]):
-    """Made for one extractor, whose definition it inverts. Raises InputError for another kind's."""
+    """Inverts the definition of one extractor. Raises InputError for other features."""
 
     takes: ClassVar[type[FeatureExtractor]]
-    has_weights: ClassVar[bool] = False  # which somebody must have trained
-    folder: Path | None = None  # where its weights lie, if it has some
+    has_weights: ClassVar[bool] = False  # trained ones
+    folder: Path | None = None  # folder of its weights, if it has any
 
     def __init__(self, extractor: E) -> None:
         if not isinstance(extractor, self.takes):
@@ -36,7 +37,7 @@ class Vocoder(ABC, Generic[E]):
         """Features of T frames -> wave (T * hop_length,), frame t centred on t * hop_length."""
 
     def _check(self, features: Features) -> None:
-        """Raise InputError where the features can't be this extractor's."""
+        """Raise InputError if the features are not from this extractor."""
         wanted = self.extractor.definition
         if differing := differences(wanted, features.definition or wanted):
             raise InputError(

@@ -1,8 +1,8 @@
 """A neural vocoder on disk: a directory of YAML, safetensors and a card; nothing in it runs code.
 
-config.yaml has the format, `features` (the whole mel definition), `generator` and `card`;
-generator.safetensors the weights, weight norm folded; README.md the card. In a model that was
-exported, generator.onnx is in place of the weights.
+config.yaml has the format, `features` (the complete mel definition), `generator` and `card`;
+generator.safetensors has the weights, weight norm folded; README.md is the card. An exported model
+has generator.onnx in place of the weights.
 """
 
 from collections.abc import Mapping
@@ -35,9 +35,9 @@ _KINDS = {"features": dict, "generator": dict, "card": dict}
 
 
 def find_vocoder(model: Path | str | None) -> Path:
-    """The directory of a vocoder: given itself, by its run directory, or a bundled one by its name.
+    """Find the directory of a vocoder by itself, by its run directory, or by a bundled name.
 
-    None is the bundled default. Raises InputError where there is none.
+    None is the bundled default. Raises InputError if there is none.
     """
     name = DEFAULT if model is None else str(model)
     places = [] if model is None else [Path(name), Path(name) / "model"]
@@ -52,19 +52,19 @@ def find_vocoder(model: Path | str | None) -> Path:
 
 
 def bundled_vocoders() -> list[Path]:
-    """The directories of the vocoders that come with the package."""
+    """The directories of the bundled vocoders."""
     return sorted(path.parent for path in BUNDLED.glob(f"*/{WEIGHTS}"))
 
 
 def is_graph(folder: Path) -> bool:
-    """Whether onnxruntime makes the waves."""
+    """Whether the vocoder is an ONNX graph for onnxruntime."""
     return (folder / GENERATOR).is_file()
 
 
 def read_vocoder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Configuration, checked, and weights as float32; none where it is a graph.
+    """Read the checked configuration and the weights as float32 (none for an ONNX graph).
 
-    Raises InputError where they are unreadable, incomplete, or of another format.
+    Raises InputError if they are unreadable, incomplete, or of another format.
     """
     config = read_config(folder)
     weights = {} if is_graph(folder) else read_weights(folder / WEIGHTS, "vocoder")
@@ -72,7 +72,7 @@ def read_vocoder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 
 def write_vocoder(folder: Path, config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
-    """Write each file whole or not at all, the weights, which make it a vocoder, last."""
+    """Write each file whole or not at all; the weights are last, they make it a vocoder."""
     folder.mkdir(parents=True, exist_ok=True)
     replace_text(folder / CARD, _card_text(config, sum(w.numel() for w in weights.values())))
     write_settings(folder / CONFIG, config)
@@ -80,7 +80,7 @@ def write_vocoder(folder: Path, config: Mapping[str, Any], weights: Mapping[str,
 
 
 def copy_vocoder(source: Path, target: Path) -> None:
-    """The same vocoder in another place; nothing where it is the same place."""
+    """Copy a vocoder to another folder, unless it is the same folder."""
     if source.resolve() == target.resolve():
         return
     target.mkdir(parents=True, exist_ok=True)
@@ -91,7 +91,7 @@ def copy_vocoder(source: Path, target: Path) -> None:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """config.yaml, checked. Raises InputError where it is unreadable, or of another format."""
+    """Read and check config.yaml. Raises InputError if it is unreadable, or of another format."""
     return read_settings(folder / CONFIG, _KINDS, "vocoder")
 
 

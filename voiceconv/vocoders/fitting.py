@@ -1,26 +1,26 @@
-"""Which vocoder goes with which features, of those that the configuration has."""
+"""Choose a vocoder of the configuration that accepts given features."""
 
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from voiceconv.build import class_of, compose_config, options
-from voiceconv.features import FeatureExtractor
+from voiceconv.features import Representation
 from voiceconv.vocoders.base import Vocoder
 
 
 def plain_vocoders() -> dict[str, dict[str, Any]]:
-    """Those that need no weights: the name that `vocoder=` takes -> the node."""
+    """The vocoders without weights: name in `vocoder=NAME` -> node."""
     return {name: node for name, node in _nodes().items() if not _class(node).has_weights}
 
 
-def fitting_vocoder(extractor: type[FeatureExtractor]) -> dict[str, Any] | None:
-    """The node of the vocoder that takes an extractor's features; None where none does.
+def fitting_vocoder(representation: type[Representation]) -> dict[str, Any] | None:
+    """The node of the vocoder that takes a representation's features; None where none does.
 
-    One that needs no weights goes before one that does, one that takes these features alone
-    before one that takes their like.
+    A vocoder without weights is preferred, then one for exactly this class of features over one
+    for a base class.
     """
-    fitting = [node for node in _nodes().values() if issubclass(extractor, _class(node).takes)]
+    fitting = [node for node in _nodes().values() if issubclass(representation, _class(node).takes)]
     return min(fitting, key=_order, default=None)
 
 

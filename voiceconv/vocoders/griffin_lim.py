@@ -4,7 +4,7 @@ import torch
 import torchaudio
 from torch import Tensor
 
-from voiceconv.features.base import Features
+from voiceconv.features.frames import Features
 from voiceconv.features.mel import WINDOWS, MelSpectrogram
 from voiceconv.vocoders.base import Vocoder
 
@@ -25,7 +25,7 @@ class GriffinLim(Vocoder[MelSpectrogram]):
             window_fn=WINDOWS[spec.window],
             n_iter=n_iterations,
             power=spec.power,
-            rand_init=False,  # the same frames give the same wave
+            rand_init=False,  # so that equal frames give equal waves
         )
 
     def synthesize(self, features: Features) -> Tensor:
@@ -35,8 +35,8 @@ class GriffinLim(Vocoder[MelSpectrogram]):
         n_frames = features.frames.shape[1]
         mel = (features.frames * spec.log_unit).exp()  # (C, T)
         spectrum = (self._to_linear @ mel).clamp_min(0)  # (F, T), magnitudes or powers
-        # Griffin-Lim's wave ends at the last frame's centre; edges shorter than a window need
-        # company
+        # Griffin-Lim's wave ends at the last frame's centre; a wave shorter than a window needs
+        # padding
         padding = max(1, spec.n_fft // spec.hop_length - n_frames + 1)
         spectrum = torch.nn.functional.pad(spectrum[None], (0, padding), mode="replicate")[0]
         wave: Tensor = self._griffin_lim(spectrum)

@@ -1,8 +1,8 @@
 """The published HiFi-GAN format: config.json and a checkpoint of the authors' code.
 
-Kong et al. 2020, arXiv:2010.05646. Their mel is a MelSpec, but for where it begins, which
-HifiGan's `frame_centre` tells, and for 1e-9 added under the root of a bin's power: that lies a
-decade below the floor once it is filtered, and moves what stands at the floor by 0.01.
+Kong et al. 2020, arXiv:2010.05646. Their mel is a MelSpec with two differences. Its first frame is
+centred elsewhere (HifiGan's `frame_centre`), and 1e-9 is added under the root of a bin's power.
+After the mel filters this lies a decade below the floor, and it moves values at the floor by 0.01.
 """
 
 import hashlib
@@ -27,10 +27,10 @@ FLOOR = 1e-5  # of their mel
 
 
 def import_hifigan(config: Path, checkpoint: Path, folder: Path) -> None:
-    """Make a vocoder directory of a published generator; nothing is written unless all is right.
+    """Make a vocoder directory of a published generator; write only if everything is correct.
 
-    Raises InputError for a file that is not of the format, that does not go with the other, or
-    that wants to run code; and for a folder that holds something else.
+    Raises InputError for a file of another format, for files that do not fit each other, for a file
+    that would run code, and for a folder with other contents.
     """
     if folder.exists() and not (folder / WEIGHTS).is_file() and not _is_empty(folder):
         raise InputError(f"{folder} is there and is no vocoder's directory; choose another")
@@ -63,7 +63,7 @@ def import_hifigan(config: Path, checkpoint: Path, folder: Path) -> None:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """What of config.json decides the mel and the network. Raises InputError."""
+    """Read the settings of mel and network from config.json. Raises InputError."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -86,12 +86,12 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def read_generator(path: Path) -> dict[str, Tensor]:
-    """The generator's weights in a checkpoint, float32. Code in it is refused, not run."""
+    """Read the generator's weights from a checkpoint as float32; code in it is refused."""
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise InputError(f"{path} is not readable: {error.strerror}") from error
-    except Exception as error:  # torch gives no class to what else may be wrong with a pickle
+    except Exception as error:  # torch has no common class for errors in a pickle
         raise InputError(
             f"{path} is no checkpoint of weights alone: it is damaged, or wants to run code as it "
             "is read; do not use it unless you know why"
@@ -110,7 +110,7 @@ def read_generator(path: Path) -> dict[str, Tensor]:
 
 
 def fold(weights: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """weight_g and weight_v -> weight = g . v / |v|, a norm for each of the first dimension."""
+    """weight_g and weight_v -> weight = g . v / |v|, one norm per index of the first dimension."""
     folded = {}
     for name, weight in weights.items():
         stem, _, part = name.rpartition("_")
@@ -172,7 +172,7 @@ def _mel_spec(values: Mapping[str, Any], path: Path) -> MelSpec:
 
 
 def _generator_node(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The generator's configuration node, without what the mel decides."""
+    """The generator's configuration node, without the keys that follow from the mel."""
     kernels, dilations = values["resblock_kernel_sizes"], values["resblock_dilation_sizes"]
     # Each dilated convolution of kind 1 is followed by a plain one within the same skip.
     after = [1] if str(values["resblock"]) == "1" else []
@@ -192,7 +192,7 @@ def _require_same(
     checkpoint: Path,
     config: Path,
 ) -> None:
-    """Raise InputError with the first weight that is missing, one too many, or of another shape."""
+    """Raise InputError with the first weight that is missing, unexpected, or of another shape."""
     for names, says in (
         (sorted(wanted.keys() - given.keys()), "lacks"),
         (sorted(given.keys() - wanted.keys()), "has, beyond those of the configuration,"),

@@ -1,4 +1,4 @@
-"""Log-mel -> wave by a network that was trained for it, such as HiFi-GAN or Vocos."""
+"""Log-mel -> wave by a trained network, such as HiFi-GAN or Vocos."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from voiceconv.build import build
 from voiceconv.device import device_of
 from voiceconv.errors import InputError
-from voiceconv.features.base import Features
+from voiceconv.features.frames import Features
 from voiceconv.features.mel import MelSpectrogram
 from voiceconv.models.base import WaveGenerator
 from voiceconv.models.exported import OnnxGenerator
@@ -19,12 +19,12 @@ from voiceconv.vocoders.directory import WEIGHTS, find_vocoder, is_graph, read_v
 
 
 class NeuralVocoder(Vocoder[MelSpectrogram]):
-    """A trained generator with the mel definition that it was trained on.
+    """A trained generator with the mel definition of its training.
 
     Args:
         model: a vocoder's directory, a run's, a bundled one's name; None: the bundled default.
 
-    Raises InputError for an extractor of another definition, by all that differs.
+    Raises InputError for an extractor of another definition, with a list of the differences.
     """
 
     takes = MelSpectrogram
@@ -48,7 +48,7 @@ class NeuralVocoder(Vocoder[MelSpectrogram]):
             self.generator = OnnxGenerator(self.folder, **shape)
             return
         self.generator = build(config["generator"], WaveGenerator, **shape)
-        fold_weight_norm(self.generator)  # as a directory's weights are
+        fold_weight_norm(self.generator)  # the weights of a directory are float32
         try:
             self.generator.load_state_dict(weights)
         except RuntimeError as error:
@@ -69,7 +69,7 @@ class NeuralVocoder(Vocoder[MelSpectrogram]):
         n_samples = features.frames.shape[1] * self.extractor.hop_length
         centre = self.generator.frame_centre
         frames = features.frames[None]
-        if centre:  # the wave comes later than its frames say, and its end with a frame more
+        if centre:  # the output is delayed, so one more frame is needed at the end
             frames = F.pad(frames, (0, 1), mode="replicate")
         wave: Tensor = self.generator(frames.to(device_of(self.generator)))[0].cpu()
         return wave[centre : centre + n_samples]

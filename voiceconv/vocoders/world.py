@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from voiceconv.errors import InputError
-from voiceconv.features.base import Features
+from voiceconv.features.frames import Features
 from voiceconv.features.world import World, pyworld
 from voiceconv.vocoders.base import Vocoder
 
@@ -37,12 +37,12 @@ class WorldSynthesis(Vocoder[World]):
 
 
 def _rows(track: Tensor) -> np.ndarray:
-    """(K, T) or (T,) -> (T, K) or (T,) as WORLD wants it: contiguous, float64."""
+    """(K, T) or (T,) -> (T, K) or (T,), contiguous float64 for WORLD."""
     return np.ascontiguousarray(
         track.detach().double().T.numpy() if track.ndim == 2 else track.double().numpy()
     )
 
 
 def _lengthened(rows: np.ndarray) -> np.ndarray:
-    """One more frame: WORLD's wave ends at the last frame's centre, ours a hop later."""
+    """Repeat the last frame: WORLD's wave ends at its centre, ours one hop later."""
     return np.concatenate([rows, rows[-1:]])

@@ -1,1 +1,1 @@
-"""Answers analysed: who counts, means and intervals, comparisons, planning."""
+"""Analysis of answers: screening, means and intervals, comparisons, planning."""

@@ -1,7 +1,7 @@
-"""The answers of a listening test, analysed: what a report shows. The front of the analysis.
+"""The analysis of a listening test, for its report. The entry point of this package.
 
-ratings.py joins answers with the manifest, screening.py says whose count, intervals.py gives means
-their intervals, comparisons.py compares systems, planning.py says how many listeners are missing.
+ratings.py joins answers with the manifest, screening.py excludes listeners, intervals.py computes
+means with intervals, comparisons.py compares systems, planning.py computes the number of listeners.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,22 +22,22 @@ from voiceconv.listen.manifest import REFERENCE, SYSTEM, Test
 
 __all__ = ["Analysis", "Contrast", "Estimate", "Needed", "Screened", "analyse"]
 
-# A difference that listeners would care about, where none is wanted: half a step of MOS is large.
+# Effect sizes for planning, if none is given: half a step of MOS is a large one.
 WANTED = {"mos": 0.3, "similarity": 0.3, "mushra": 5.0, "ab": 0.1, "abx": 0.1}  # shares: off 1/2
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """All figures of a report.
+    """All results of a report.
 
     Args:
-        systems: mean of each system's ratings, reference and anchors, too, in the manifest's order;
-            ab: Bradley-Terry strengths, natural logarithms of odds, whose mean is 0; abx: empty.
-        directions: direction -> the same of its items; empty where there is but one direction.
+        systems: mean rating of each system, reference and anchors included, in the manifest's
+            order; ab: Bradley-Terry strengths (natural log odds with mean 0); abx: empty.
+        directions: direction -> the same for its items; empty if there is only one direction.
         values: kept listeners' ratings by system (ab: 1 for a trial won, 0 for one lost).
-        listener_means: each kept listener's mean by system, a box plot's points; ab, abx: empty.
+        listener_means: each kept listener's mean by system, for box plots; ab, abx: empty.
         comments: (listener, trial, text), trial "" for the one on the whole test.
-        notes: sentences that a reader of the figures must know.
+        notes: sentences that a reader of the results must know.
     """
 
     test: Test
@@ -71,15 +71,15 @@ def analyse(
     screen: bool = True,
     seed: int = 0,
 ) -> Analysis:
-    """All figures of a test's answers; the same seed gives the same ones.
+    """All results of a test's answers; equal seeds give equal results.
 
     Args:
-        wanted: the difference that planning is for, on the scale, or as a share off 1/2; None: that
-            of `WANTED`.
-        screen: leave out who fails screening; False: only say so.
+        wanted: the effect size for planning, on the scale, or as distance of a share from 1/2;
+            None: that of `WANTED`.
+        screen: exclude listeners who fail screening; False: only report them.
 
-    Raises InputError where nobody's answers count, or answers are not those of the test, and for a
-    difference that there can't be.
+    Raises InputError if no answers count, if the answers are of another test, and for an impossible
+    effect size.
     """
     screened = screening.screen(test, listeners, answers, screen)
     kept = {one.listener for one in screened if one.kept}
@@ -111,7 +111,7 @@ def analyse(
 
 
 def compared(test: Test) -> list[str]:
-    """The systems under test; of a single one the reference, too, if it was rated."""
+    """The systems under test; with a single system also the reference, if it was rated."""
     names = test.names(SYSTEM)
     rated = {test.stimuli[name].system for one in test.trials.values() for name in one.shown}
     references = [name for name in test.names(REFERENCE) if name in rated]
@@ -119,7 +119,7 @@ def compared(test: Test) -> list[str]:
 
 
 def _systems(test: Test, ratings: Ratings, seed: int) -> tuple[dict[str, Estimate], list[str]]:
-    """Each system's mean or strength; sentences on how, where that isn't as usual."""
+    """Each system's mean or strength; sentences about unusual methods."""
     if test.method_name == "abx":
         return {}, []
     if test.method.is_choice:
@@ -139,7 +139,7 @@ def _systems(test: Test, ratings: Ratings, seed: int) -> tuple[dict[str, Estimat
 def _directions(
     test: Test, ratings: Ratings, seed: int
 ) -> tuple[dict[str, dict[str, Estimate]], list[str]]:
-    """The same of each direction's items, where there are several."""
+    """The same for the items of each direction, if there are several."""
     if len(ratings.directions) < 2:
         return {}, []
     result: dict[str, dict[str, Estimate]] = {}

@@ -1,25 +1,25 @@
 """Systems compared two by two: differences with intervals, tests, Holm's correction.
 
-Whoever means other listeners and other sentences, too, has to count both as drawn (Clark 1973,
-Journal of Verbal Learning and Verbal Behavior 12): a test over listeners alone is of these items,
-and finds differences that a few items make. So there are several p:
+A result for other listeners and other sentences must treat both as random samples (Clark 1973,
+Journal of Verbal Learning and Verbal Behavior 12): a test over listeners alone is valid only for
+these items, and finds differences that come from a few items. So there are several p:
 
 - `p`: for other listeners and other items. Ratings: signed ranks (Wilcoxon 1945) of the differences
-  in a pair of ratings, by one listener on one item; where listeners heard each item by one system
-  only, ranks of the ratings less listener's and item's effects (Hodges and Lehmann 1962, Annals of
+  of paired ratings, by one listener on one item; if listeners heard each item by one system only,
+  ranks of the ratings minus listener and item effects (Hodges and Lehmann 1962, Annals of
   Mathematical Statistics 33). Student's t of the mean rank (Conover and Iman 1981, American
   Statistician 35: with independent pairs the same test as Wilcoxon's), its standard error and
   degrees of freedom from the variances over listeners, items and residuals. Preferences: the same t
-  of the share less 1/2, but p is no lower than that of the exact binomial test of as many
-  independent choices, for of few of them the variances say too little. ABX: the exact binomial
-  test, one-sided, for who cannot hear a difference guesses, whoever it is and whatever the item.
+  of the share minus 1/2, but p is at least that of the exact binomial test of as many independent
+  choices, because the variances of few choices are uncertain. ABX: the exact binomial test,
+  one-sided, because every listener who cannot hear a difference guesses, on every item.
 - `beside`: "these items": `scipy.stats.wilcoxon` of the listeners' mean differences (zeros dropped;
-  exact for up to 50 without ties, else by the normal approximation), which says nothing of other
-  items; "these listeners": the same of the items' mean differences; of preferences the exact
+  exact for up to 50 without ties, else by the normal approximation), which is not valid for other
+  items; "these listeners": the same for the items' mean differences; for preferences the exact
   binomial test, as if all choices were independent.
 
 benchmarks/listen_simulation.py has the false-alarm rates of all of them. That of `p` at 5% is 2% to
-4% where neither listeners nor items have opinions of their own on systems.
+4% if systems differ neither by listener nor by item.
 """
 
 from collections.abc import Sequence
@@ -47,16 +47,16 @@ PREFERENCE = f"{SHARE}, p at least the exact binomial"
 BINOMIAL = "exact binomial, one-sided"
 ITEMS, LISTENERS = "Wilcoxon over listeners, these items", "Wilcoxon over items, these listeners"
 POOLED = "exact binomial, independent choices"
-_ROUNDED = 9  # decimals: differences that are equal but for rounding are ties
+_ROUNDED = 9  # decimals: differences that are equal after rounding are ties
 _TINY = 1e-12
 
 
 class Contrast(NamedTuple):
     """Two systems compared.
 
-    difference: ratings: second less first; ab: the share that prefers second; abx: the share
+    difference: ratings: second minus first; ab: the share that prefers second; abx: the share
     correct. p is of `test`; p_holm is corrected over all contrasts of the listening test.
-    beside: p of narrower views, by their names.
+    beside: p of tests for fewer conditions, by their names.
     """
 
     first: str
@@ -70,7 +70,7 @@ class Contrast(NamedTuple):
 
 
 class Adjusted(NamedTuple):
-    """Ratings (n,) as effects of listener, item and system by least squares, and what is left."""
+    """Ratings (n,) as effects of listener, item and system by least squares, and residuals."""
 
     effects: Floats  # of systems (S,)
     residual: Floats  # (n,)
@@ -79,7 +79,7 @@ class Adjusted(NamedTuple):
 
 
 def adjust(ratings: Ratings) -> Adjusted:
-    """Fit rating = listener + item + system, so that who rated what does not favour a system."""
+    """Fit rating = listener + item + system, to remove effects of an unbalanced design."""
     sizes = [len(names) for names in (ratings.listeners, ratings.items, ratings.systems)]
     starts = np.cumsum([0, *sizes])
     columns = [ratings.listener, ratings.item + starts[1], ratings.system + starts[2]]
@@ -96,7 +96,7 @@ def adjust(ratings: Ratings) -> Adjusted:
 def contrasts(
     ratings: Ratings, names: Sequence[str], bounds: tuple[float, float], seed: int = 0
 ) -> list[Contrast]:
-    """Ratings, on a scale -> all pairs of `names` that both were rated."""
+    """Ratings on a scale -> all pairs of `names` with ratings of both."""
     if not len(ratings):
         return []
     adjusted, width = adjust(ratings), bounds[1] - bounds[0]
@@ -120,7 +120,7 @@ def contrasts(
 def preferences(
     choices: Ratings, names: Sequence[str], *, right: bool, seed: int = 0
 ) -> list[Contrast]:
-    """Choices -> all pairs of `names` that were offered; `right`: of ABX, where one is right."""
+    """Choices -> all offered pairs of `names`; `right`: for ABX, where one choice is right."""
     found = []
     for pair in combinations(names, 2):
         own = choices.of(*pair)
@@ -147,10 +147,10 @@ def corrected(found: Sequence[Contrast]) -> list[Contrast]:
 
 
 def difference(ratings: Ratings, adjusted: Adjusted, first: int, second: int) -> Cells:
-    """Two systems, by number -> a table whose mean is second less first, adjusted.
+    """Two systems, by number -> a table whose mean is second minus first, adjusted.
 
-    Where each listener rated both on each item, it is the table of paired differences; else each
-    rating's residual stands for it, with the sign of its system.
+    If each listener rated both on each item, it is the table of paired differences; otherwise it
+    has the residual of each rating, with the sign of its system.
     """
     sign, chosen = _signs(ratings, first, second)
     value = adjusted.effects[second] - adjusted.effects[first]
@@ -165,7 +165,7 @@ def clustered_p(cells: Cells) -> float:
 
 
 def preference_p(cells: Cells) -> float:
-    """Two-sided p of choices, 1 or 0, being as often either: `clustered_p`, or the binomial's."""
+    """Two-sided p of choices, 1 or 0, for equal shares: `clustered_p`, or the binomial test."""
     alone = stats.binomtest(round(cells.sums.sum()), cells.n).pvalue
     return max(clustered_p(_less(cells, 0.5)), float(alone))
 
@@ -174,7 +174,7 @@ def _p(mean: float, found: Variances) -> float:
     if abs(mean) < _TINY or found.n_listeners < 2:
         return 1.0
     error = np.sqrt(found.of_mean)
-    if error < _TINY:  # all alike: a sign test of as many as there are of listeners or items
+    if error < _TINY:  # all equal: a sign test with the number of listeners or items
         fewest = min(size for size in (found.n_listeners, found.n_items) if size > 1)
         return float(0.5 ** (fewest - 1))
     return float(2 * stats.t.sf(abs(mean) / error, found.df))
@@ -217,7 +217,7 @@ def _lost(ratings: Ratings, adjusted: Adjusted, sign: Floats) -> tuple[float, fl
 
 
 def ranked(ratings: Ratings, adjusted: Adjusted, first: int, second: int) -> tuple[str, int, Cells]:
-    """The test's name, how many pairs it has, and a table of the ranks, whose mean is tested."""
+    """The test's name, its number of pairs, and a table of the ranks, whose mean is tested."""
     both = [ratings.where(ratings.system == system) for system in (first, second)]
     tables = [_by_cell(one) for one in both]
     common = sorted(tables[0].keys() & tables[1].keys())
@@ -238,7 +238,7 @@ def ranked(ratings: Ratings, adjusted: Adjusted, first: int, second: int) -> tup
 
 
 def signed_ranks(differences: Floats) -> Floats:
-    """Differences (n,) -> their ranks by size, with their signs; none for zeros, which are 0."""
+    """Differences (n,) -> their ranks by size, with their signs; 0 for zeros."""
     rounded = differences.round(_ROUNDED)
     ranks = np.zeros(len(rounded))
     ranks[rounded != 0] = stats.rankdata(np.abs(rounded[rounded != 0]))
@@ -258,7 +258,7 @@ def _by_cell(ratings: Ratings) -> dict[tuple[int, int], float]:
 def wilcoxon(
     ratings: Ratings, adjusted: Adjusted, first: int, second: int, unit: Integers
 ) -> float:
-    """SciPy's p of each unit's mean difference, adjusted; 1 where all are 0."""
+    """SciPy's p of each unit's mean difference, adjusted; 1 if all are 0."""
     values = adjusted.effects[ratings.system] + adjusted.residual
     means = []
     for system in (first, second):
@@ -280,7 +280,7 @@ def _less(cells: Cells, value: float) -> Cells:
 
 
 def _at_least_wilson(share: Estimate, k: int) -> Estimate:
-    """No narrower than if all choices were independent (Wilson 1927, JASA 22)."""
+    """At least as wide as for independent choices (Wilson 1927, JASA 22)."""
     if np.isnan(share.low):
         return share
     alone = stats.binomtest(k, share.n).proportion_ci(method="wilson")

@@ -1,31 +1,30 @@
 """Means of answers, with 95% intervals for other listeners and other items than those of the test.
 
-Answers are a two-way table: listener l rated item i. Whoever has two answers of a listener, or two
-on an item, has less than two answers' worth, so that the model is that of crossed random effects,
+Answers are a two-way table: listener l rated item i. Two answers of one listener, or two on one
+item, are correlated, so the model has crossed random effects,
 
     answer = mean + listener + item + residual,
 
 and the interval is a *symmetric bootstrap-t over listeners and items*:
 
 - Listeners and items are drawn with replacement, independently (the pigeonhole bootstrap: McCullagh
-  2000, Bernoulli 6; Owen 2007, Annals of Applied Statistics 1). As it counts the residual about
-  three times, its own spread is too wide where people agree, and its percentiles
-  are too narrow for ten listeners; neither is used.
+  2000, Bernoulli 6; Owen 2007, Annals of Applied Statistics 1). It counts the residual about
+  three times, so its spread is too wide if people agree, and its percentiles are too narrow for ten
+  listeners; neither is used.
 - Each draw's mean is divided by its own standard error instead, and so is the data's (bootstrap-t,
   symmetric: Hall 1988, JRSS B 50). The 95th percentile of |draw's mean - mean| / (draw's error) is
-  what the interval extends to either side, in standard errors of the data; at least what Student's
-  t has for the error's degrees of freedom, for ten listeners or items say too little of their own
-  tails.
+  the half width of the interval, in standard errors of the data. It is at least that of Student's t
+  with the error's degrees of freedom, because ten listeners or items do not show their tails.
 - The standard error is that of the model: its three variances by the method of moments, unbiased
   for whatever cells were answered (as Gao and Owen 2017, Electronic Journal of Statistics 11); of
   complete tables the mean squares of the two-way analysis of variance. Listeners and items together
   never take from the residual's part.
 
-Where it is off (benchmarks/listen_simulation.py has the table): 96% to 99% where neither listeners
-nor items differ in what is averaged, for their variances may come out above 0, but together not
-below; up to 98% of ten listeners and ten items who share few cells. Below `FEWEST` of either there
-is no bootstrap, only Student's t, which is 90% of two or three. Of a single item the interval is
-for other listeners on that item. Of a single listener there is none.
+Where the coverage is not 95% (benchmarks/listen_simulation.py has the table): 96% to 99% if neither
+listeners nor items differ, because estimated variances can be above 0, but their sum not below; up
+to 98% for ten listeners and ten items with few common cells. Below `FEWEST` of either there is no
+bootstrap, only Student's t, with a coverage of 90% for two or three. With a single item the
+interval is for other listeners on that item. With a single listener there is none.
 """
 
 from functools import lru_cache
@@ -37,7 +36,7 @@ from scipy.stats import t as student
 
 N_DRAWS = 2000
 COVERAGE = 0.95
-FEWEST = 6  # listeners and items for a bootstrap
+FEWEST = 6  # fewest listeners and items for a bootstrap
 _TINY = 1e-12
 _RIDGE = 1e-12
 
@@ -46,7 +45,7 @@ Integers = NDArray[np.int64]
 
 
 class Estimate(NamedTuple):
-    """A figure with its 95% interval; NaN for both ends where there is none (one listener)."""
+    """A value with its 95% interval; NaN for both ends if there is none (one listener)."""
 
     mean: float
     low: float
@@ -57,10 +56,10 @@ class Estimate(NamedTuple):
 
 
 class Cells(NamedTuple):
-    """Listeners by items: sums of the answers (L, I), and how many these are (L, I).
+    """Listeners by items: sums of the answers (L, I), and their counts (L, I).
 
-    scale: of the squared deviations of listeners' sums, of items' sums, and of cells, where the
-    answers are residuals of a fit and vary less than they should.
+    scale: correction of the squared deviations of listeners' sums, of items' sums, and of cells, if
+    the answers are residuals of a fit, whose variance is too small.
     """
 
     sums: Floats
@@ -79,7 +78,7 @@ class Cells(NamedTuple):
 
 
 class Variances(NamedTuple):
-    """Of the model's parts, negative ones, too; and what multiplies each in that of the mean.
+    """Variances of the model's parts (may be negative), and their weights in that of the mean.
 
     With n answers, of which n_l are listener l's: listeners' is sum(n_l^2) / n^2, which is 1 / L
     where all have as many; items' likewise; residuals' is 1 / n.
@@ -93,11 +92,11 @@ class Variances(NamedTuple):
     per_answer: float
     n_listeners: int
     n_items: int
-    n_cells: int  # that have an answer
+    n_cells: int  # with an answer
 
     @property
     def of_mean(self) -> float:
-        """The squared standard error, not below the residual's alone."""
+        """The squared standard error, at least that of the residual."""
         error = self.residual * self.per_answer
         return max(self.listener * self.per_listener + self.item * self.per_item, 0.0) + error
 
@@ -105,7 +104,7 @@ class Variances(NamedTuple):
     def df(self) -> float:
         """Degrees of freedom of the squared standard error, after Satterthwaite 1946.
 
-        It is the sum of listeners' and items' mean squares less the residual's, or that alone.
+        It is the sum of listeners' and items' mean squares minus the residual's, or only the last.
         """
         error = self.residual * self.per_answer
         rows, columns = self.listener * self.per_listener, self.item * self.per_item
@@ -120,7 +119,7 @@ class Variances(NamedTuple):
 
 
 def table(listener: Integers, item: Integers, values: Floats) -> Cells:
-    """Answers (n,) with their listeners and items, by number -> cells of those that occur."""
+    """Answers (n,) with their listeners and items, by number -> cells of those with answers."""
     listeners, rows = np.unique(listener, return_inverse=True)
     items, columns = np.unique(item, return_inverse=True)
     shape = (len(listeners), len(items))
@@ -143,7 +142,7 @@ def estimate(
 
 
 def margin(cells: Cells, seed: int = 0) -> float:
-    """How far the interval extends to either side of the mean; NaN for a single listener."""
+    """The half width of the interval; NaN for a single listener."""
     found = variances(cells)
     if found.n_listeners < 2:
         return float("nan")
@@ -162,7 +161,7 @@ def variances(cells: Cells) -> Variances:
 
 
 def _quantile(cells: Cells, df: float, seed: int) -> float:
-    """What |t| exceeds in 5%: over draws of listeners and items, or Student's if that is more."""
+    """The 95% point of |t|: over draws of listeners and items, or Student's if it is larger."""
     shape = cells.sums.shape
     students = float(student.ppf((1 + COVERAGE) / 2, df))
     if min(size for size in shape if size > 1) < FEWEST:
@@ -170,16 +169,16 @@ def _quantile(cells: Cells, df: float, seed: int) -> float:
     mean, parts, weights = _moments(cells, *_drawn(shape, seed))
     terms = parts * weights
     error = np.sqrt(np.maximum(terms[:, 0] + terms[:, 1], 0.0) + terms[:, 2])
-    defined = np.isfinite(mean) & (error > _TINY)  # not so where all that was drawn is alike
+    defined = np.isfinite(mean) & (error > _TINY)  # false if all drawn values are equal
     if defined.mean() < COVERAGE:
         return students
     t = np.abs(mean[defined] - cells.mean) / error[defined]
     return max(students, float(np.quantile(t, COVERAGE)))
 
 
-@lru_cache(maxsize=4)  # the systems of a test are of the same listeners and items
+@lru_cache(maxsize=4)  # the systems of a test have the same listeners and items
 def _drawn(shape: tuple[int, int], seed: int) -> tuple[Floats, Floats]:
-    """How often each draw has each listener (R, L), and each item (R, I)."""
+    """Counts of each listener (R, L) and each item (R, I) in each draw."""
     rng = np.random.default_rng(seed)
     of_listeners, of_items = (
         rng.multinomial(size, np.full(size, 1 / size), N_DRAWS).astype(np.float64) for size in shape
@@ -188,14 +187,14 @@ def _drawn(shape: tuple[int, int], seed: int) -> tuple[Floats, Floats]:
 
 
 def _moments(cells: Cells, w: Floats, v: Floats) -> tuple[Floats, Floats, Floats]:
-    """How often each listener (R, L) and item (R, I) counts -> means (R,), variances and weights.
+    """Counts of each listener (R, L) and item (R, I) -> means (R,), variances and weights.
 
     Variances (R, 3), of listeners, items and residuals, solve `expected @ variances = squares`,
     where squares are the sums of squares of the deviations from the mean: of listeners' sums, of
     items' sums, and of cells. Weights (R, 3) make the variance of the mean of them.
     """
     total, count, corrected = cells
-    with np.errstate(divide="ignore", invalid="ignore"):  # a draw may hold no answer at all
+    with np.errstate(divide="ignore", invalid="ignore"):  # a draw may have no answer
         of_listener, of_item = v @ count.T, w @ count  # answers: (R, L), (R, I)
         n = (w * of_listener).sum(1)
         mean = (w * (v @ total.T)).sum(1) / n
@@ -217,7 +216,7 @@ def _moments(cells: Cells, w: Floats, v: Floats) -> tuple[Floats, Floats, Floats
 def _solved(matrix: Floats, right: Floats) -> Floats:
     """(R, 3, 3), (R, 3) -> (R, 3) by least squares.
 
-    The ridge is for where listeners can't be told from residuals: any split of their sum will do.
+    The ridge is for tables where listeners cannot be separated from residuals.
     """
     turned = matrix.swapaxes(1, 2)
     square = turned @ matrix + _RIDGE * np.eye(3)
@@ -234,7 +233,7 @@ def _expected(
     n2: Floats,
     count_squares: Floats,
 ) -> Floats:
-    """(R, 3, 3): what each variance adds to each sum of squares, the mean being the data's own."""
+    """(R, 3, 3): the part of each variance in each sum of squares about the data's mean."""
     count = cells.counts
     L2, I2 = (w * of_listener**2).sum(1), (v * of_item**2).sum(1)
     L3, I3 = (w * of_listener**3).sum(1), (v * of_item**3).sum(1)

@@ -1,15 +1,15 @@
-"""How many listeners a wanted difference needs, from the variances that a test has shown.
+"""The number of listeners needed to detect a difference, from the variances of a test.
 
-The variance of a mean over L listeners and I items is that of listeners / L, that of items / I and
-that of the residual / (L I). More listeners make the first and the last smaller, not the second:
-where that alone is too much, the answer is a number of items.
+The variance of a mean over L listeners and I items is the sum of the listener variance / L, the
+item variance / I and the residual variance / (L I). More listeners make the first and the last
+smaller, not the second: if the second alone is too large, the answer is a number of items.
 
 The power is that of the two-sided t test of the mean (non-central t; of one item the one-sample t
 test, of which statsmodels' TTestPower has the same power), with the degrees of freedom of
 `Variances.df`. Rank tests of normal differences need 5% more (Hodges and Lehmann 1956, Annals of
 Mathematical Statistics 27). ABX, whose test is one-sided, is planned by the one-sided t test of the
-same 5%. Choices vary with their share, so that their variances are taken to the wanted one first
-(`at_share`). Variances from few listeners or items are uncertain, and so is this.
+same 5%. The variance of choices depends on their share, so it is first converted to the wanted
+share (`at_share`). Variances from few listeners or items are uncertain, and so is the result.
 """
 
 from collections.abc import Callable
@@ -23,15 +23,15 @@ from voiceconv.listen.analysis.intervals import Variances
 
 POWER = 0.8
 ALPHA = 0.05
-MOST = 100_000  # listeners or items: more are as good as never
+MOST = 100_000  # listeners or items: more are impossible in practice
 _TINY = 1e-12
 
 
 class Needed(NamedTuple):
-    """Listeners in all (not: further ones) for `power` to find a difference as `wanted`.
+    """Total number of listeners to detect the difference `wanted` with `power`.
 
-    n_listeners: None where no number of listeners is enough with these items; n_items is then how
-    many items would be with as many listeners as there are now (None where that isn't so, too).
+    n_listeners: None if no number is enough with these items; then n_items is the number of items
+    that is enough with the present listeners (None if there is no such number).
     """
 
     first: str
@@ -51,7 +51,7 @@ def needed(
     power: float = POWER,
     one_sided: bool = False,
 ) -> Needed | None:
-    """Of the variances of differences, to find a mean of `wanted`; None without variances."""
+    """Plan with the variances of differences to detect a mean of `wanted`; None without them."""
     if found.n_listeners < 2 or found.of_mean < _TINY:
         return None
     now, items = found.n_listeners, found.n_items
@@ -67,9 +67,9 @@ def needed(
 def at_share(found: Variances, share: float, wanted: float) -> Variances:
     """Variances of choices between two, at the `share` observed -> at 1/2 + `wanted`.
 
-    A choice of share s varies by s (1 - s), of which listeners, items and residuals are taken to
-    keep their parts. Where all chose the same, nothing is known of these: choices are taken to be
-    independent.
+    A choice with share s has the variance s (1 - s); the parts of listeners, items and residuals
+    are assumed constant. If all choices are equal, these parts are unknown, and choices are assumed
+    to be independent.
     """
     there, here = (0.5 + wanted) * (0.5 - wanted), share * (1 - share)
     if here < _TINY:
@@ -81,7 +81,7 @@ def at_share(found: Variances, share: float, wanted: float) -> Variances:
 
 
 def scaled(found: Variances, n_listeners: int, n_items: int) -> Variances:
-    """The same variances, none of them negative, in a test of the same design, other numbers."""
+    """The same variances, none negative, for a test of the same design with other numbers."""
     of_listeners, of_items = n_listeners / found.n_listeners, n_items / found.n_items
     return found._replace(
         listener=max(found.listener, 0.0),
@@ -96,9 +96,9 @@ def scaled(found: Variances, n_listeners: int, n_items: int) -> Variances:
 
 
 def power_of(found: Variances, wanted: float, one_sided: bool = False) -> float:
-    """The probability that |t| exceeds its critical value where the mean is `wanted`.
+    """The probability that |t| exceeds its critical value if the mean is `wanted`.
 
-    one_sided: that t does, of a mean above 0.
+    one_sided: the probability for t, with a mean above 0.
     """
     critical = student.ppf(1 - ALPHA / (1 if one_sided else 2), found.df)
     centre = abs(wanted) / np.sqrt(found.of_mean)
@@ -109,7 +109,7 @@ def power_of(found: Variances, wanted: float, one_sided: bool = False) -> float:
 
 
 def _fewest(enough: Callable[[int], bool]) -> int | None:
-    """The smallest number from 2 on that is enough, or None where MOST isn't."""
+    """The smallest sufficient number from 2 on, or None if MOST is not enough."""
     if not enough(MOST):
         return None
     low, high = 1, 2

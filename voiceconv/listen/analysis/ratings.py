@@ -1,4 +1,4 @@
-"""Answers joined with the manifest's key: who rated which system on which item, as one table."""
+"""Answers joined with the manifest: listener, system, item and rating in one table."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -17,10 +17,10 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Ratings:
-    """Columns (n,) of one row for each rating or choice; names by number.
+    """Columns (n,), one row for each rating or choice; names as numbers.
 
-    value: a rating of `system`. ab: 1 where `other` was chosen, 0 where `system` was, which comes
-    first in the manifest; abx: 1 where the choice was right. Of ratings `other` is `system`.
+    value: a rating of `system`. ab: 1 if `other` was chosen, 0 if `system` was, which is first in
+    the manifest; abx: 1 if the choice was right. For ratings `other` is `system`.
     """
 
     listeners: tuple[str, ...]
@@ -51,8 +51,7 @@ class Ratings:
 def join(test: Test, answers: Iterable[Answer], kept: Iterable[str]) -> Ratings:
     """Answers of the listeners in `kept` to the trials that count: no training, no checks.
 
-    Raises InputError for an answer to a trial that the manifest hasn't got, or one that does not
-    answer it.
+    Raises InputError for an answer to a trial that is not in the manifest, or with other stimuli.
     """
     systems, listeners = list(test.systems), sorted(set(kept))
     items = sorted({trial.item for trial in test.trials.values() if trial.kind == TRIAL})
@@ -87,7 +86,7 @@ def join(test: Test, answers: Iterable[Answer], kept: Iterable[str]) -> Ratings:
 
 
 def trial_of(test: Test, answer: Answer) -> Trial:
-    """The trial that was answered. Raises InputError where answer and manifest don't agree."""
+    """The trial of an answer. Raises InputError if answer and manifest do not agree."""
     try:
         trial = test.trials[answer.trial]
     except KeyError:

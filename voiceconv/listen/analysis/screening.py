@@ -1,13 +1,14 @@
-"""Whose answers count.
+"""Decide which listeners count.
 
-- **Checks of attention** (ITU-T P.808 asks for trapping questions): at least `PASSED` of those
-  answered must be right, so that none of up to four may fail. That share is ours.
-- **MUSHRA** has no checks, but the hidden reference. ITU-R BS.1534-3, 4.1.2: who rates it below 90
-  for more than 15% of the items is excluded; so is who rates the mid-range anchor above 90 for more
-  than 15% of them, items aside on which more than 25% of all assessors do so: there it is the
-  anchor.
-- **Who stopped early** is kept with what was answered, and **who gave the same answer throughout**
-  is kept, too: both are remarked on. A listener without an answer that counts isn't kept.
+- **Attention checks** (ITU-T P.808 asks for trapping questions): at least `PASSED` of the
+  answered checks must be right; with up to four checks, all must be. This share is ours.
+- **MUSHRA** has the hidden reference in place of checks. ITU-R BS.1534-3, 4.1.2: a listener who
+rates
+  it below 90 for more than 15% of the items is excluded, and so is one who rates the mid-range
+  anchor above 90 for more than 15% of them. Items where more than 25% of all assessors rate the
+  anchor above 90 do not count: there the anchor is the cause.
+- **Listeners who stopped early** and **listeners who always gave the same answer** are kept, with a
+  remark. A listener without an answer that counts is not kept.
 """
 
 from collections import defaultdict
@@ -19,18 +20,18 @@ from voiceconv.listen.answers import Answer, Listener
 from voiceconv.listen.manifest import ATTENTION, REFERENCE, TRIAL, Test, Trial
 
 PASSED = 0.8  # of the checks
-HIGH = 90  # of the MUSHRA scale: a reference is not below it, an anchor not above
+HIGH = 90  # on the MUSHRA scale: limit for reference (not below) and anchor (not above)
 MOST_MISJUDGED = 0.15  # of the items
-DOUBTFUL = 0.25  # of the assessors: above, it is the anchor
-MID_ANCHOR = "anchor70"  # the 7 kHz low-pass, as `voiceconv listen build` calls it
-FEWEST_ALIKE = 5  # answers: so many that are all alike are remarked on
+DOUBTFUL = 0.25  # share of the assessors: above it, the anchor is the cause
+MID_ANCHOR = "anchor70"  # the 7 kHz low-pass of `voiceconv listen build`
+FEWEST_ALIKE = 5  # a remark is made if at least so many answers are all equal
 
 
 class Screened(NamedTuple):
-    """What became of a listener. `reasons` of one who was kept are remarks, not grounds."""
+    """The decision about a listener. `reasons` of a kept listener are remarks."""
 
     listener: str
-    n_answers: int  # to trials that count, without training and checks
+    n_answers: int  # answers to trials that count, without training and checks
     kept: bool
     reasons: list[str]
 
@@ -38,7 +39,7 @@ class Screened(NamedTuple):
 def screen(
     test: Test, listeners: Iterable[Listener], answers: Iterable[Answer], exclude: bool = True
 ) -> list[Screened]:
-    """Judge every listener, in their order; not `exclude`: all are kept, with the same reasons."""
+    """Decide about every listener, in order; without `exclude` all are kept, with remarks."""
     given: dict[str, list[tuple[Trial, Answer]]] = defaultdict(list)
     for answer in answers:
         given[answer.listener].append((trial_of(test, answer), answer))
@@ -69,7 +70,7 @@ def _is_expected(trial: Trial, values: Mapping[str, float]) -> bool:
 def _misjudged(
     test: Test, counted: Sequence[tuple[Trial, Answer]], doubtful: frozenset[str]
 ) -> list[str]:
-    """BS.1534-3, 4.1.2, of one listener."""
+    """BS.1534-3, 4.1.2, for one listener."""
     if test.method_name != "mushra" or not counted:
         return []
     grounds = []
@@ -92,7 +93,7 @@ def _misjudged(
 def _doubtful_items(
     test: Test, given: Mapping[str, Sequence[tuple[Trial, Answer]]]
 ) -> frozenset[str]:
-    """Items whose mid-range anchor more than 25% of the assessors have above 90."""
+    """Items whose mid-range anchor more than 25% of the assessors rate above 90."""
     if test.method_name != "mushra":
         return frozenset()
     high: dict[str, list[bool]] = defaultdict(list)
@@ -102,7 +103,7 @@ def _doubtful_items(
 
 
 def _of(test: Test, pair: tuple[Trial, Answer], systems: Sequence[str]) -> list[float]:
-    """The values that stimuli of some systems got in a trial."""
+    """The ratings of some systems' stimuli in a trial."""
     trial, answer = pair
     return [answer.values[name] for name in trial.shown if test.stimuli[name].system in systems]
 
@@ -120,7 +121,7 @@ def _remarks(test: Test, listener: Listener, counted: Sequence[tuple[Trial, Answ
 
 
 def _alike(test: Test, listener: Listener, answers: Sequence[Answer]) -> list[str]:
-    """A remark where all answers are the same number, or the same place of the two on the page."""
+    """A remark if all answers are the same number, or the same position of two on the page."""
     if not test.method.is_choice:
         values = {value for answer in answers for value in answer.values.values()}
         return [f"the same answer, {values.pop():g}, throughout"] if len(values) == 1 else []

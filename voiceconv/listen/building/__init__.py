@@ -1,1 +1,1 @@
-"""From folders of conversions to TEST/: what is asked, by which sounds, in which order."""
+"""From folders of conversions to TEST/: questions, sounds and their order."""

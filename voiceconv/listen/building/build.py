@@ -1,7 +1,7 @@
 """`voiceconv listen build`: folders of conversions -> TEST/, a listening test.
 
-TEST/manifest.json is the key, TEST/page the page with its stimuli, which names no system, and
-TEST/webmushra and TEST/reseval are the same test for other people's tools.
+TEST/manifest.json is the key. TEST/page is the page with its stimuli and names no system.
+TEST/webmushra and TEST/reseval are the same test for other tools.
 """
 
 import json
@@ -84,23 +84,23 @@ def build_test(
 
     Args:
         output: a new or an empty folder.
-        systems: a name may come several times; its folders are joined.
+        systems: the folders of equal names are joined.
         method: one of METHODS.
-        reference: the targets' own recordings of the same sentences: MUSHRA's reference, one more
-            condition of `mos` and `similarity`, and what `ab` plays openly.
+        reference: the targets' own recordings of the same sentences: the reference of MUSHRA, one
+            more condition of `mos` and `similarity`, the open reference of `ab`.
         target_reference: any recordings of the targets, for `similarity`.
-        n_items: sentences, of each direction as many. About 20, MUSHRA: 10; or what there is.
+        n_items: number of sentences, equal per direction. Default: about 20, MUSHRA: 10, or fewer.
         full: each listener hears each sentence in all conditions, not in one.
-        n_training, n_checks: 2 (MUSHRA: 1), and one in ten trials (MUSHRA: none).
-        seed: decides which sentences, and all orders.
-        loudness: LUFS of every stimulus; where one would peak above -1 dBFS, all get less.
-        sample_rate: Hz of every stimulus; None: the lowest of the recordings', for which nothing
-            has to be invented, and no system is known by its bandwidth.
-        strings: the page's words in another language.
+        n_training, n_checks: default 2 (MUSHRA: 1), and one in ten trials (MUSHRA: none).
+        seed: seed of sentences and orders.
+        loudness: LUFS of every stimulus; if one would peak above -1 dBFS, all are lowered.
+        sample_rate: Hz of every stimulus; None: the lowest rate of the recordings, so that no
+            system is recognised by its bandwidth.
+        strings: the page's texts in another language.
         trim: dB below the loudest 10 ms at which silence at both ends is cut; None: not.
         longest: seconds; longer recordings are left out.
 
-    Raises InputError for what can't be made a test of, with what to do.
+    Raises InputError, with the remedy, if the inputs cannot make a test.
     """
     kind = method_named(method)
     places = places_of(systems, reference, target_reference)
@@ -116,7 +116,7 @@ def build_test(
         made = _make(folder / PAGE / "stimuli", plan, loudness, trim, on_progress)
         said = {"inputs": plan.inputs, "trim": trim, "longest": longest, "soxr": version("soxr")}
         test = Test(
-            # of another title or loudness, it is another test
+            # another title or loudness makes another test
             id=blind_id(plan.key, "the test", repr((title, question, loudness, trim)))[:8],
             key=plan.key,
             method_name=method,
@@ -138,7 +138,7 @@ def build_test(
 
 
 class Made(NamedTuple):
-    """The files that were written: their loudness (LUFS), and what is to be said of it."""
+    """The loudness (LUFS) of the written files, and notes about it."""
 
     stimuli: dict[str, Stimulus]
     loudness: float
@@ -147,7 +147,7 @@ class Made(NamedTuple):
 
 @contextmanager
 def _appearing(output: Path) -> Iterator[Path]:
-    """`appearing`, that refuses a folder with something in it before the work and not after."""
+    """`appearing`, but a folder that is not empty is refused before the work."""
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise InputError(f"there is something in {output}; choose another place with -o")
     with appearing(output) as folder:
@@ -163,7 +163,7 @@ def _plan(
     seed: int,
     sample_rate: int | None,
 ) -> tuple[Plan, list[str]]:
-    """What will be asked about the recordings that were found, and what is to be said of it."""
+    """The trials for the found recordings, and notes about them."""
     names = [name for name in found if name not in RESERVED]
     items, notes = candidates(found, longest, seed)
     n_conditions = len(conditions(method, names, (), REFERENCE in found))
@@ -180,7 +180,7 @@ def _plan(
 
 
 def _rate(picked: Picked, wanted: int | None) -> tuple[int, int, list[str]]:
-    """The rate of all stimuli and the lowest of the recordings' in Hz; a note if they differ."""
+    """The rate of all stimuli, the lowest rate of the recordings in Hz, a note if they differ."""
     paths = {utterance.path for utterance in picked.recordings}
     rates = {audio.probe(path).sample_rate for path in paths}
     if wanted is not None and not LOWEST_RATE <= wanted <= HIGHEST_RATE:
@@ -234,7 +234,7 @@ def _make(
 def _systems(
     plan: Plan, places: Mapping[str, Sequence[Path]], found: Mapping[str, Found]
 ) -> dict[str, System]:
-    """What made the sounds of a plan: the systems as they were given, then what is none."""
+    """The sources of a plan's sounds: the given systems, then checks and anchors."""
     systems = {}
     for name, folders in places.items():
         inner = {folder / key.direction for folder in folders for key in found[name]}
@@ -253,7 +253,7 @@ def _systems(
 
 
 def _read_strings(path: Path) -> dict[str, Any]:
-    """A translation of the page's words, which has to have all of them."""
+    """Read a translation of the page's texts; it must be complete."""
     try:
         words = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -268,7 +268,7 @@ def _read_strings(path: Path) -> dict[str, Any]:
 
 
 def _unlike(words: Any, known: Any, place: str = "") -> str | None:
-    """Where a translation is not made as the original is; None: nowhere."""
+    """The place where a translation's structure differs from the original, or None."""
     if type(words) is not type(known) or (isinstance(known, list) and len(words) != len(known)):
         return place
     if isinstance(known, str):

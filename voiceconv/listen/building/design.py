@@ -1,8 +1,8 @@
-"""Who hears what, and in which order: balanced Latin squares over listeners.
+"""The sentences, systems and orders of each listener: balanced Latin squares over listeners.
 
-A *condition* is what is compared: a system, or a pair of them. Williams 1949 (Australian Journal of
-Scientific Research 2): an order for each of n listeners (2n where n is odd) in which every
-condition stands at every place equally often, and follows every other one equally often.
+A *condition* is the compared unit: a system, or a pair of systems. Williams 1949 (Australian
+Journal of Scientific Research 2): an order for each of n listeners (2n where n is odd) in which
+every condition has every position equally often, and follows every other one equally often.
 """
 
 import math
@@ -10,12 +10,12 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
-MOST_LISTS = 150  # at which the order of blocks is exactly a square's
+MOST_LISTS = 150  # up to this number of lists, the order of blocks is exactly a square
 T = TypeVar("T")
 
 
 class Slot(NamedTuple):
-    """One trial of a list, by numbers; `variant` is one of the ways to present the condition."""
+    """One trial of a list, by numbers; `variant` is the way to present the condition."""
 
     item: int
     condition: int
@@ -32,14 +32,14 @@ def williams(n: int) -> list[list[int]]:
 def make_lists(
     n_items: int, n_conditions: int, n_variants: int = 1, full: bool = False, seed: int = 0
 ) -> list[list[Slot]]:
-    """The lists of a test, to be handed to listeners in their order.
+    """The lists of a test, for the listeners in their order.
 
-    Each list has each item once, in one condition; `full`: in all conditions, each time all items
-    through before one comes again. In a list the conditions are as often as each other, in a block
-    of `n_conditions` items all of them, and so are the variants of each. Over all lists, each item
-    has each condition, and each variant of it, equally often; the order of conditions in a block,
-    and that of blocks, is a Williams square. Blocks have a whole one unless that takes more than
-    MOST_LISTS: then some of its rows come once more than others.
+    Each list has each item once, in one condition; `full`: in all conditions, all items before the
+    first repetition. In a list all conditions are equally frequent; a block of `n_conditions` items
+    has each once; the same holds for the variants of each. Over all lists, each item has each
+    condition, and each of its variants, equally often. The order of conditions in a block, and the
+    order of blocks, is a Williams square. The square of blocks is complete unless that takes more
+    than MOST_LISTS lists: then some of its rows occur once more than others.
     """
     orders = williams(n_conditions)
     blocks = [range(i, min(i + n_conditions, n_items)) for i in range(0, n_items, n_conditions)]
@@ -65,13 +65,13 @@ def make_lists(
 
 
 def display_order(shown: Sequence[T], variant: int) -> list[T]:
-    """The order in which one trial shows its stimuli: a row of a Williams square."""
+    """The order of the stimuli in one trial: a row of a Williams square."""
     rows = williams(len(shown))
     return [shown[place] for place in rows[variant % len(rows)]]
 
 
 def spread(turns: Sequence[T], checks: Iterable[T]) -> list[T]:
-    """Put the checks in between the turns, as far from each other and from the ends as they go."""
+    """Insert the checks between the turns, as far as possible from each other and the ends."""
     checks, result = list(checks), list(turns)
     for number, check in reversed(list(enumerate(checks, 1))):
         result.insert(round(number * len(turns) / (len(checks) + 1)), check)
@@ -81,10 +81,10 @@ def spread(turns: Sequence[T], checks: Iterable[T]) -> list[T]:
 def _variants(
     n_items: int, n_conditions: int, n_variants: int, rng: random.Random
 ) -> list[list[int]]:
-    """(items, conditions): what the first lists have of each.
+    """(items, conditions): the variants of the first lists.
 
-    The items that share a condition in a list are every n_conditions-th: each variant is as often
-    as the others among those.
+    Items with the same condition in a list are n_conditions apart; among them all variants are
+    equally frequent.
     """
     variants = [[0] * n_conditions for _ in range(n_items)]
     for condition in range(n_conditions):

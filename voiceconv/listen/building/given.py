@@ -1,4 +1,4 @@
-"""What a listening test was asked to be: is it one, and what is it where nothing was said?"""
+"""Check the options of a listening test, and fill in the defaults."""
 
 import math
 import os
@@ -12,13 +12,13 @@ from voiceconv.listen.manifest import CHECK, REFERENCE
 from voiceconv.listen.methods import METHODS, Method
 
 Location = Path | str
-Asked = tuple[int | None, int | None, int | None]  # Numbers, as far as somebody has said them
+Asked = tuple[int | None, int | None, int | None]  # Numbers that the user has given
 
-LOUDNESS = (-50.0, -10.0)  # LUFS that can be asked for
+LOUDNESS = (-50.0, -10.0)  # accepted LUFS
 N_ITEMS, N_ITEMS_TOGETHER = 20, 10
-MOST_TOGETHER = 12  # stimuli of a MUSHRA trial, BS.1534-3
-LONGEST_NAME = 100  # bytes: some file systems take 255 of a folder's name
-RESERVED = {REFERENCE, TARGET, CHECK, *ANCHORS}  # names that no system may have
+MOST_TOGETHER = 12  # most stimuli of a MUSHRA trial, BS.1534-3
+LONGEST_NAME = 100  # bytes: some file systems accept 255 in a folder's name
+RESERVED = {REFERENCE, TARGET, CHECK, *ANCHORS}  # reserved names
 
 
 def method_named(name: str) -> Method:
@@ -42,7 +42,7 @@ def places_of(
             raise InputError(
                 f"{name!r} can't be a system's name, which is to be a folder's, too; choose another"
             )
-        if len(os.fsencode(name)) > LONGEST_NAME:  # ReSEval's folders are named after two of them
+        if len(os.fsencode(name)) > LONGEST_NAME:  # ReSEval's folders have names of two systems
             raise InputError(
                 f"the name {name[:20]!r}... has more than {LONGEST_NAME} bytes; shorten it"
             )
@@ -58,7 +58,7 @@ def check(
     n_checks: int | None,
     loudness: float,
 ) -> None:
-    """Refuse what a method lacks, and what it has no use for."""
+    """Refuse missing inputs of a method, and inputs that it does not use."""
     if method.is_choice and len(names) < 2 or not names:
         raise InputError(f"{method.name} takes {1 + method.is_choice} systems or more; add one")
     if method.together and REFERENCE not in places:
@@ -81,7 +81,7 @@ def check(
 def numbers_of(
     method: Method, n_conditions: int, n_candidates: int, full: bool, asked: Asked
 ) -> Numbers:
-    """What was asked for, or what the method usually has."""
+    """The given numbers, or the method's defaults."""
     n_items, n_training, n_checks = asked
     if n_items is not None and n_items > n_candidates:
         raise InputError(
@@ -102,7 +102,7 @@ def numbers_of(
 
 
 def anchors_at(method: Method, rate: int, n_systems: int) -> tuple[list[str], list[str]]:
-    """MUSHRA's anchors that differ from the reference at a rate, and what is to be said of them."""
+    """MUSHRA's anchors that differ from the reference at a sample rate, and notes about them."""
     if not method.together:
         return [], []
     anchors = [name for name, edge in ANCHORS.items() if 2 * stop_edge(edge) <= rate]

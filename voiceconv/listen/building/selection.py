@@ -1,10 +1,10 @@
-"""Which recordings a listening test is made of: found in folders, paired by name, picked by seed.
+"""Select the recordings of a listening test: find them in folders, pair them by name, draw by seed.
 
-A recording is known by its place (the sub-folder that it lies in, as recipes leave them for each
-direction, or its domain in a Kaldi data directory; "" in a flat folder) and its name. What all
-systems have under the same place and name is a candidate. A reference may lie under the same place,
-under the target's name (what the place's name ends with), or in a flat folder; its name is the
-longest end of the candidate's, cut at hyphens, that is known there.
+A recording is identified by its place (its sub-folder, one per direction in recipes, or its domain
+in a Kaldi data directory; "" in a flat folder) and its name. A candidate is a recording that all
+systems have at the same place and name. A reference may be at the same place, under the target's
+name (the end of the place's name), or in a flat folder; its name is the longest end of the
+candidate's name, cut at hyphens, that is known there.
 """
 
 import hashlib
@@ -15,19 +15,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from voiceconv import audio
+from voiceconv.data.content import content_files
 from voiceconv.data.kaldi import Utterance, is_data_dir, read_data_dir
-from voiceconv.data.prepare import sound_files
 from voiceconv.errors import InputError
 from voiceconv.evaluation.inputs import ends
 from voiceconv.listen.manifest import REFERENCE
 
-TARGET = "target"  # as REFERENCE, what is no system
+TARGET = "target"  # like REFERENCE, no system
 SHORTEST = 0.4  # seconds: one block of BS.1770's loudness
-_SHORTEST_TARGET = 1.0  # seconds: of less, nobody knows a voice
+_SHORTEST_TARGET = 1.0  # seconds: too short to recognise a voice
 
 
 class Key(NamedTuple):
-    """What a recording is known by in all systems."""
+    """The identity of a recording in all systems."""
 
     direction: str
     stem: str
@@ -39,7 +39,7 @@ class Key(NamedTuple):
 class Item(NamedTuple):
     """A sentence of the test, with each system's recording of it.
 
-    Where they were given, REFERENCE has the target's own, and TARGET one of another sentence.
+    If given, REFERENCE has the target's own recording, and TARGET one of another sentence.
     """
 
     key: Key
@@ -47,12 +47,12 @@ class Item(NamedTuple):
 
     @property
     def name(self) -> str:
-        """As the manifest has it."""
+        """Its name in the manifest."""
         return str(self.key)
 
 
 class Numbers(NamedTuple):
-    """How many sentences a test has: of its trials, its training and its checks."""
+    """Numbers of sentences: for trials, training and checks."""
 
     items: int
     training: int
@@ -60,7 +60,7 @@ class Numbers(NamedTuple):
 
 
 class Picked(NamedTuple):
-    """The sentences of a test: of trials, training and checks, and to set the volume by."""
+    """The sentences of a test: for trials, training, checks, and for setting the volume."""
 
     items: list[Item]
     training: list[Item]
@@ -69,7 +69,7 @@ class Picked(NamedTuple):
 
     @property
     def recordings(self) -> list[Utterance]:
-        """Whatever is heard."""
+        """All of them."""
         items = [*self.items, *self.training, *self.checks, self.level]
         return [utterance for item in items for utterance in item.recordings.values()]
 
@@ -78,7 +78,7 @@ Found = dict[Key, Utterance]
 
 
 def find(folders: Iterable[Path]) -> Found:
-    """Recordings by place and name. Raises InputError where one place has a name twice."""
+    """Recordings by place and name. Raises InputError if a name occurs twice at a place."""
     found: Found = {}
     for folder in folders:
         for utterance in _recordings(folder):
@@ -94,10 +94,10 @@ def find(folders: Iterable[Path]) -> Found:
 def candidates(
     found: Mapping[str, Found], longest: float, seed: int
 ) -> tuple[list[Item], list[str]]:
-    """What can be asked, sorted by name, and a note for each reason why more can not.
+    """The candidates, sorted by name, and a note for each reason of exclusion.
 
-    found: of each system, and of REFERENCE and TARGET where they are given. longest: seconds.
-    Raises InputError where nothing is left.
+    found: recordings of each system, and of REFERENCE and TARGET if they are given. longest:
+    seconds. Raises InputError if no candidate is left.
     """
     items, notes = _common({n: one for n, one in found.items() if n not in (REFERENCE, TARGET)})
     if references := found.get(REFERENCE):
@@ -115,9 +115,9 @@ def candidates(
 
 
 def pick(items: Iterable[Item], numbers: Numbers, seed: int) -> tuple[Picked, list[str]]:
-    """What a test is made of, and what is to be said of it.
+    """The sentences of a test, and notes about them.
 
-    Training, the volume's recording and checks have sentences of their own as far as there are any.
+    Training, volume and checks have their own sentences, if there are enough.
     """
     order = _ranked(items, seed)
     chosen, rest = order[: numbers.items], order[numbers.items :]
@@ -132,7 +132,7 @@ def pick(items: Iterable[Item], numbers: Numbers, seed: int) -> tuple[Picked, li
             + ", ".join(f"{name} {counts[name]}" for name in sorted(counts))
         )
     return Picked(
-        # by direction: then a list, too, has all conditions in each of them, as far as that goes
+        # by direction: then each list has all conditions in each direction, as far as possible
         sorted(chosen, key=lambda item: item.key.direction),
         others[: numbers.training],
         others[numbers.training + 1 :],
@@ -141,18 +141,18 @@ def pick(items: Iterable[Item], numbers: Numbers, seed: int) -> tuple[Picked, li
 
 
 def seconds(utterance: Utterance) -> float:
-    """Duration, as the header says it."""
+    """Duration, from the header."""
     end = audio.probe(utterance.path).seconds if utterance.end is None else utterance.end
     return end - (utterance.start or 0.0)
 
 
 def _recordings(folder: Path) -> list[Utterance]:
-    """Utterances of a folder; their domain is their place."""
+    """Utterances of a folder; their domain is the place."""
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder}; check the path")
     if is_data_dir(folder):
         return read_data_dir(folder)
-    files = list(sound_files(folder))
+    files = list(content_files(folder))
     if not files:
         raise InputError(f"no sound file in {folder}; give a folder that holds some")
     places = [file.parent.relative_to(folder).as_posix() for file in files]
@@ -163,7 +163,7 @@ def _recordings(folder: Path) -> list[Utterance]:
 
 
 def _of_place(found: Found, direction: str) -> dict[str, Utterance]:
-    """What belongs to a direction, by name, and by name less the target's."""
+    """The recordings of a direction, by name, and by name without the target's prefix."""
     places = {key.direction for key in found}
     targets = ends(direction)
     place = next((place for place in [*targets, ""] if place in places), None)
@@ -183,7 +183,7 @@ def _same_sentence(key: Key, references: Found) -> Utterance | None:
 
 
 def _other_sentence(key: Key, targets: Found, seed: int) -> Utterance | None:
-    """A recording of the target by seed; the first that is neither too short nor the sentence."""
+    """A random recording of the target that is long enough and another sentence."""
     table = _of_place(targets, key.direction)
     same = {table[end] for end in ends(key.stem) if end in table}
     others = sorted(set(table.values()) - same, key=lambda u: _rank(seed, f"{key} {u.id}"))
@@ -191,7 +191,7 @@ def _other_sentence(key: Key, targets: Found, seed: int) -> Utterance | None:
 
 
 def _common(systems: Mapping[str, Found]) -> tuple[list[Item], list[str]]:
-    """What all systems have, sorted by name, and a note of what each lacks."""
+    """The recordings that all systems have, sorted by name, and a note about missing ones."""
     every: set[Key] = set().union(*systems.values())
     items = [
         Item(key, {name: found[key] for name, found in systems.items()})
@@ -209,7 +209,7 @@ def _common(systems: Mapping[str, Found]) -> tuple[list[Item], list[str]]:
 
 
 def _with(name: str, found: Mapping[Key, Utterance | None], items: Iterable[Item]) -> list[Item]:
-    """Items with one more recording, where it was found."""
+    """Items with one more recording, if it was found."""
     return [
         item._replace(recordings={**item.recordings, name: own})
         for item in items
@@ -218,7 +218,7 @@ def _with(name: str, found: Mapping[Key, Utterance | None], items: Iterable[Item
 
 
 def _left(kept: Sequence[Item], items: Sequence[Item], why: str) -> tuple[list[Item], list[str]]:
-    """What was kept, with a note of what was not. Raises InputError where nothing was."""
+    """The kept items, with a note about the others. Raises InputError if none was kept."""
     lost = {item.key for item in items} - {item.key for item in kept}
     if not kept:
         raise InputError(
@@ -234,9 +234,9 @@ def _note(lost: set[Key], why: str) -> list[str]:
 
 
 def _ranked(items: Iterable[Item], seed: int) -> list[Item]:
-    """In an order by seed that takes directions in turn: its first n are as balanced as n allows.
+    """A random order that alternates directions, so its first n are balanced.
 
-    It depends on names alone: neither on the order of the systems nor on that of a folder.
+    It depends only on names and seed, not on the order of systems or files.
     """
     by_direction: dict[str, list[Item]] = {}
     for item in sorted(items, key=lambda item: _rank(seed, item.name)):
@@ -246,5 +246,5 @@ def _ranked(items: Iterable[Item], seed: int) -> list[Item]:
 
 
 def _rank(seed: int, name: str) -> bytes:
-    """What to sort by for an order that is random, and the same for the same seed."""
+    """A sort key for a random order that depends only on the seed."""
     return hashlib.blake2b(f"{seed} {name}".encode("utf-8", "surrogateescape")).digest()

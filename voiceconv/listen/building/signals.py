@@ -1,4 +1,4 @@
-"""What a listening test does to waves (N,): anchors, beeps, cuts, fades, peaks, dither."""
+"""Signal processing of a listening test on waves (N,): anchors, beeps, cuts, fades, dither."""
 
 import math
 from collections.abc import Sequence
@@ -13,22 +13,23 @@ from voiceconv import audio
 
 ANCHORS = {"anchor35": 3500.0, "anchor70": 7000.0}  # Hz
 _FADE = 0.005  # seconds
-_TOGETHER = 0.05  # seconds by which the lengths of recordings differ that keep time together
+_TOGETHER = 0.05  # seconds: recordings with a smaller difference in length are aligned in time
 _BEEP_PITCH, _BEEP, _KEPT = 880.0, 0.2, 0.5  # Hz; seconds of a beep, and of speech beside beeps
-_RIPPLE = 60.0  # dB: of the stop band below the pass band, so that the latter's is 0.01 dB
+_RIPPLE = 60.0  # dB of the stop band, so that the pass band's ripple is 0.01 dB
 
 
 def stop_edge(pass_edge: float) -> float:
-    """Where an anchor's stop band begins, in Hz: 4 kHz for 3.5 kHz, 8 kHz for 7 kHz."""
+    """Start of an anchor's stop band in Hz: 4 kHz for 3.5 kHz, 8 kHz for 7 kHz."""
     return pass_edge * 8 / 7
 
 
 def low_pass(pass_edge: float, sample_rate: int) -> NDArray[np.float64]:
-    """Coefficients (K,), K odd, of an anchor's filter: symmetric, of gain 1 at 0 Hz.
+    """Coefficients (K,), K odd, of an anchor's filter: symmetric, gain 1 at 0 Hz.
 
-    ITU-R BS.1534-3 asks of the 3.5 kHz anchor a ripple of at most 0.1 dB in the pass band, and at
-    least 25 dB less at 4 kHz and 50 dB at 4.5 kHz; it says nothing of the 7 kHz anchor's edges,
-    which are twice as far here. By Kaiser's window: 0.01 dB, and 60 dB from the stop edge on.
+    ITU-R BS.1534-3 demands for the 3.5 kHz anchor a ripple of at most 0.1 dB in the pass band, and
+    an attenuation of at least 25 dB at 4 kHz and 50 dB at 4.5 kHz. It does not state the edges of
+    the 7 kHz anchor; here they are twice as high. A Kaiser window gives 0.01 dB, and 60 dB from the
+    stop edge on.
     """
     width = stop_edge(pass_edge) - pass_edge
     n_taps, beta = kaiserord(_RIPPLE, width / (sample_rate / 2))
@@ -43,9 +44,9 @@ def anchor(wave: Tensor, sample_rate: int, pass_edge: float) -> Tensor:
 
 
 def interrupted(wave: Tensor, sample_rate: int, n_beeps: int) -> Tensor:
-    """(N,) -> (M,), its middle replaced by beeps as loud as itself, with 0.2 s between them.
+    """(N,) -> (M,): replace the middle by beeps of equal loudness, 0.2 s apart.
 
-    Half a second of it stays at both ends, or all where it is shorter: then it becomes longer.
+    Half a second stays at both ends; a shorter wave stays whole and becomes longer.
     """
     n_beep = round(_BEEP * sample_rate)
     beep = torch.sin(2 * math.pi * _BEEP_PITCH / sample_rate * torch.arange(n_beep))
@@ -70,11 +71,11 @@ def faded(wave: Tensor, sample_rate: int) -> Tensor:
 
 
 def spans(waves: Sequence[Tensor], sample_rate: int, top_db: float) -> list[tuple[int, int]]:
-    """What to keep of recordings (N,) of one sentence: sample of begin and end of each.
+    """First and last sample to keep of each recording (N,) of one sentence.
 
-    Recordings whose lengths differ by less than 50 ms are taken for conversions of one source, or
-    for the source itself: they are cut alike, from where the first of them sounds to where the last
-    one does, so that they go on saying the same at the same time. Another is cut by itself.
+    Recordings whose lengths differ by less than 50 ms are conversions of one source, or the source:
+    they are cut alike, from the first start of sound to the last end, so that they stay aligned.
+    Other recordings are cut separately.
     """
     found = [audio.sounding(wave, sample_rate, top_db) for wave in waves]
     kept = list(found)
@@ -94,17 +95,17 @@ def padded(wave: Tensor, n_samples: int) -> Tensor:
 
 
 def true_peak(wave: Tensor, sample_rate: int) -> float:
-    """Highest level of a wave (N,) between its samples, in dBFS: BS.1770-4 annex 2, 4 times."""
+    """True peak of a wave (N,) in dBFS: BS.1770-4 annex 2, 4 times oversampled."""
     dense = audio.resample(wave, sample_rate, 4 * sample_rate)
     peak = max(float(dense.abs().max()), float(wave.abs().max()))
     return 20 * math.log10(peak) if peak > 0 else -math.inf
 
 
 def dithered(wave: Tensor, seed: int) -> Tensor:
-    """(N,) -> (N,) multiples of 1/32767, as 16-bit files hold them, with triangular noise of 1 bit.
+    """(N,) -> (N,) multiples of 1/32767 for 16-bit files, with triangular dither of 1 bit.
 
-    So what rounding takes away is noise and no distortion (Lipshitz et al. 1992, JAES 40), and two
-    files of one recording, such as X of ABX and what it is, do not have the same bytes.
+    The rounding error is then noise and no distortion (Lipshitz et al. 1992, JAES 40), and two
+    files of one recording, such as X of ABX and its original, differ in their bytes.
     """
     rng = np.random.default_rng(seed)
     noise = rng.random(wave.numel()) - rng.random(wave.numel())

@@ -1,12 +1,12 @@
-"""The files of a listening test: from recordings to `stimuli/<id>.wav`, all of one loudness.
+"""The files of a listening test: from recordings to `stimuli/<id>.wav`, all at one loudness.
 
-A recording is decoded and resampled once, cut where silence begins, changed where the method asks
-for it (an anchor's low-pass filter, the beeps of a check), faded at both ends, brought to the
-test's loudness and written as 16 bit with dither.
+A recording is decoded and resampled once, silence at both ends is cut, the method's change is
+applied (an anchor's low-pass filter, the beeps of a check), both ends are faded, the loudness is
+set to the test's, and the file is written with 16 bit and dither.
 
-Anchors are brought to it, too. BS.1534-3 has them as low-passed versions of the reference, which
-says nothing of level; left as filtered they would be quieter, by most where consonants are strong,
-and listeners hear less level as less quality: the anchor is there for its bandwidth alone.
+The loudness of anchors is set, too. BS.1534-3 defines them as low-passed versions of the reference
+without a statement on level. Unchanged, they would be quieter, most with strong consonants, and
+listeners hear a lower level as lower quality; an anchor should differ only in bandwidth.
 """
 
 import math
@@ -27,16 +27,16 @@ from voiceconv.listen.manifest import Stimulus
 
 HIGHEST_PEAK = -1.0  # dBFS between samples
 TOLERANCE = 0.2  # LU between a file and the test
-_ROUNDS = 3  # of measuring and correcting
-_SAME_TIME = 946_684_800  # 2000-01-01: what all files are said to be from
+_ROUNDS = 3  # rounds of measuring and correcting
+_SAME_TIME = 946_684_800  # 2000-01-01: the time stamp of all files
 
 Change = Callable[[Tensor, int], Tensor]  # a wave (N,) and its rate -> (M,)
 
 
 class Sound(NamedTuple):
-    """A stimulus to be made: `recording` as `change` leaves it.
+    """A stimulus: `recording` after `change`.
 
-    Those of one scene are heard beside each other, and are cut alike.
+    Stimuli of one scene are compared with each other, and are cut alike.
     """
 
     system: str
@@ -47,7 +47,7 @@ class Sound(NamedTuple):
 
 
 class Wave(NamedTuple):
-    """A stimulus before its gain: samples (N,), and where in its source they begin, in seconds."""
+    """A stimulus before its gain: samples (N,), and their start in the source in seconds."""
 
     samples: Tensor
     start: float
@@ -55,9 +55,9 @@ class Wave(NamedTuple):
 
 
 class Levels(NamedTuple):
-    """The loudness that a test gets (LUFS), what each wave is multiplied by for it, and why.
+    """The loudness of a test (LUFS), the gain of each wave, and the reason.
 
-    loudest: the id of the wave that sets it; None where it is what was asked for.
+    loudest: the id of the wave that limits it; None if it is the requested loudness.
     """
 
     loudness: float
@@ -70,9 +70,9 @@ def render(
 ) -> Iterator[tuple[str, Wave]]:
     """Yield (id, wave), scene by scene.
 
-    trim: dB below the loudest at which silence at both ends is cut; None: not. padding: bring the
-    waves of a scene to one length, that listeners can go from one to another at any time. Raises
-    InputError where a recording has too little sound in it.
+    trim: cut silence at both ends, dB below the loudest part; None: do not. padding: pad the waves
+    of a scene to one length, so that listeners can switch between them at any time. Raises
+    InputError if a recording has too little sound.
     """
     scenes: dict[str, list[str]] = {}
     for name, sound in sounds.items():
@@ -94,9 +94,9 @@ def render(
 
 
 def levels(waves: Mapping[str, Wave], sample_rate: int, loudness: float) -> Levels:
-    """The loudness asked for, or as many tenths of a LU less as keep all peaks below -1 dBFS.
+    """The requested loudness, or lower in steps of 0.1 LU until all peaks are below -1 dBFS.
 
-    That goes for all waves alike: a limiter, or less of one alone, would change what is judged.
+    It is equal for all waves: a limiter, or a lower gain of one wave, would bias the ratings.
     """
     loudest = None
     while True:
@@ -116,9 +116,9 @@ def write(
     sample_rate: int,
     levels: Levels,
 ) -> Iterator[Stimulus]:
-    """Write each wave; yield what its file, read again, is. Files differ in nothing but samples."""
+    """Write each wave; yield the measurements of its file. Files differ only in their samples."""
     digests: dict[Path, str] = {}
-    for name in sorted(waves):  # ids are random: neither this order nor the time says what it is
+    for name in sorted(waves):  # random ids: neither order nor time identifies a system
         wave, sound, path = waves[name], sounds[name], folder / f"{name}.wav"
         gain = levels.gains[name]
         audio.write(path, dithered(wave.samples * gain, int(name, 16)), sample_rate)
@@ -148,7 +148,7 @@ def write(
 
 
 def _gain(wave: Tensor, sample_rate: int, loudness: float) -> float:
-    """What brings a wave (N,) to a loudness: gates make loudness other than proportional to it."""
+    """The gain of a wave (N,) for a loudness; because of gates it needs several rounds."""
     gain = 1.0
     for _ in range(_ROUNDS):
         gain *= audio.loudness_gain(wave * gain, sample_rate, loudness)
@@ -158,7 +158,7 @@ def _gain(wave: Tensor, sample_rate: int, loudness: float) -> float:
 def _cut(
     recordings: Sequence[Utterance], sample_rate: int, trim: float | None
 ) -> dict[Utterance, tuple[Tensor, float]]:
-    """Recordings of one scene -> what is heard of each, (N,), and where in its file that begins."""
+    """Recordings of one scene -> the wave (N,) of each, and its start in the file."""
     waves = {
         one: audio.read(one.path, sample_rate, one.start or 0.0, one.end).samples
         for one in recordings

@@ -1,4 +1,4 @@
-"""What a listening test asks: the trials of each method, the sounds in them, and their lists.
+"""The trials of each method, their sounds, and the listeners' lists.
 
 A trial of `mos` and `similarity` shows one condition (a system, or the reference), one of `ab` and
 `abx` a pair of systems, one of `mushra` all of them with the hidden reference and its anchors.
@@ -26,13 +26,13 @@ from voiceconv.listen.manifest import (
 )
 from voiceconv.listen.methods import Method
 
-Condition = tuple[str, ...]  # what one trial compares
+Condition = tuple[str, ...]  # the systems of one trial
 
 
 def conditions(
     method: Method, systems: Sequence[str], anchors: Sequence[str], has_reference: bool
 ) -> list[Condition]:
-    """What the trials of a test compare."""
+    """The systems of a test's trials."""
     if method.together:
         return [(*systems, REFERENCE, *anchors)]
     if method.is_choice:
@@ -42,10 +42,10 @@ def conditions(
 
 @dataclass
 class Plan:
-    """A test as it will be: what is asked, and what has to be made for it.
+    """The plan of a test: its trials, and the sounds to make.
 
-    key: what ids are hashed with. sample_rate: Hz of all sounds. inputs: a digest of what they are
-    made of. sounds, trials: by id. level: the sound to set the volume by.
+    key: the key of the hashes for ids. sample_rate: Hz of all sounds. inputs: a digest of their
+    sources. sounds, trials: by id. level: the sound for setting the volume.
     """
 
     method: Method
@@ -64,7 +64,7 @@ class Plan:
         rng = random.Random(self.seed)
         shuffled = rng.sample(sorted(self.conditions), len(self.conditions))
         checks = [self._check(number, item, rng) for number, item in enumerate(picked.checks)]
-        # the orders that stimuli are shown in and, where there is an X, which of two it is
+        # the orders of stimuli and, if there is an X, the system of X
         n_variants = len(williams(len(self.conditions[0]))) * self._n_x
         rows = make_lists(len(picked.items), len(self.conditions), n_variants, full, self.seed)
         for number, slots in enumerate(rows):
@@ -90,9 +90,9 @@ class Plan:
         return 2 if self.method.name == "abx" else 1
 
     def _turn(self, kind: str, number: int, item: Item, condition: Condition, variant: int) -> Turn:
-        """A trial, noted if it is new, with its stimuli in one of their orders.
+        """A trial, added if it is new, with its stimuli in one of their orders.
 
-        number: of the item in its kind.
+        number: index of the item within its kind.
         """
         scene = f"{kind} {number}"
         x = condition[variant % 2] if self._n_x == 2 else ""
@@ -111,17 +111,17 @@ class Plan:
         return Turn(name, tuple(order))
 
     def _check(self, number: int, item: Item, rng: random.Random) -> Trial:
-        """A trial, noted, that says by beeps what to answer."""
+        """Add a check: a trial whose beeps tell the answer."""
         scene, x = f"{ATTENTION} {number}", None
         value = 1
-        if self._n_x == 2:  # X is like one of the two
+        if self._n_x == 2:  # X has the beeps of one of the two
             shown = [self._interrupted(scene, item, n_beeps) for n_beeps in (1, 3)]
             like = rng.randrange(2)
             right, x = shown[like], self._interrupted(scene, item, (1, 3)[like], "x")
-        elif self.method.scale is None:  # choose the one with a beep
+        elif self.method.scale is None:  # the one with a beep must be chosen
             shown = [self._interrupted(scene, item, n_beeps) for n_beeps in (0, 1)]
             right = shown[1]
-        else:  # as many as there are, each number as often as the others
+        else:  # all numbers of the scale, equally often
             low, high = self.method.scale
             places = random.Random(self.seed).sample(range(low, high + 1), high + 1 - low)
             value = places[number % len(places)]
@@ -141,7 +141,7 @@ class Plan:
         return trial
 
     def _open_reference(self, scene: str, item: Item) -> str | None:
-        """What is played openly beside the trial, if anything is."""
+        """The open reference of the trial, if there is one."""
         if TARGET in item.recordings:
             return self._sound(scene, item, TARGET, "open")
         if REFERENCE in item.recordings and (self.method.together or self.method.is_choice):
@@ -149,14 +149,14 @@ class Plan:
         return None
 
     def _sound(self, scene: str, item: Item, system: str, use: str = "") -> str:
-        """Note a stimulus, which is one where it is used for the same twice. Gives its id."""
+        """Add a stimulus, once for each use; return its id."""
         edge = ANCHORS.get(system)
         recording = item.recordings[REFERENCE if edge else system]
         change = partial(anchor, pass_edge=edge) if edge else None
         return self._note(Sound(system, item.name, scene, recording, change), use)
 
     def _interrupted(self, scene: str, item: Item, n_beeps: int, use: str = "") -> str:
-        """Note a recording of the item with beeps in its middle. Gives its id."""
+        """Add a recording of the item with beeps in its middle; return its id."""
         plain = item.recordings[_natural(item)]
         change = partial(interrupted, n_beeps=n_beeps) if n_beeps else None
         return self._note(Sound(CHECK, item.name, scene, plain, change), f"{use} {n_beeps}")
@@ -168,5 +168,5 @@ class Plan:
 
 
 def _natural(item: Item) -> str:
-    """Whose recording of an item is no system's, where there is such a one."""
+    """The source of an item's recording that is no system, if there is one."""
     return min(item.recordings, key=lambda name: (name != TARGET, name != REFERENCE, name))

@@ -1,1 +1,1 @@
-"""Listening tests for other people's tools, and answers from them."""
+"""Export of listening tests to other tools, and import of their answers."""

@@ -1,6 +1,6 @@
-"""Answers that were collected elsewhere: webMUSHRA's results, and files that our page saves.
+"""Import answers: webMUSHRA's results, and files that our page saves.
 
-What a listener sends by hand is looked at as closely as what the server is sent: by its models.
+Imported answers are checked by the same models as answers over HTTP.
 """
 
 from collections.abc import Sequence
@@ -19,14 +19,14 @@ from voiceconv.listen.manifest import Test, read_test
 
 MOST_BYTES = 64 << 20
 _BOM = b"\xef\xbb\xbf"
-# A clock that says anything else is wrong.
+# Other times come from a wrong clock.
 _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
 
 
 class Imported(NamedTuple):
-    """What one file brought: its listeners, answers that are new, and those that were known.
+    """The result of one file: numbers of listeners, new answers, and known answers.
 
-    n_differ: answers to trials that had been imported with other values, which stay.
+    n_differ: answers to trials that were imported before with other values; the first ones stay.
     """
 
     path: Path
@@ -49,7 +49,7 @@ class Imported(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """What all files brought, in their order."""
+    """The results of all files, in order."""
 
     files: tuple[Imported, ...]
 
@@ -71,7 +71,7 @@ class _Nothing(BaseModel):
 
 
 class _Saved(BaseModel):
-    """What our page saves where there is no server."""
+    """The file that our page saves if there is no server."""
 
     model_config = Given.model_config
 
@@ -87,11 +87,11 @@ class _Saved(BaseModel):
 
 
 def import_answers(folder: Path, files: Sequence[Path]) -> Summary:
-    """Keep the answers in `files` with those of TEST/; those that are there stay as they are.
+    """Add the answers in `files` to TEST/; known answers are not changed.
 
-    All files are kept, or none. Raises InputError for a file that is neither webMUSHRA's nor our
-    page's, of another test, with an answer that the test cannot have had, or of a listener who is
-    known by another list.
+    All files are added, or none. Raises InputError for a file that is neither webMUSHRA's nor our
+    page's, for a file of another test or with an impossible answer, and for a listener who is known
+    with another list.
     """
     test = read_test(folder)
     read = [(path, *_answers_in(test, path)) for path in files]
@@ -106,7 +106,7 @@ def import_answers(folder: Path, files: Sequence[Path]) -> Summary:
 
 
 def _answers_in(test: Test, path: Path) -> tuple[list[Listener], list[Answer]]:
-    """What a file holds, whichever it is."""
+    """The contents of a file of either kind."""
     content = _content(path).removeprefix(_BOM).lstrip()
     if content.startswith(b"{"):
         return _saved_by_page(test, path, content)
@@ -172,7 +172,7 @@ def _saved_by_page(test: Test, path: Path, content: bytes) -> tuple[list[Listene
 
 
 def _answer(test: Test, path: Path, saved: _Saved, given: _Then) -> Answer:
-    """An answer that the server would have taken."""
+    """Check an answer as the server does."""
     turn = test.turn(saved.list, given.trial)
     if turn is None:
         raise InputError(f"{path}: trial {given.trial!r} is not in list {saved.list} of this test")
@@ -189,7 +189,7 @@ def _answer(test: Test, path: Path, saved: _Saved, given: _Then) -> Answer:
 
 
 def _modified(path: Path) -> datetime:
-    """When the file was written: it stands for a time that the listener's clock had wrong."""
+    """The time stamp of the file; it replaces times of a wrong clock."""
     seconds = path.stat().st_mtime
     earliest, latest = _EARLIEST.timestamp(), _LATEST.timestamp()
     return datetime.fromtimestamp(min(max(seconds, earliest), latest), UTC)

@@ -1,4 +1,4 @@
-"""Stimuli as they lie on disk, 16-bit mono WAV: linked, lengthened, put one after the other."""
+"""Stimulus files, 16-bit mono WAV: link, pad and concatenate them."""
 
 import os
 import shutil
@@ -8,12 +8,12 @@ from pathlib import Path
 
 
 def place(source: Path, target: Path) -> None:
-    """Let `target` be the same file: a hard link, or a copy where there can be none."""
+    """Make `target` a hard link, or a copy if links are impossible."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(source, target)
     except OSError:  # another file system, or one without links
-        shutil.copy2(source, target)  # with its time, which says nothing
+        shutil.copy2(source, target)  # with its time stamp, which is equal for all
 
 
 def n_samples(path: Path) -> int:
@@ -23,9 +23,9 @@ def n_samples(path: Path) -> int:
 
 
 def join(sources: Sequence[Path], target: Path, pause: float = 0.0, at_least: int = 0) -> None:
-    """Write recordings of one format one after the other, with `pause` seconds in between.
+    """Concatenate recordings of one format, with `pause` seconds between them.
 
-    Digital silence follows until `at_least` samples are reached.
+    Digital silence pads the file to `at_least` samples.
     """
     with wave.open(str(sources[0])) as first:
         format_ = first.getparams()

@@ -2,12 +2,12 @@
 
 Facts from its README ("Adding files"), examples/audio/*.yaml and reseval/test/*.py: a folder for
 each condition, the same file names in all of them; AB and ABX compare two conditions, ABX has
-them beside a folder `reference`; whatever else lies in the folder that `reseval.create` is given
-is published with it. So the sounds lie in a folder of their own beside `files.csv`, and more than
-two systems make an AB or ABX test for each pair. ReSEval draws who hears what, and has questions
-before the test of its own: training, checks of attention and lists stay behind.
+them beside a folder `reference`; `reseval.create` publishes all files of the given folder. So the
+sounds are in a separate folder beside `files.csv`, and with more than two systems there is an AB or
+ABX test for each pair. ReSEval draws the trials of each listener, and has its own questions before
+the test: training, attention checks and lists are not exported.
 
-Conditions are named after the systems, which ReSEval's page tells whoever looks at its addresses.
+Conditions have the names of systems; a listener can read them in the addresses of ReSEval's page.
 """
 
 import csv
@@ -27,7 +27,7 @@ from voiceconv.listen.manifest import PAGE, SYSTEM, TRIAL, Test, Trial
 
 FOLDER = "reseval"
 COLUMNS = ("evaluation", "condition", "system", "file", "stimulus", "item", "direction", "sha256")
-_X = "reference"  # ReSEval's name for what A and B of ABX are compared with
+_X = "reference"  # ReSEval's name for X of ABX
 _NO_SIMILARITY = (
     "ReSEval has no test that shows a reference beside a scale of four points, so there is nothing "
     "here for it; listen build --test abx makes the nearest that it has."
@@ -50,7 +50,7 @@ _WELCOME = (
     "**I Agree** you agree to take part.\n\nQuestions: <contact>"
 )
 
-Row = Mapping[str, str]  # condition -> stimulus: what gets the same file name in each folder
+Row = Mapping[str, str]  # condition -> stimulus; these get the same file name in each folder
 
 
 def write_reseval(folder: Path, test: Test) -> None:
@@ -77,7 +77,7 @@ def write_reseval(folder: Path, test: Test) -> None:
 
 
 def _evaluations(test: Test) -> dict[str, list[Row]]:
-    """Name -> its rows: one for each trial, of MOS one for each sentence that all systems have."""
+    """Name -> rows: one for each trial, or for MOS one for each sentence that all systems have."""
     folders = _folders(test)
     trials = [trial for trial in test.trials.values() if trial.kind == TRIAL]
     evaluations: dict[str, list[Row]] = {}
@@ -108,7 +108,7 @@ def _row(test: Test, folders: Mapping[str, str], trial: Trial) -> dict[str, str]
 
 
 def _folders(test: Test) -> dict[str, str]:
-    """System -> the name of its folder, which no other one has."""
+    """System -> the unique name of its folder."""
     taken = {_X} if test.method_name == "abx" else set()
     folders = {}
     for system in test.systems:
@@ -131,7 +131,7 @@ def _key(test: Test, name: str, condition: str, target: Path, stimulus: str) -> 
 
 
 def _configuration(test: Test, name: str, rows: Sequence[Row]) -> dict[str, Any]:
-    """All keys that ReSEval's examples have, except for its own listening test."""
+    """All keys of ReSEval's examples, without its own listening test."""
     n_judged = len(rows) * (len(rows[0]) if test.method_name == "mos" else 1)
     per_list = [sum(test.trials[t.trial].kind == TRIAL for t in turns) for turns in test.lists]
     return {

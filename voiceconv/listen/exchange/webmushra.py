@@ -1,7 +1,7 @@
 """A test for webMUSHRA (https://github.com/audiolabs/webMUSHRA), and its results as answers.
 
-What it gets is in `webmushra_pages`. Columns of results: webMUSHRA's service/write.php, and the
-download of pymushra (https://github.com/nils-werner/pymushra; pymushra/casting.py, service.py).
+`webmushra_pages` makes its configuration. Columns of results: webMUSHRA's service/write.php, and
+the download of pymushra (https://github.com/nils-werner/pymushra; pymushra/casting.py, service.py).
 """
 
 import csv
@@ -43,7 +43,7 @@ _HEADER = """\
 _SESSION = re.compile(r"[\w-]{1,64}", re.ASCII)
 _CORRECT, _INCORRECT = "correct", "incorrect"
 _QUOTED = tuple(f"'{sign}" for sign in FORMULA)
-_NO_ANSWER = {"", "NA", "unknown"}  # a page that was passed by
+_NO_ANSWER = {"", "NA", "unknown"}  # a skipped page
 # Our name for a column: webMUSHRA's, pymushra's.
 _COLUMNS = {
     "test": {"session_test_id", "wm_testId"},
@@ -62,7 +62,7 @@ _NAMES = {theirs: ours for ours, names in _COLUMNS.items() for theirs in names}
 
 
 class _Line(NamedTuple):
-    """One line of a file of results: what is in it, and where it stands."""
+    """One line of a results file: its values, and its place for errors."""
 
     where: str
     session: str
@@ -79,7 +79,7 @@ class _Line(NamedTuple):
 def write_webmushra(folder: Path, test: Test) -> None:
     """Write TEST/webmushra/, to be copied into a checkout of webMUSHRA.
 
-    configs/test-<id>-<list>.yaml, one a list: give each next listener the next one's address,
+    configs/test-<id>-<list>.yaml, one per list: give each listener the next address,
     `?config=test-<id>-01.yaml` and so on. configs/resources/test-<id>/: the files that they name.
     """
     with appearing(folder / FOLDER) as root:
@@ -101,9 +101,9 @@ def write_webmushra(folder: Path, test: Test) -> None:
 def read_webmushra(test: Test, files: Sequence[Path]) -> tuple[list[Listener], list[Answer]]:
     """Answers to this test from webMUSHRA's mushra.csv, lss.csv, paired_comparison.csv.
 
-    Lines of other tests are passed over, and so are repeated lines and pages without an answer.
-    Columns may stand in any order among others. Without a column for the session, one is a run of
-    lines in which no page comes twice. Raises InputError, naming file, line and value.
+    Lines of other tests, repeated lines and pages without an answer are skipped. Columns may have
+    any order, and there may be others. Without a session column, a session is a sequence of lines
+    in which no page occurs twice. Raises InputError with file, line and value.
     """
     found: dict[tuple[str, str], tuple[_Line, dict[str, float]]] = {}
     origins: dict[str, Path] = {}
@@ -128,7 +128,7 @@ def read_webmushra(test: Test, files: Sequence[Path]) -> tuple[list[Listener], l
 
 
 def webmushra_csv(test: Test, listeners: Iterable[Listener], answers: Iterable[Answer]) -> str:
-    """Answers as webMUSHRA's own file of results for this method has them."""
+    """Answers in the format of webMUSHRA's results file for this method."""
     known = {listener.id for listener in listeners}
     out = io.StringIO()
     rows = csv.writer(out, lineterminator="\n")
@@ -150,15 +150,15 @@ def webmushra_csv(test: Test, listeners: Iterable[Listener], answers: Iterable[A
 
 
 def is_results(header: str) -> bool:
-    """Whether a file with this first line is one of webMUSHRA's, or a download of pymushra."""
+    """Whether the first line is that of a webMUSHRA file, or of a pymushra download."""
     return {"test", "trial", "value"} <= {_NAMES.get(name) for name in _split(header)}
 
 
 class _Plain(yaml.SafeDumper):
-    """YAML without references to what stands above."""
+    """YAML without references (anchors and aliases)."""
 
     def ignore_aliases(self, data: object) -> bool:
-        """All of it, each time."""
+        """Write each value in full."""
         return True
 
 
@@ -172,7 +172,7 @@ def _write_sound(stimuli: Path, sound: Sound, target: Path) -> None:
 
 
 def _rows(test: Test, answer: Answer) -> Iterator[list[object]]:
-    """What follows the trial's id."""
+    """The part after the trial's id."""
     trial = test.trials[answer.trial]
     milliseconds = round(answer.seconds * 1000)
     comment = harmless(answer.comment)
@@ -194,7 +194,7 @@ def _rows(test: Test, answer: Answer) -> Iterator[list[object]]:
 
 
 class _Runs:
-    """Names sessions where no column does: a session is a run in which no page comes twice."""
+    """Names sessions without a session column: no page occurs twice within a session."""
 
     def __init__(self) -> None:
         self.name = ""
@@ -202,7 +202,7 @@ class _Runs:
         self.pages: set[tuple[str, str]] = set()
 
     def session(self, row: Sequence[str], cells: Mapping[str, str]) -> str:
-        """Of the next line. The name is made of the run's first one, so that it stays."""
+        """The session of the next line; its name is a digest of its first line, so it is stable."""
         line, page = tuple(row), (cells["trial"], cells.get("stimulus", ""))
         if line in self.lines:
             return self.name
@@ -214,7 +214,7 @@ class _Runs:
 
 
 def _lines(test: Test, path: Path) -> Iterator[_Line]:
-    """The lines of this test. Raises InputError where there are none, or it is no such file."""
+    """The lines of this test. Raises InputError if there are none, or for another file."""
     header, rows = _read(path)
     names = [_NAMES.get(name) for name in header]
     others: set[str] = set()
@@ -258,7 +258,7 @@ def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
 
 
 def _delimiter(text: str) -> str:
-    """Pymushra separates by semicolons."""
+    """pymushra separates by semicolons."""
     header = text.partition("\n")[0]
     return ";" if header.count(";") > header.count(",") else ","
 
@@ -271,10 +271,10 @@ def _split(header: str) -> list[str]:
 
 
 def _cells(where: str, names: Sequence[str | None], row: list[str]) -> dict[str, str]:
-    """A row by our names of the columns; of two columns of one name the one that says something.
+    """A row by our column names; of two columns with one name, the one with a value.
 
-    webMUSHRA writes a new header never: where questions were added later, or sent twice, a row is
-    longer than the header, and its end is what counts.
+    webMUSHRA never writes a new header: if questions were added later, or sent twice, a row is
+    longer than the header, and its end counts.
     """
     surplus = len(row) - len(names)
     if surplus < 0:
@@ -289,7 +289,7 @@ def _cells(where: str, names: Sequence[str | None], row: list[str]) -> dict[str,
 
 
 def _given(test: Test, line: _Line) -> tuple[Trial, dict[str, float] | None]:
-    """A line's trial, and the value of each stimulus that it tells of; None: no answer."""
+    """The trial of a line, and the value of each of its stimuli; None: no answer."""
     key = line.cells["trial"]
     trial = test.trials.get(key[1:])
     if trial is None or key != trial_key(trial.id):
@@ -325,7 +325,7 @@ def _stimulus(line: _Line, shown: Mapping[str, str], key: str) -> str:
 def _answer(
     test: Test, origins: Mapping[str, Path], line: _Line, values: dict[str, float]
 ) -> Answer:
-    """An answer that the method takes. webMUSHRA keeps no time: the file's stands for it."""
+    """An answer for the method. webMUSHRA stores no time; the file's time stamp is used."""
     trial = line.cells["trial"][1:]
     try:
         test.method.check(test.trials[trial].shown, values)
@@ -343,9 +343,9 @@ def _answer(
 
 
 def _listener(test: Test, path: Path, answers: Sequence[Answer]) -> Listener:
-    """Who gave the answers, and finished: webMUSHRA sends no others.
+    """The listener of the answers; finished, because webMUSHRA sends no other sessions.
 
-    The list is the first one that has these trials in this order, or has them.
+    The list is the first one with these trials in this order, or with these trials.
     """
     trials = [answer.trial for answer in answers]
     courses = [[turn.trial for turn in turns] for turns in test.lists]

@@ -1,4 +1,4 @@
-"""A test's pages as webMUSHRA's configuration has them.
+"""The pages of a test in webMUSHRA's configuration.
 
 Facts from webMUSHRA's doc/experimenter.md ("Configuring an Experiment"), its example
 configurations and its lib/webmushra; its licence is not open, and nothing of it is copied:
@@ -7,19 +7,19 @@ configurations and its lib/webmushra; its licence is not open, and nothing of it
   and conditions must be equally long, or the experiment stops (lib/webmushra/misc/
   MushraValidator.js); `strict` refuses more than 12 conditions, and references above 12 seconds.
 - A `paired_comparison` page plays its reference openly and asks which of A and B it is: that is
-  ABX, X being the reference. It plays no further than the shorter of the two, and has no place for
+  ABX, X being the reference. It stops at the end of the shorter of the two, and cannot have
   another reference.
-- Nothing asks for a preference, and nothing shows a reference beside a scale of words. So AB and
+- No page asks for a preference, and none shows a reference beside a scale of words. So AB and
   similarity are `likert_single_stimulus` pages of one file that has both recordings, one after the
   other, half a second apart, as ITU-T P.800 annexes D and E present pairs: both are heard to the
-  end, and at the volume that was set (an <audio> element in `content` would not follow that).
-- Browsers bring files to the rate of the audio device: any sample rate is taken.
+  end, at the chosen volume (which an <audio> element in `content` would ignore).
+- Browsers resample files to the rate of the audio device, so any sample rate works.
 - Sessions are sent unescaped (lib/webmushra/business/DataSender.js): one "&" in a text loses all
-  its answers. So nobody is asked to write.
+  its answers. So there is no text field.
 - Only mushra.csv has a column for the session. The others get one from a question that the last
   page hides and answers.
 
-Ids get a letter in front: 12 hexadecimal digits may look like a number, and be read as one.
+Ids have a letter in front, because 12 hexadecimal digits can look like a number.
 """
 
 from collections.abc import Iterator, Mapping
@@ -28,10 +28,10 @@ from typing import Any, NamedTuple
 
 from voiceconv.listen.manifest import ATTENTION, REFERENCE, TRAINING, Test, Trial, Turn
 
-HIDDEN = "reference"  # what webMUSHRA calls the reference it hides
-SESSION = "session_uuid"  # its column, and our question where it has none
+HIDDEN = "reference"  # webMUSHRA's name for the hidden reference
+SESSION = "session_uuid"  # its column, and our question if there is none
 PAUSE = 0.5  # seconds between the two of a pair
-MOST_CONDITIONS, MOST_SECONDS = 12, 12.0  # of a strict mushra page
+MOST_CONDITIONS, MOST_SECONDS = 12, 12.0  # most conditions of a strict mushra page
 
 _LABELS: Mapping[str, Mapping[Any, str]] = {
     "mos": {5: "Excellent", 4: "Good", 3: "Fair", 2: "Poor", 1: "Bad"},
@@ -50,7 +50,7 @@ _QUESTIONS = {
     "mushra": "How good is each recording, compared with the reference? One of them is the "
     "reference itself, and should get 100.",
 }
-# Of a page with one player: (recordings to be judged, recordings in all) -> what is heard.
+# For a page with one player: (rated recordings, all recordings) -> instruction.
 _PLAYED = {
     (1, 1): "",
     (1, 2): "You hear a reference, and then the recording to be judged.",
@@ -68,7 +68,7 @@ _CONSENT = (
     "You are asked to judge recordings of speech. Your answers are stored without your name. "
     "You may stop at any time by closing the page: then nothing is stored."
 )
-# Runs when the page is shown. The element is made after it, hence the delay.
+# Runs when the page is shown. The element is made later, hence the delay.
 _FILL_SESSION = (
     f"<script>setTimeout(function () {{ $('#{SESSION}').val(session.uuid)"
     ".closest('table').hide(); }, 0);</script>"
@@ -76,7 +76,7 @@ _FILL_SESSION = (
 
 
 class Sound(NamedTuple):
-    """A file of the tree: stimuli, one after the other, made as long as the longest of `beside`."""
+    """A file of the export: concatenated stimuli, padded to the longest of `beside`."""
 
     path: str
     stimuli: tuple[str, ...]
@@ -84,30 +84,30 @@ class Sound(NamedTuple):
 
 
 def test_name(test: Test) -> str:
-    """The `testId`: also the folder of results, and what our files' names begin with."""
+    """The `testId`: also the folder of results, and the prefix of our file names."""
     return f"test-{test.id}"
 
 
 def trial_key(trial: str) -> str:
-    """A trial's id as webMUSHRA gets it."""
+    """A trial's id for webMUSHRA."""
     return f"t{trial}"
 
 
 def stimulus_key(stimulus: str) -> str:
-    """A stimulus's id as webMUSHRA gets it."""
+    """A stimulus's id for webMUSHRA."""
     return f"s{stimulus}"
 
 
 def hidden_reference(test: Test, trial: Trial) -> str | None:
-    """Of a MUSHRA trial the stimulus whose place webMUSHRA's own hidden reference takes."""
+    """The stimulus of a MUSHRA trial that webMUSHRA replaces by its own hidden reference."""
     return next((s for s in trial.shown if test.system_of(s).role == REFERENCE), None)
 
 
 def pair_of(test: Test, trial: Trial) -> tuple[str, str]:
-    """Of an ABX trial the stimulus that X is, and the other one."""
+    """The stimulus of an ABX trial that is X, and the other one."""
     assert trial.x is not None
     of_x = {s for s in trial.shown if test.stimuli[s].system == test.stimuli[trial.x].system}
-    (right,) = trial.expected or of_x  # a check's two are of one system
+    (right,) = trial.expected or of_x  # both of a check are from one system
     (other,) = set(trial.shown) - {right}
     return right, other
 
@@ -193,7 +193,7 @@ def _mushra(
         "enableLooping": True,
         "strict": fits,
         "reference": sounds[0].path,
-        "createAnchor35": False,  # the test has its own, at the level of all others
+        "createAnchor35": False,  # the test has its own, at the loudness of all others
         "createAnchor70": False,
         "randomize": True,
         "showConditionNames": False,
@@ -244,7 +244,7 @@ def _finish(test: Test) -> dict[str, Any]:
         "name": "Thank you",
         "content": "<p>That was the last recording. Please send your answers.</p>",
         "popupContent": "Your answers were sent. You may close this page.",
-        "showResults": False,  # they would tell which one the reference was
+        "showResults": False,  # they would show which one is the reference
         "writeResults": True,
     }
     if not test.method.together:
@@ -259,7 +259,7 @@ def _question(test: Test) -> str:
 
 
 def _path(test: Test, *names: str) -> str:
-    """Below webMUSHRA's root, as its configurations want it."""
+    """The path below webMUSHRA's root, for its configurations."""
     return "/".join(["configs/resources", test_name(test), *names]) + ".wav"
 
 

@@ -1,1 +1,1 @@
-"""An analysis as a page, a table, a figure and a paragraph."""
+"""Reports of an analysis: page, table, figure, paragraph."""

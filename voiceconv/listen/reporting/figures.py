@@ -1,6 +1,6 @@
-"""Pictures of a listening test's figures: for the page as inline SVG, for a paper in its colours.
+"""Figures of a listening test: inline SVG for the page, a file in print colours for a paper.
 
-One row a system or a comparison, its name above it: names may be long, and columns are narrow.
+One row per system or comparison with its name above, because names are long and columns narrow.
 """
 
 import math
@@ -49,7 +49,7 @@ from voiceconv.pages.svg import DPI, PAGE, Colours, style, svg
 PAPER = Colours("#1d2024", "#53595f", "#cfd3d7", "#ffffff", "#1f66b1", "#bf5b12", "#2d7d4f")
 PAPER_DPI = 200
 FILLED = "Filled marks: p < 0.05 after Holm's correction."
-FONTS = (  # for names in any script: those of them that are installed come after the usual one
+FONTS = (  # fallback fonts for names in any script, if they are installed
     "Noto Sans",
     "Noto Sans CJK JP",
     "Noto Sans CJK SC",
@@ -65,32 +65,32 @@ FONTS = (  # for names in any script: those of them that are installed come afte
     "Arial Unicode MS",
     "Unifont",
 )
-_WIDTH = 385 / DPI  # inches of a panel, which a phone shows whole
+_WIDTH = 385 / DPI  # inches of a panel; fits on a phone
 _PAPER_WIDTH, _MARGIN, _TITLE = 3.5, 0.06, 0.25  # inches of a paper's column
-_TEXT, _ROW = 0.72, 0.62  # of a paper's sizes to the page's
-_MOST_ROWS = 28  # comparisons (of 8 systems) that a paper has room for
-_MOST_STACKED = 3  # that are shown below the means rather than beside them
+_TEXT, _ROW = 0.72, 0.62  # ratio of sizes, paper to page
+_MOST_ROWS = 28  # most comparisons (of 8 systems) in a paper's figure
+_MOST_STACKED = 3  # from this number on, they are below the means and not beside them
 _N_CHARACTERS = 52  # of a row's text
 
 
 class Row(NamedTuple):
-    """A row of a forest: a system, or two with what joins their names."""
+    """A row of a forest plot: a system, or two with a word between their names."""
 
     first: str
     estimate: Estimate
     joint: str = ""
     second: str = ""
-    clear: bool = True  # has a filled mark
+    clear: bool = True  # draws a filled mark
 
     @property
     def names(self) -> tuple[str, str, str]:
-        """As they are read."""
+        """The text of the row."""
         return self.first, self.joint, self.second
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A picture's part: how it is drawn, and what it says in words."""
+    """A panel of a figure: its drawing function, and its text description."""
 
     title: str
     caption: str
@@ -102,12 +102,12 @@ class Panel:
 
     @property
     def height(self) -> tuple[float, float]:
-        """Inches on a page: of the rows, and of the text below them."""
+        """Inches on a page: rows plus the text below them."""
         return self.n_rows * self.row_height, (10 + 15 * self.n_lines) / DPI
 
 
 def panels(analysis: Analysis) -> list[Panel]:
-    """The main picture, then the comparisons."""
+    """The main panel, then the comparisons."""
     if analysis.method == "ab":
         shares = [_shares(analysis)]
         return shares + ([_strengths(analysis)] if len(analysis.systems) > 2 else [])
@@ -128,7 +128,7 @@ def page_picture(panel: Panel) -> Markup:
 def save(analysis: Analysis, path: Path) -> None:
     """Write the figure for a paper, in the format of the path's ending.
 
-    Names in a script for which no font is installed come out as boxes, unlike those on the page.
+    Names in a script without an installed font appear as boxes, unlike those on the page.
     """
     stamp = {".pdf": "CreationDate", ".svg": "Date"}.get(path.suffix.lower())
     figure = paper_figure(analysis)
@@ -137,7 +137,7 @@ def save(analysis: Analysis, path: Path) -> None:
 
 
 def paper_figure(analysis: Analysis) -> Figure:
-    """The panels, each a column of a paper wide: below each other if the last is low."""
+    """The panels, each one column wide; they are stacked if the last is low."""
     main, *more = panels(analysis)
     shown = [main, *(panel for panel in more if panel.n_rows <= _MOST_ROWS)]
     rows = [_ROW * panel.height[0] for panel in shown]
@@ -168,7 +168,7 @@ def _place(
 
 
 def paper_style() -> dict[Any, Any]:
-    """Settings under which a paper's figure is drawn, and saved."""
+    """Settings for drawing and saving a paper's figure."""
     installed = {font.name for font in fontManager.ttflist}
     return style(PAPER, _TEXT) | {
         "figure.facecolor": "white",
@@ -179,14 +179,14 @@ def paper_style() -> dict[Any, Any]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without matplotlib's warnings of characters that no font has."""
+    """Suppress matplotlib's warnings about characters without a font."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph \d+|Matplotlib currently does not support")
         yield
 
 
 def _boxes(analysis: Analysis) -> Panel:
-    """Quartiles of a system's ratings, its listeners' means, its mean and that one's interval."""
+    """Quartiles of a system's ratings, its listeners' means, its mean with interval."""
     own, others = ordered(analysis)
     form, method = mean_format(analysis.method), analysis.test.method
     places = {name: row + 0.35 * (name in others) for row, name in enumerate([*own, *others])}
@@ -283,7 +283,7 @@ def _forest(
 
 
 def _shares(analysis: Analysis) -> Panel:
-    """A bar for each pair, parted where the shares meet."""
+    """A bar for each pair, divided at the share."""
 
     def draw(axes: Axes, colours: Colours) -> None:
         for y, one in enumerate(analysis.contrasts):

@@ -1,4 +1,4 @@
-"""What the rows of a listening test's pictures are drawn with: names, boxes, dots, intervals."""
+"""Elements of a listening test's figures: names, boxes, dots, intervals."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from voiceconv.listen.methods import METHODS
 from voiceconv.listen.reporting.words import MINUS, Format, percent
 from voiceconv.pages.svg import PAGE, Colours
 
-BODY = 0.14  # of a row, below its middle: the name stands above
+BODY = 0.14  # position in a row, below its middle, because the name is above
 WORDS = {  # under the numbers of a scale
     "mos": {1: "bad", 2: "poor", 3: "fair", 4: "good", 5: "excellent"},
     "similarity": {
@@ -25,7 +25,7 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 def head(axes: Axes, colours: Colours, y: float, left: str, right: str) -> None:
-    """The line of text above a row, set off from the lines that it crosses (on a page by CSS)."""
+    """The text above a row, with a background over the lines that it crosses (on a page by CSS)."""
     edge = [] if colours is PAGE else [withStroke(linewidth=2.5, foreground=colours.paper)]
     for x, text, side in ((0, left, "left"), (1, right, "right")):
         axes.text(
@@ -35,7 +35,7 @@ def head(axes: Axes, colours: Colours, y: float, left: str, right: str) -> None:
 
 
 def interval(axes: Axes, y: float, estimate: Estimate, colour: str, face: str, size: float) -> None:
-    """A mark at the mean, a line from end to end where there are any."""
+    """A mark at the mean, and a line for the interval, if there is one."""
     if not math.isnan(estimate.low):
         axes.plot([estimate.low, estimate.high], [y, y], color=colour, lw=2, zorder=4)
     if size:
@@ -47,7 +47,7 @@ def interval(axes: Axes, y: float, estimate: Estimate, colour: str, face: str, s
 def box(axes: Axes, y: float, values: Sequence[float], colour: str) -> None:
     """Quartiles and median; whiskers to the last value within 1.5 times the box's length.
 
-    Not by `Axes.boxplot`: that one asks for all settings, by which matplotlib chooses a backend.
+    Not `Axes.boxplot`: it reads all settings, and so matplotlib chooses a backend.
     """
     if not values:
         return
@@ -61,13 +61,13 @@ def box(axes: Axes, y: float, values: Sequence[float], colour: str) -> None:
 
 
 def dots(axes: Axes, y: float, values: Sequence[float], colour: str) -> None:
-    """Spread by the golden ratio, so that neighbours lie apart, the same way each time."""
+    """Offsets by the golden ratio, so that neighbours are apart; always the same."""
     spread = [y + 0.32 * (n * _GOLDEN % 1 - 0.5) for n in range(len(values))]
     axes.scatter(values, spread, s=13, facecolors="none", edgecolors=colour, lw=0.9, alpha=0.85)
 
 
 def set_rows(axes: Axes, first: float, last: float) -> None:
-    """Rows from the top to the bottom, without an axis of their own."""
+    """Rows from top to bottom, without a vertical axis."""
     axes.set_ylim(last, first)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
@@ -80,7 +80,7 @@ def scale_lines(method: str) -> int:
 
 
 def set_scale(axes: Axes, method: str) -> None:
-    """The whole scale, with the words that listeners had."""
+    """The whole scale, with the listeners' labels."""
     low, high = METHODS[method].scale or (0, 1)
     words = WORDS[method]
     if low in words:  # under their numbers, else between two
@@ -94,5 +94,5 @@ def set_scale(axes: Axes, method: str) -> None:
 
 
 def tick(value: float, form: Format) -> str:
-    """A number below an axis: no more decimals than it takes."""
+    """A number below an axis, with the fewest possible decimals."""
     return form(value) if form is percent else f"{value:g}".replace("-", MINUS)

@@ -1,4 +1,4 @@
-"""A listening test's report as one page: what its template shows."""
+"""The report of a listening test as one page: the data of its template."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ from voiceconv.listen.reporting.words import (
 )
 from voiceconv.pages.templating import template
 
-SHOWN = 6  # characters of a listener's id, at least
+SHOWN = 6  # fewest characters of a listener's id
 HEADINGS = {"ab": ("strength", "share preferring the second"), "abx": ("", "share correct")}
 _OTHERS = "p is for other listeners and other items, the paler ones for less."
 MEANINGS = {
@@ -35,7 +35,7 @@ MEANINGS = {
 
 
 def render(analysis: Analysis, made: Mapping[str, str]) -> str:
-    """The page; `made`: how the analysis came about, name -> value."""
+    """The page; `made`: provenance of the analysis, name -> value."""
     test = analysis.test
     names = short_names([one.listener for one in analysis.screened])
     measure, difference = HEADINGS.get(analysis.method, (test.method.measure, "difference"))
@@ -111,7 +111,7 @@ def system_rows(analysis: Analysis) -> Iterator[dict[str, Any]]:
 
 
 def comparison_row(analysis: Analysis, one: Contrast) -> dict[str, Any]:
-    """A comparison; p of narrower views beside."""
+    """A comparison, with p of the tests for fewer conditions."""
     form = difference_format(analysis.method)
     tested = is_tested(one)
     return {
@@ -129,7 +129,7 @@ def comparison_row(analysis: Analysis, one: Contrast) -> dict[str, Any]:
 
 
 def needed_row(one: Needed, analysis: Analysis) -> dict[str, str]:
-    """How many listeners a comparison takes; where none are enough, how many items."""
+    """The number of listeners that a comparison needs; if none is enough, of items."""
     if one.n_listeners is not None:
         missing = max(one.n_listeners - one.now, 0)
         said, more = f"{one.n_listeners:,}", f"{missing:,}" if missing else "none"
@@ -143,7 +143,7 @@ def needed_row(one: Needed, analysis: Analysis) -> dict[str, str]:
 
 
 def wanted(analysis: Analysis) -> str:
-    """What a test should be able to find, in words; nothing where nothing was planned."""
+    """The effect size of the planning as a sentence; empty without planning."""
     if not analysis.needed:
         return ""
     one = analysis.needed[0]
@@ -154,7 +154,7 @@ def wanted(analysis: Analysis) -> str:
 
 
 def short_names(listeners: Sequence[str]) -> dict[str, str]:
-    """Listener -> the first characters of the id, as many as tell all of them apart."""
+    """Listener -> the shortest unique beginning of the id."""
     longest = max(map(len, listeners), default=SHOWN)
     for n in range(SHOWN, longest + 1):
         names = {one: one[:n] for one in listeners}
@@ -164,7 +164,7 @@ def short_names(listeners: Sequence[str]) -> dict[str, str]:
 
 
 def _cell(one: Estimate, form: Format, ends: tuple[float, float]) -> dict[str, Any]:
-    """A figure, and where on its scale the interval lies, in percent."""
+    """A value, and the position of its interval on the scale in percent."""
     low, high = ends
     interval = interval_of(one, form)
     places = [100 * (value - low) / (high - low or 1) for value in (one.mean, one.low, one.high)]
@@ -181,7 +181,7 @@ def _cell(one: Estimate, form: Format, ends: tuple[float, float]) -> dict[str, A
 
 
 def _shown(analysis: Analysis, trial: str) -> str:
-    """What a comment is on."""
+    """The subject of a comment."""
     test = analysis.test
     if trial not in test.trials:
         return "the whole test"

@@ -1,4 +1,4 @@
-"""The text of a listening test for a paper: what was done, what was found, and nothing else."""
+"""The paragraph about a listening test for a paper: methods and results."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from voiceconv.listen.reporting.words import (
     with_minus,
 )
 
-TASKS = {  # what each listener did
+TASKS = {  # task of each listener
     "mos": "rated each stimulus on the five-point absolute category rating scale of ITU-T P.800 "
     "(1 bad, 2 poor, 3 fair, 4 good, 5 excellent)",
     "similarity": "rated whether each stimulus and a recording of the target are by the same "
@@ -42,7 +42,7 @@ BALANCED = {  # over the lists
     "abx": "pairs of systems, their order, which of two comes first and which of them is X",
     "mushra": "the orders of the stimuli in a trial",
 }
-GROUNDS = {  # what a reason to leave a listener out says -> what a paper says
+GROUNDS = {  # reason of exclusion -> text for a paper
     "attention checks": "for failed attention checks",
     "hidden reference": "for rating the hidden reference below 90 in more than 15% of the trials",
     "mid-range anchor": "for rating the mid-range anchor above 90 in more than 15% of the trials",
@@ -69,7 +69,7 @@ def paragraph(analysis: Analysis) -> str:
 
 
 def results(analysis: Analysis) -> list[str]:
-    """What was found: means, then comparisons, those without a significant result at the end."""
+    """Results: means, then comparisons, those without significance last."""
     clear = [one for one in analysis.contrasts if is_clear(one)]
     unclear = [one for one in analysis.contrasts if is_tested(one) and not is_clear(one)]
     untested = [one for one in analysis.contrasts if not is_tested(one)]
@@ -84,7 +84,7 @@ def results(analysis: Analysis) -> list[str]:
 
 
 def grounds(analysis: Analysis, kept: bool) -> Counter[str]:
-    """Why listeners were left out (`kept`: would have been by the rules), by their first ground."""
+    """Why listeners were excluded (`kept`: failed a rule but were kept), by their first reason."""
     found: Counter[str] = Counter()
     for one in analysis.screened:
         if one.kept is kept and one.n_answers:
@@ -118,7 +118,7 @@ def _task(test: Test) -> str:
 
 
 def _stimuli(analysis: Analysis) -> str:
-    """Items, directions, systems and what they are measured by, level and sampling rate."""
+    """Items, directions, systems, reference and anchors, loudness and sample rate."""
     test = analysis.test
     trials = [trial for trial in test.trials.values() if trial.kind == TRIAL]
     items, directions = ({getattr(one, of) for one in trials} for of in ("item", "direction"))
@@ -138,7 +138,7 @@ def _stimuli(analysis: Analysis) -> str:
 
 
 def _beside(test: Test, name: str) -> str:
-    """What is no system under test."""
+    """Reference and anchors."""
     if test.systems[name].role == REFERENCE:
         return f"the hidden {name}" if test.method.together else f"the {name}"
     edge = test.systems[name].made.get("pass_edge")  # Hz
@@ -165,7 +165,7 @@ def _design(test: Test) -> str:
 
 
 def _balanced(test: Test) -> str:
-    """What is, over the lists; where all systems share a trial, items' places if they are."""
+    """The balanced factors over the lists; in trials with all systems, the items' positions."""
     said = BALANCED[test.method_name]
     if not test.method.together:
         return said
@@ -177,7 +177,7 @@ def _balanced(test: Test) -> str:
 
 
 def _intervals(analysis: Analysis) -> str:
-    """How the figures got their intervals."""
+    """The method of the intervals."""
     shown = [*analysis.systems.values(), *(one.difference for one in analysis.contrasts)]
     if all(one.n_listeners < 2 for one in shown):
         return "Of a single listener there are no intervals."
@@ -198,7 +198,7 @@ def _intervals(analysis: Analysis) -> str:
 
 
 def _tests(analysis: Analysis) -> str:
-    """Which tests were made."""
+    """The statistical tests."""
     names = dict.fromkeys(one.test for one in analysis.contrasts if is_tested(one))
     if not names:
         return ""
@@ -213,7 +213,7 @@ def _tests(analysis: Analysis) -> str:
 
 
 def _means(analysis: Analysis) -> list[str]:
-    """One sentence; of preferences between two systems the share says it all."""
+    """One sentence; for preferences between two systems the share is enough."""
     if not analysis.systems or (analysis.method == "ab" and len(analysis.systems) < 3):
         return []
     form = mean_format(analysis.method)
@@ -251,7 +251,7 @@ def _told_apart(one: Contrast, method: str) -> str:
 
 
 def _unclear(rest: Sequence[Contrast], method: str) -> str:
-    """Of each pair what was found; that it isn't significant is not that there is nothing."""
+    """The result of each pair; no significance does not mean no difference."""
     said, link, detail = _UNCLEAR.get(
         method, ("No significant difference was found", "between", "{second} less {first}: {share}")
     )

@@ -16,7 +16,7 @@ from voiceconv.listen.manifest import FILE, read_test
 from voiceconv.listen.reporting.words import is_tested, listed
 from voiceconv.optional import load
 
-COLUMNS = {  # of the table -> what they hold; one row for each system and each comparison
+COLUMNS = {  # columns of the table -> contents; one row for each system and each comparison
     "method": "mos, similarity, ab, abx or mushra",
     "measure": "mean, strength (log odds), difference (of ratings: second less first), share "
     "preferring second, share correct",
@@ -46,12 +46,12 @@ def write_report(
     screen: bool = True,
     seed: int = 0,
 ) -> Analysis:
-    """Analyse what listeners answered and write it to each output, by its ending.
+    """Analyse the answers and write each output in the format of its extension.
 
-    `.html` is a page that needs nothing else, `.csv` a table with COLUMNS, `.png`, `.svg` and
-    `.pdf` the figure for a paper. wanted: the difference to be found, for which the number of
-    listeners is told. screen: whether inattentive listeners are left out. Raises InputError for
-    other endings, and where there is no test or nobody's answer that counts.
+    `.html` is a self-contained page, `.csv` a table with COLUMNS, `.png`, `.svg` and `.pdf` the
+    figure for a paper. wanted: effect size, for the number of listeners. screen: whether
+    inattentive listeners are excluded. Raises InputError for other extensions, and if there is no
+    test or no answer that counts.
     """
     writers = [_writer(output) for output in outputs]
     test, (listeners, answers) = read_test(folder), read_store(folder)
@@ -86,7 +86,7 @@ def rows(analysis: Analysis) -> Iterator[dict[str, str]]:
 
 
 def answers_digest(answers: Sequence[Answer]) -> str:
-    """The SHA-256 of who answered what, whatever the order that it came in."""
+    """The SHA-256 of all answers, independent of their order."""
     said = sorted(
         json.dumps([one.listener, one.trial, dict(sorted(one.values.items()))]) for one in answers
     )

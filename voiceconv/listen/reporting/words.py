@@ -1,4 +1,4 @@
-"""Numbers, lists and names as a reader is told them: in the page, in its pictures, in the text."""
+"""Text for numbers, lists and names: in the page, in figures, in the paragraph."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -8,7 +8,7 @@ from voiceconv.listen.analysis.comparisons import BINOMIAL
 from voiceconv.listen.manifest import SYSTEM
 
 Format = Callable[[float], str]
-ALPHA = 0.05  # of the tests, after Holm's correction
+ALPHA = 0.05  # significance level, after Holm's correction
 MINUS = "\N{MINUS SIGN}"
 _ONES = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
@@ -18,7 +18,7 @@ _TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 
 
 def ordered(analysis: Analysis) -> tuple[list[str], list[str]]:
-    """Systems by falling mean; then what they are measured by (reference, anchors), likewise."""
+    """Systems by falling mean, then reference and anchors, likewise."""
     roles = analysis.test.systems
     names = sorted(analysis.systems, key=lambda name: -analysis.systems[name].mean)
     own = [name for name in names if roles[name].role == SYSTEM]
@@ -26,7 +26,7 @@ def ordered(analysis: Analysis) -> tuple[list[str], list[str]]:
 
 
 def is_tested(one: Contrast) -> bool:
-    """Of ratings and preferences by a single listener there is neither interval nor test."""
+    """Whether a comparison has a test; one listener's ratings and preferences have none."""
     return one.test == BINOMIAL or one.difference.n_listeners > 1
 
 
@@ -36,18 +36,18 @@ def is_clear(one: Contrast) -> bool:
 
 
 def is_separated(analysis: Analysis) -> bool:
-    """Whether preferences' strengths have no intervals, half choices having been added."""
+    """Whether strengths have no intervals, because half choices were added."""
     found = analysis.systems.values() if analysis.method == "ab" else ()
     return any(math.isnan(one.low) and one.n_listeners > 1 for one in found)
 
 
 def mean_format(method: str) -> Format:
-    """How a system's figure is written: a mean rating, or a Bradley-Terry strength."""
+    """The text of a system's value: a mean rating, or a Bradley-Terry strength."""
     return one_decimal if method == "mushra" else two_decimals
 
 
 def difference_format(method: str) -> Format:
-    """How a comparison's figure is written: a difference of ratings, or a share of choices."""
+    """The text of a comparison: a difference of ratings, or a share of choices."""
     return percent if method in ("ab", "abx") else mean_format(method)
 
 
@@ -67,13 +67,13 @@ def percent(value: float) -> str:
 
 
 def with_interval(estimate: Estimate, form: Format) -> str:
-    """'0.42 [0.21, 0.63]', or the mean alone where there is no interval."""
+    """'0.42 [0.21, 0.63]', or only the mean if there is no interval."""
     mean, interval = form(estimate.mean), interval_of(estimate, form)
     return f"{mean} [{interval}]" if interval else mean
 
 
 def interval_of(estimate: Estimate, form: Format) -> str:
-    """'0.21, 0.63'; nothing where there is no interval."""
+    """'0.21, 0.63'; empty if there is no interval."""
     if math.isnan(estimate.low) or math.isnan(estimate.high):
         return ""
     return f"{form(estimate.low)}, {form(estimate.high)}"
@@ -102,7 +102,7 @@ def plural(n: int, noun: str, nouns: str | None = None) -> str:
 
 
 def in_words(n: int) -> str:
-    """Up to ninety-nine in letters, above in digits."""
+    """Numbers up to ninety-nine in words, larger ones in digits."""
     if n < len(_ONES):
         return _ONES[n]
     if n > 99:
@@ -117,7 +117,7 @@ def count(n: int, noun: str) -> str:
 
 
 def shortened(name: str, n_characters: int) -> str:
-    """Without its middle, where it is longer than that."""
+    """Shorten a text in the middle, if it is too long."""
     if len(name) <= n_characters:
         return name
     kept = max(n_characters - 1, 2)
@@ -125,12 +125,12 @@ def shortened(name: str, n_characters: int) -> str:
 
 
 def paired(first: str, joint: str, second: str, n_characters: int) -> str:
-    """'first joint second', names shortened to fit, the longer one more."""
+    """'first joint second', names shortened to fit, mostly the longer one."""
     room = n_characters - len(joint) - 2
     one = shortened(first, max(room - len(second), room // 2))
     return f"{one} {joint} {shortened(second, room - len(one))}"
 
 
 def with_minus(digits: str) -> str:
-    """With a true minus sign, and none before a zero."""
+    """With a true minus sign, but not before a zero."""
     return digits.lstrip("-") if float(digits) == 0 else digits.replace("-", MINUS)

@@ -1,1 +1,1 @@
-"""The page served, answers kept, and the experimenter's view."""
+"""The server: the page, the answers, the experimenter's view."""

@@ -1,4 +1,4 @@
-"""What the experimenter sees of a running test: counts, listeners, comments, the answers as CSV."""
+"""The experimenter's view of a running test: counts, listeners, comments, answers as CSV."""
 
 import math
 import time
@@ -19,12 +19,12 @@ from voiceconv.listen.spreadsheet import answers_csv
 from voiceconv.pages.templating import template
 
 TEMPLATES = Path(__file__).parent / "templates"
-MOST_ROWS = 200  # listeners that are shown
+MOST_ROWS = 200  # most listeners in the view
 KINDS = {TRAINING: "practice", TRIAL: "trials", ATTENTION: "checks"}
 
 
 class Admin:
-    """The endpoints at and below `admin`, behind the password; the name in front of it is free."""
+    """The endpoints at and below `admin`, with password; any user name is accepted."""
 
     def __init__(
         self,
@@ -50,13 +50,13 @@ class Admin:
         return HTMLResponse(self._template.render(overview(self.folder, self.test)))
 
     def answers(self) -> Response:
-        """One row for each judged stimulus."""
+        """One row for each rated stimulus."""
         return _download(
             f"answers-{self.test.id}.csv", answers_csv(self.test, *read_store(self.folder))
         )
 
     def webmushra(self) -> Response:
-        """As webMUSHRA's own file of results has them."""
+        """In the format of webMUSHRA's results file."""
         text = webmushra_csv(self.test, *read_store(self.folder))
         return _download(f"webmushra-{self.test.id}.csv", text)
 
@@ -64,7 +64,7 @@ class Admin:
         self.router.get(f"/{name}")(lambda: FileResponse(TEMPLATES / name))
 
     async def _let_in(self, request: Request, authorization: Annotated[str, Header()] = "") -> None:
-        """Raise unless the password is right, and this client need not wait."""
+        """Raise unless the password is right and the client does not have to wait."""
         client = request.client.host if request.client else ""
         if (wait := math.ceil(self._attempts.wait(client))) > 0:
             raise HTTPException(
@@ -81,7 +81,7 @@ class Admin:
 
 
 def overview(folder: Path, test: Test) -> dict[str, Any]:
-    """What the template says."""
+    """The data of the template."""
     progress = read_progress(folder)
     kinds = Counter({trial.kind: 0 for trial in test.trials.values()})
     for trial, count in progress.by_trial.items():
@@ -114,7 +114,7 @@ def overview(folder: Path, test: Test) -> dict[str, Any]:
 
 
 def _minute(moment: str | None) -> str:
-    """What a person reads of an ISO 8601 time."""
+    """An ISO 8601 time in readable form."""
     return (moment or "")[:16].replace("T", " ")
 
 

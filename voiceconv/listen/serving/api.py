@@ -1,4 +1,4 @@
-"""What the page asks the server: sessions and answers. A token alone says who is speaking."""
+"""The endpoints of the page: sessions and answers. Only the token identifies the listener."""
 
 from typing import Annotated
 
@@ -21,9 +21,9 @@ Authorization = Annotated[str, Header()]
 class Api:
     """The endpoints below `api/`.
 
-    They write to the database in the event loop's own thread: a commit takes a third of a
-    millisecond, and by way of worker threads, which wait for each other in any case, 200 listeners
-    got 900 answers a second kept in place of 1,500 (benchmarks/listen_load.py).
+    They write to the database in the event loop's own thread. A commit takes a third of a
+    millisecond. Worker threads would wait for each other: with them the server stored 900 answers
+    per second from 200 listeners, without them 1,500 (benchmarks/listen_load.py).
     """
 
     def __init__(self, test: Test, store: Store) -> None:
@@ -39,11 +39,11 @@ class Api:
         self.router.post("/finish")(self.finish)
 
     async def about(self) -> dict[str, str | bool]:
-        """Which test this is."""
+        """The identity of the test."""
         return {"id": self.test.id, "invitation_needed": self.store.needs_invitation}
 
     async def start(self, given: Start) -> dict[str, str | int]:
-        """A new session, or the one of an invitation: its token and its list."""
+        """Start a session, or open that of an invitation; return its token and list."""
         if not given.consent:
             raise HTTPException(422, "nobody takes part without consent")
         try:
@@ -57,7 +57,7 @@ class Api:
         return {"token": token, "list": number}
 
     async def resume(self, authorization: Authorization = "") -> dict[str, int | list[str] | bool]:
-        """How far this session is."""
+        """The progress of this session."""
         listener = self._known(authorization)
         return {
             "list": listener.list,
@@ -66,11 +66,11 @@ class Api:
         }
 
     async def set_up(self, given: Setup, authorization: Authorization = "") -> None:
-        """What this listener listens by."""
+        """Store the listener's equipment."""
         self.store.set_up(self._known(authorization).id, given.model_dump())
 
     async def answer(self, given: Given, authorization: Authorization = "") -> dict[str, int]:
-        """Keep an answer, once; how many there are."""
+        """Store an answer, once; return the number of answers."""
         listener = self._known(authorization)
         turn = self.courses[listener.list].get(given.trial)
         if turn is None:
@@ -88,7 +88,7 @@ class Api:
         return {"answered": n_answered}
 
     async def finish(self, given: Finish, authorization: Authorization = "") -> dict[str, str]:
-        """The code that shows a crowd platform that all was answered."""
+        """End the session; return the completion code for a crowd platform."""
         listener = self._known(authorization)
         try:
             n_trials = len(self.courses[listener.list])

@@ -1,4 +1,4 @@
-"""What stands before the endpoints: the size of bodies, answers' headers, wrong passwords."""
+"""Protection of the endpoints: size of bodies, response headers, wrong passwords."""
 
 import asyncio
 import hashlib
@@ -15,10 +15,10 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST_BYTES = 64 * 1024
-MOST_SECONDS = 30.0  # for a body to arrive
+MOST_SECONDS = 30.0  # seconds for a body to arrive
 
-# Scripts, styles, sound and requests from this server only, nobody may frame the page, and no
-# address of a page goes to anybody.
+# Scripts, styles, sound and requests only from this server, no framing of the page, and no
+# referrer.
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'; object-src 'none'",
@@ -30,9 +30,9 @@ HEADERS = {
 
 
 class BodyLimit:
-    """ASGI middleware: reads a body before the application does, and refuses one that is too large.
+    """ASGI middleware: reads a body before the application, and refuses one that is too large.
 
-    A stated length that is too large is refused unread; chunks are counted as they come.
+    If the stated length is too large, the body is not read; chunks are counted on arrival.
     """
 
     def __init__(self, app: ASGIApp, most: int = MOST_BYTES) -> None:
@@ -66,7 +66,7 @@ class BodyLimit:
         await self.app(scope, again, send)
 
     async def _read(self, receive: Receive) -> bytes | None:
-        """The body; None where it is too large, or its sender has gone."""
+        """The body; None if it is too large, or if the client has disconnected."""
         body = b""
         while True:
             message = await receive()
@@ -78,15 +78,15 @@ class BodyLimit:
 
 
 def _refuse(status: int, said: str) -> JSONResponse:
-    """A response after which the rest of the request is not read."""
+    """Respond without reading the rest of the request."""
     return JSONResponse({"detail": said}, status, headers={"Connection": "close"})
 
 
 class SafeHeaders:
-    """ASGI middleware: HEADERS on every response, and how long it may be kept.
+    """ASGI middleware: HEADERS and cache times on every response.
 
-    Stimuli are kept for a day: their names are theirs alone. Other files are asked for again each
-    time (304), answers of endpoints are kept by nobody.
+    Browsers may cache stimuli for a day, because their names are unique. Other files are validated
+    each time (304), and responses of endpoints are not cached.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -113,10 +113,10 @@ def _keep(path: str) -> str:
 
 
 class Attempts:
-    """Wrong passwords in a row, by client: ten are free, then each doubles the wait, to a minute.
+    """Wrong passwords in a row, by client: after ten, each doubles the wait, up to a minute.
 
-    What comes during a wait is refused unread and doesn't lengthen it, so that nobody is locked out
-    for good. The most recent clients are remembered; a network of IPv6 (/64) is one client.
+    Requests during a wait are refused and do not extend it, so nobody is locked out for ever. Only
+    the most recent clients are remembered; an IPv6 network (/64) is one client.
     """
 
     FREE, LONGEST, MOST_CLIENTS = 10, 60.0, 4096
@@ -126,12 +126,12 @@ class Attempts:
         self._wrong: OrderedDict[str, tuple[int, float]] = OrderedDict()  # count, end of the wait
 
     def wait(self, client: str) -> float:
-        """Seconds that this client has to wait before the next attempt."""
+        """Seconds before this client's next attempt."""
         _, until = self._wrong.get(_network(client), (0, 0.0))
         return max(0.0, until - self._clock())
 
     def wrong(self, client: str) -> None:
-        """Count one."""
+        """Count a wrong password."""
         client = _network(client)
         count = self._wrong.pop(client, (0, 0.0))[0] + 1
         over = min(count - self.FREE, 10)  # 2 ** 10 is above LONGEST
@@ -141,7 +141,7 @@ class Attempts:
             self._wrong.popitem(last=False)
 
     def right(self, client: str) -> None:
-        """Forget the wrong ones."""
+        """Forget the wrong passwords of a client."""
         self._wrong.pop(_network(client), None)
 
 
@@ -152,12 +152,12 @@ def _network(client: str) -> str:
         return client
     if isinstance(address, ipaddress.IPv4Address):
         return str(address)
-    mapped = address.ipv4_mapped  # how a socket for both shows the clients of IPv4
+    mapped = address.ipv4_mapped  # the form of an IPv4 client on a socket for both
     return str(mapped or ipaddress.ip_network((address, 64), strict=False))
 
 
 def basic_password(authorization: str) -> str | None:
-    """The password of a Basic authorization (RFC 7617); None where it is none."""
+    """The password of a Basic authorization (RFC 7617), or None."""
     scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() != "basic":
         return None
@@ -169,7 +169,7 @@ def basic_password(authorization: str) -> str | None:
 
 
 def same(given: str, wanted: str) -> bool:
-    """Compare two secrets in a time that tells neither their contents nor their lengths."""
+    """Compare two secrets in constant time, independent of contents and lengths."""
     one, other = (
         hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest() for text in (given, wanted)
     )

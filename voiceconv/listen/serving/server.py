@@ -1,8 +1,7 @@
-"""`voiceconv listen serve`: the page, the answers it sends, the experimenter's view."""
+"""`voiceconv listen serve`: the page, its answers, the experimenter's view."""
 
 import logging
 import os
-import resource
 import secrets
 import signal
 import socket
@@ -28,16 +27,21 @@ from voiceconv.listen.serving.api import Api
 from voiceconv.listen.serving.guards import BodyLimit, SafeHeaders
 
 PASSWORD = "VOICECONV_ADMIN_PASSWORD"
-SHORTEST = 8  # characters of a password that somebody has thought of
+SHORTEST = 8  # fewest characters of a password in the environment
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+try:
+    import resource
+except ImportError:  # Windows, which has no such limit
+    resource = None  # type: ignore[assignment]
 
 _log = logging.getLogger(__name__)
 
 
 def make_app(folder: Path, password: str, clock: Callable[[], float] = time.monotonic) -> FastAPI:
-    """The application. Of TEST/, `page/` is served and nothing else.
+    """The application. It serves only `page/` of TEST/.
 
-    Raises InputError where there is no test, no database can be written, or it is another test's.
+    Raises InputError if there is no test, if the database cannot be written, or is of another test.
     """
     test = read_test(folder)
     if not (folder / PAGE / "index.html").is_file():
@@ -65,22 +69,22 @@ def make_app(folder: Path, password: str, clock: Callable[[], float] = time.mono
 
 
 async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-    """422, naming the field; what was in it stays unsaid, for it may be anything."""
+    """422 with the name of the field, without its contents."""
     first = error.errors()[0]
     place = ".".join(map(str, first["loc"][1:])).encode("utf-8", "backslashreplace").decode()
     return JSONResponse({"detail": f"{place[:100]}: {first['msg']}"}, 422)
 
 
 async def _not_kept(_: Request, error: Exception) -> JSONResponse:
-    """503: the page tries again until somebody has made room."""
+    """503: the page tries again until there is space on the disk."""
     _log.error("an answer could not be kept: %s", error)
     return JSONResponse({"detail": "the server cannot keep answers at the moment"}, 503)
 
 
 def serve(folder: Path, host: str = "127.0.0.1", port: int = 8000, n_invitations: int = 0) -> None:
-    """Serve TEST/ until Ctrl-C or SIGTERM; prints where, and how the experimenter gets in.
+    """Serve TEST/ until Ctrl-C or SIGTERM; print its addresses and the experimenter's password.
 
-    Raises InputError where there is no test, another process serves it, or the port is taken.
+    Raises InputError if there is no test, if another process serves it, or if the port is in use.
     """
     given = os.environ.get(PASSWORD)
     if given and len(given) < SHORTEST:
@@ -109,9 +113,10 @@ def serve(folder: Path, host: str = "127.0.0.1", port: int = 8000, n_invitations
 
 def _run(app: FastAPI, listening: socket.socket) -> None:
     """Until a signal, which uvicorn takes, and raises once more when all is closed."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):  # a browser holds up to six connections; 1024 are few
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    if resource is not None:
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with suppress(ValueError, OSError):  # a browser holds up to six connections; 1024 are few
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     proxies = os.environ.get("FORWARDED_ALLOW_IPS")  # uvicorn's own: whose X-Forwarded-For counts
     config = uvicorn.Config(
         app,
@@ -120,7 +125,7 @@ def _run(app: FastAPI, listening: socket.socket) -> None:
         server_header=False,
         proxy_headers=bool(proxies),
         forwarded_allow_ips=proxies or [],
-        timeout_keep_alive=60,  # longer than listeners take for most trials
+        timeout_keep_alive=60,  # longer than most trials
         timeout_graceful_shutdown=5,
     )
     before = signal.signal(signal.SIGTERM, lambda *_: None)
@@ -138,7 +143,7 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
     except (OSError, UnicodeError) as error:
-        number = getattr(error, "errno", None) or -1  # negative: of the search for the host
+        number = getattr(error, "errno", None) or -1  # negative: an error of the host look-up
         said = os.strerror(number) if number > 0 else "no such host"
         raise InputError(
             f"cannot listen at port {port} of {host}: {said}; choose another --port or --host"
@@ -146,7 +151,7 @@ def _listening(host: str, port: int) -> socket.socket:
 
 
 def _address(host: str, port: int) -> str:
-    """Where a browser of this machine finds it."""
+    """The address for a browser on this computer."""
     if host in ("0.0.0.0", "::"):
         host = socket.gethostname()
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/"

@@ -22,8 +22,9 @@ def write_dump(
     features: Mapping[str, Any] = WORLD,
     splits: Mapping[str, tuple[str, ...]] = SPLITS,
     seconds: float = 1.5,
+    pitches: Mapping[str, float] = PITCH,
 ) -> Path:
-    """Each split's sentences, said by both domains: syllables that are alike for one name."""
+    """Each split's sentences, said by all domains: syllables that are alike for one name."""
     extractor = build(features, FeatureExtractor)
     for split, stems in splits.items():
         (folder / split).mkdir(parents=True)
@@ -32,9 +33,9 @@ def write_dump(
             ArchiveWriter(folder / split, "f0", 0) as f0,
             ArchiveWriter(folder / split, "ap", 0) as ap,
         ):
-            for domain in PITCH:
+            for domain, pitch in pitches.items():
                 for stem in stems:
-                    wave = normalized(speech(domain, seconds, seed=int(stem)))
+                    wave = normalized(speech(pitch, seconds, seed=int(stem)))
                     tracks = extractor.extract(wave)
                     feats.write(f"{domain}-{stem}", rows(tracks.frames))
                     if tracks.f0 is not None and tracks.aperiodicity is not None:

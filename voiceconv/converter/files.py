@@ -1,0 +1,75 @@
+"""File to file, for what is no audio: a piano roll is read, translated and written."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from voiceconv.converter.frames import FrameConverter
+from voiceconv.converter.unseen import distance
+from voiceconv.errors import InputError
+from voiceconv.features import DomainStats, Features, FileRepresentation
+from voiceconv.files import replacing
+
+
+class FileConverter(FrameConverter):
+    """A trained translator of frames that come from files of their own kind and go into such."""
+
+    kind = FileRepresentation
+    representation: FileRepresentation
+
+    def _open(self) -> None:
+        if self.config["vocoder"] is not None:
+            raise InputError("these features are of files without a wave; give vocoder=null")
+
+    @torch.no_grad()
+    def convert(
+        self,
+        path: Path,
+        output: Path,
+        target: str,
+        source: str | None = None,
+        start: float = 0.0,
+        end: float | None = None,
+        condition: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        """A file, or seconds [start, end) of it -> one of the target domain, whole or not at all.
+
+        source: its domain; without one it is recognised, if statistics tell domains apart.
+
+        Raises InputError for a domain that the model does not know, or does not recognise, and for
+        a file that is damaged, empty or of another kind.
+        """
+        self.check_domains(target, source)
+        features = self.representation.read(path, start, end)
+        if not features.frames.shape[1]:
+            raise InputError(f"{path} holds no frame; nothing in it can be converted")
+        stats, source = self._know_source(features, target, source, path)
+        converted = self.translate(features, stats, source, target, self.complete(condition or {}))
+        try:
+            with replacing(output) as temporary:
+                self.representation.write(temporary, converted, path)
+        except OSError as error:
+            raise InputError(
+                f"cannot write {output}: {error.strerror}; choose another output"
+            ) from error
+
+    def reference(self, path: Path) -> Tensor:
+        """See FrameConverter."""
+        features = self.representation.read(path)
+        return self.representation.fit([features]).normalize(features.frames)[None]
+
+    def _know_source(
+        self, features: Features, target: str, source: str | None, path: Path
+    ) -> tuple[DomainStats, str]:
+        """The statistics to normalise by, and the domain whose network is used."""
+        if source is not None:
+            return self.stats[source], source
+        first, *rest = (domain for domain in self.domains if domain != target)
+        if rest and not any(distance(self.stats[first], self.stats[one]) for one in rest):
+            raise InputError(
+                f"{path}: statistics of this model's domains are alike and don't tell of which it "
+                f"is; give --source, one of {', '.join([first, *rest])}"
+            )
+        return self.nearest(self.representation.fit([features]), target)

@@ -1,0 +1,50 @@
+"""What a corpus consists of: sound files, or the files that a representation reads itself."""
+
+import os
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from voiceconv import audio
+from voiceconv.data.kaldi import Utterance
+from voiceconv.features.base import FileRepresentation, Representation
+
+
+class Extent(NamedTuple):
+    """How much an utterance has: seconds, and samples a second (Hz) where it is sound."""
+
+    seconds: float
+    sample_rate: int | None
+
+
+def extensions_of(representation: Representation | None) -> frozenset[str]:
+    """How the names of its files end; None, and features of waves: sound files."""
+    if isinstance(representation, FileRepresentation):
+        return representation.extensions
+    return audio.EXTENSIONS
+
+
+def extent_of(utterance: Utterance, representation: Representation | None = None) -> Extent:
+    """Look at an utterance's file. Raises InputError for one that can't be read."""
+    start, end = utterance.start or 0.0, utterance.end
+    if isinstance(representation, FileRepresentation):
+        frames = representation.read(utterance.path, start, end).frames
+        return Extent(frames.shape[1] / representation.frames_per_second, None)
+    info = audio.probe(utterance.path)
+    end = info.seconds if end is None else min(end, info.seconds)
+    return Extent(end - start, info.sample_rate)
+
+
+def content_files(folder: Path, extensions: Collection[str] = audio.EXTENSIONS) -> Iterator[Path]:
+    """Walk a folder, links included, in sorted order; hidden files are none of ours."""
+    visited: set[str] = set()
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in visited:  # a link that leads back up
+            folders.clear()
+            continue
+        visited.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith(".") and Path(name).suffix.lower() in extensions:
+                yield Path(parent) / name
