@@ -33,7 +33,7 @@ def convert(
     source: Annotated[
         str | None,
         typer.Option(
-            help="Domain of the input. [recognised, or a stranger]",
+            help="Domain of the input. [recognised, or an unseen speaker]",
             autocompletion=complete_domain,
         ),
     ] = None,

@@ -16,7 +16,7 @@ Inputs = Annotated[
 ]
 Output = Annotated[
     str | None,
-    typer.Option("-o", "--output", help="File or folder; - writes WAV to stdout. [IN-TARGET.wav]"),
+    typer.Option("-o", "--output", help="File or folder; - is WAV to stdout. [IN-TARGET.wav]"),
 ]
 Model = Annotated[
     str | None,
