@@ -3,10 +3,10 @@
     python benchmarks/structure.py                     # this tree
     PYTHONPATH=OTHER python benchmarks/structure.py    # another checkout's
 
-Prints the files at the package's top, the imports between parts (folders, and files at the top) and
-the longest chain of them; the imports of `convert` in seconds; then, each traced in its own process,
-files, functions and calls of voiceconv, and changes of file, of one conversion of the bundled sample
-and of the set-up of one training (synthetic recordings of two speakers).
+Prints the files at the package's top, the imports between parts (folders, and files at the top),
+the longest chain of them, and the imports of `convert` in seconds. Then it traces one conversion
+of the bundled sample and the set-up of one training on synthetic recordings: files, functions and
+calls of voiceconv, and changes of file.
 """
 
 import ast

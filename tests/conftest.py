@@ -63,10 +63,15 @@ def vowel() -> Callable[..., Tensor]:
 
 @pytest.fixture(autouse=True)
 def _no_log_handler_is_left() -> Iterator[None]:
-    """The command line, called in-process, logs to a test's stderr, which is closed after it."""
-    root = logging.getLogger()
-    before = list(root.handlers)
+    """The command line, called in-process, logs to a test's stderr, which is closed after it.
+
+    Hydra sets levels, too.
+    """
+    root, converting = logging.getLogger(), logging.getLogger("voiceconv.converter")
+    before, levels = list(root.handlers), [(one, one.level) for one in (root, converting)]
     yield
+    for one, level in levels:
+        one.setLevel(level)
     for handler in list(root.handlers):
         if handler not in before and type(handler) in (logging.StreamHandler, StderrHandler):
             root.removeHandler(handler)

@@ -27,17 +27,17 @@ def read_settings(path: Path, kinds: Mapping[str, type | UnionType], what: str) 
     Raises InputError if it is unreadable, incomplete, or of another format.
     """
     config = read_mapping(path, f"fetch the {what} again")
-    missing = {"format", *kinds} - {"card"} - set(config)
-    if missing:
-        raise InputError(f"{path} lacks {', '.join(sorted(missing))}; fetch the {what} again")
-    if config["format"] != FORMAT:
+    if config.get("format", FORMAT) != FORMAT:
         raise InputError(
             f"{path} is of format {config['format']}, this version reads {FORMAT}; use the version "
             "of voiceconv that wrote it"
         )
     for key, kind in kinds.items():
-        if not isinstance(config.get(key), kind):
-            raise InputError(f"{path}: {key} is {config.get(key)!r}; fetch the {what} again")
+        if key in config and not isinstance(config[key], kind):
+            raise InputError(f"{path}: {key} is {config[key]!r}; fetch the {what} again")
+    missing = {"format", *kinds} - {"card"} - set(config)
+    if missing:
+        raise InputError(f"{path} lacks {', '.join(sorted(missing))}; fetch the {what} again")
     return config
 
 

@@ -122,6 +122,7 @@ def run_tasks(
     finally:
         for worker in workers.values():
             worker.process.terminate()
+        for worker in workers.values():
             worker.process.join()
             worker.connection.close()
 

@@ -430,7 +430,7 @@ def test_from_recordings_to_scores(voiceconv, corpus, work):
     assert json.loads(said.out)["networks"]["generator"]["parameters"] > 0
     said = voiceconv("train", "experiment=tiny", "data.dump=dump", "data.waves=data", *ours)
     assert said.code == 0, said.err
-    assert Path("exp/tiny/train.log").exists()
+    assert "F0 moved" not in Path("exp/tiny/train.log").read_text()  # by validation's conversions
     said = voiceconv("info", "exp/tiny", "--json")
     assert (json.loads(said.out)["steps"], json.loads(said.out)["data"]) == (4, "synthetic")
     said = voiceconv("convert", "data/test", "--source", "low", "--target", "high",

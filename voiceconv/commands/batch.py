@@ -211,6 +211,8 @@ def _setup(
     signal.signal(signal.SIGTERM, _leave)
     torch.set_num_threads(1)  # the processes share the cores
     opened, kept = reopen(), _Kept()
+    if isinstance(opened, Opened):
+        opened = _killable(opened)
     root = logging.getLogger()
     root.addHandler(kept)
     logging.getLogger("voiceconv").setLevel(level)
@@ -242,6 +244,19 @@ class _Kept(logging.Handler):
 def _leave(number: int, frame: FrameType | None) -> None:
     """Stopped by the master: by an exception, so that a file that is half written goes."""
     sys.exit(128 + number)
+
+
+def _killable(opened: Opened) -> Opened:
+    """The same, ended by SIGTERM at once: analysis takes seconds in C, and no file is open then."""
+
+    def change(wave: Tensor, domain: str | None, report: Report) -> Tensor:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        try:
+            return opened.change(wave, domain, report)
+        finally:
+            signal.signal(signal.SIGTERM, _leave)
+
+    return Opened(change, opened.sample_rate)
 
 
 def _portable(error: Exception) -> Exception:
