@@ -72,17 +72,22 @@ paths="corpus data dump exp stranger"
 # list_directions: sets the array directions to "SOURCE TARGET DIR" for every ordered pair of the prepared domains and from
 # the stranger to each; DIR has the source's splits.
 list_directions() {
-  local source target
+  local source target name
   directions=()
   for source in $(domains_of "$data/train"); do
     for target in $(domains_of "$data/train"); do
       if [ "$source" != "$target" ] && wanted "$source-$target"; then directions+=("$source $target $data"); fi
     done
   done
-  [ -n "$stranger" ] || return 0
-  source=$(domains_of "$stranger/test")
-  for target in $(domains_of "$data/train"); do
-    if wanted "$source-$target"; then directions+=("$source $target $stranger"); fi
+  if [ -n "$stranger" ]; then
+    source=$(domains_of "$stranger/test")
+    for target in $(domains_of "$data/train"); do
+      if wanted "$source-$target"; then directions+=("$source $target $stranger"); fi
+    done
+  fi
+  for name in $only_directions; do
+    printf '%s\n' "${directions[@]}" | cut -d' ' -f1,2 --output-delimiter=- | grep -qxF -- "$name" ||
+      fail "--only-directions: no direction $name; the domains are $(domains_of "$data/train" | tr '\n' ' ')"
   done
 }
 
