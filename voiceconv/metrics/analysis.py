@@ -166,4 +166,5 @@ def protocol(chosen: MelCepstralProtocol = DEFAULT) -> dict[str, object]:
         "frame_period": FRAME_PERIOD,
         "warping": "Euclidean distance of the mel-cepstra; steps (1, 1), (1, 0), (0, 1), weight 1",
         "pyworld": version("pyworld"),
+        "librosa": version("librosa"),
     }
