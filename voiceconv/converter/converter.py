@@ -4,7 +4,7 @@ import logging
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -17,12 +17,24 @@ from voiceconv.converter.conversion import LARGEST, Conversion, Known, f0_move, 
 from voiceconv.converter.frames import FrameConverter
 from voiceconv.converter.unseen import listen, own_stats
 from voiceconv.errors import InputError
-from voiceconv.features import FeatureExtractor, Features
+from voiceconv.features import DomainStats, FeatureExtractor, Features
 from voiceconv.progress import Share
 from voiceconv.vocoders import Vocoder
 
 SILENCE = 1e-4  # -80 dB full scale: an input below it has nothing to convert
 log = logging.getLogger(__name__)
+
+
+class _Origin(NamedTuple):
+    """The source of a wave: whose statistics, whose network, how that is known.
+
+    whole: the features of all of the wave, where it is one chunk and they are known already.
+    """
+
+    stats: DomainStats
+    domain: str
+    known: Known
+    whole: Features | None
 
 
 class Converter(FrameConverter):
@@ -86,23 +98,25 @@ class Converter(FrameConverter):
         gain = 1.0
         if self.loudness is not None:
             gain = loudness_gain(wave, self.sample_rate, self.loudness)
-        known: Known = "named"
-        whole = None  # the wave's features, where one chunk is all of it
-        if source is None:
-            heard = listen(self.extractor, wave, gain)
-            source_stats, source = self.nearest(own_stats(self.extractor, heard), target)
-            known = "recognised" if source_stats is self.stats[source] else "unseen"
-            whole = heard[0][1] if len(wave) <= CHUNK * self.sample_rate else None
-        else:
-            source_stats = self.stats[source]
-        move = f0_move(source_stats, self.stats[target])
-        log.info(Conversion(source, known, move, semitones))
+        origin = self._know(wave, gain, target, source)
+        move = f0_move(origin.stats, self.stats[target])
+        log.info(Conversion(origin.domain, origin.known, move, semitones))
 
         def translate(features: Features) -> Features:
-            translated = self.translate(features, source_stats, source, target, told)
+            translated = self.translate(features, origin.stats, origin.domain, target, told)
             return transposed(translated, semitones)
 
-        return through_features(self.vocoder, wave, translate, gain, progress, whole)
+        return through_features(self.vocoder, wave, translate, gain, progress, origin.whole)
+
+    def _know(self, wave: Tensor, gain: float, target: str, source: str | None) -> "_Origin":
+        """Of a wave without a named source, by its own statistics."""
+        if source is not None:
+            return _Origin(self.stats[source], source, "named", None)
+        heard = listen(self.extractor, wave, gain)
+        stats, domain = self.nearest(own_stats(self.extractor, heard), target)
+        known: Known = "recognised" if stats is self.stats[domain] else "unseen"
+        is_one_chunk = len(wave) <= CHUNK * self.sample_rate
+        return _Origin(stats, domain, known, heard[0][1] if is_one_chunk else None)
 
     def reference(self, path: Path) -> Tensor:
         """A recording -> its normalised frames (1, C, T), as a condition takes them."""
