@@ -151,6 +151,13 @@ def test_a_function_is_no_class():
         build(node, FeatureExtractor)
 
 
+@pytest.mark.parametrize("name", ["lr_scheduler.partial", "optimizer.chain"])
+def test_what_a_module_only_imports_is_not_its_own(name):
+    """`torch.optim.lr_scheduler.partial` is functools', and would call what a node names."""
+    with pytest.raises(InputError, match="which is no class of these packages"):
+        build({"_target_": f"torch.optim.{name}"}, Translator)
+
+
 @pytest.mark.parametrize("name", ["voiceconv.features.mel.Gone", "voiceconv.features.gone.Mel"])
 def test_a_class_that_is_not_there_is_named(name):
     with pytest.raises(InputError, match=f"'{name}', which this version of voiceconv does not"):

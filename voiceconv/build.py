@@ -190,6 +190,7 @@ def _resolve(target: str) -> type:
         raise InputError(
             f"configuration asks for {target!r}, which this version of voiceconv does not have"
         ) from error
-    if not isinstance(cls, type):
-        raise InputError(f"configuration asks for {target!r}, which is no class")
+    # A module also holds what it imports: functools.partial is not torch.optim's.
+    if not isinstance(cls, type) or not f"{cls.__module__}.".startswith(ALLOWED):
+        raise InputError(f"configuration asks for {target!r}, which is no class of these packages")
     return cls

@@ -50,6 +50,8 @@ def appearing(folder: Path) -> Iterator[Path]:
     Raises InputError if it cannot be written, or if `folder` exists already.
     """
     real = folder.resolve()
+    if real.is_file() or (real.is_dir() and any(real.iterdir())):
+        raise InputError(f"cannot write {folder}: it is there already; choose another place")
     scratch = real.with_name(f".{real.name[:40]}.{secrets.token_hex(4)}")
     try:
         scratch.mkdir(parents=True)

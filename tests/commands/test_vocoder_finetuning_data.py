@@ -114,7 +114,7 @@ def test_an_output_that_is_there_stays_as_it_is(dump, tmp_path, model, monkeypat
     voiceconv = make_cli(monkeypatch, capsys)
     before = tree(dump)
     said = voiceconv("vocoder", "finetuning-data", dump, "-o", dump, "--model", model)
-    assert said.code == 2 and f"cannot write {dump}: Directory not empty" in said.err
+    assert said.code == 2 and f"cannot write {dump}: it is there already" in said.err
     assert tree(tmp_path) == {f"dump/{name}": content for name, content in before.items()}
     said = voiceconv("vocoder", "finetuning-data", dump, "-o", tmp_path / "a/out", "--model", model)
     out = tmp_path / "a/out"

@@ -111,7 +111,7 @@ def require_equal_runs(place: Path, one: str, other: str, step: int) -> int:
         for run in (one, other)
     ]
     assert [state["step"] for state in states] == [step, step]
-    assert differing(states[0]["objective"], states[1]["objective"]) == []
+    assert differing(*states) == []
     models = [load_file(place / run / "model" / "translator.safetensors") for run in (one, other)]
     assert differing(*models) == []
     return len(states[0]["objective"])

@@ -58,6 +58,9 @@ voiceconv(*CONVERT, "--model", "onnx", "-o", "onnx.wav")
 STYLE = ["--condition", "style=20,-10"]
 voiceconv(*CONVERT, *STYLE, "--model", "whole", "-o", "styled.wav")
 voiceconv(*CONVERT, *STYLE, "--model", "onnx", "-o", "styled-onnx.wav")
+LIKE = ["--condition", "reference=like.wav"]
+voiceconv(*CONVERT, *LIKE, "--model", "whole", "-o", "like-torch.wav")
+voiceconv(*CONVERT, *LIKE, "--model", "onnx", "-o", "like-onnx.wav")
 voiceconv(*CONVERT, "--condition", "style=1,2,3", "--model", "whole", "-o", "x.wav")
 voiceconv(*CONVERT, "--condition", "accent=1", "--model", "whole", "-o", "x.wav")
 """
@@ -74,6 +77,7 @@ def place(family, tmp_path_factory) -> Path:
     made = overlay(tmp_path_factory.mktemp(family), HERE / family)
     pitches = dict(list(PITCHES.items())[: DOMAINS[family]])
     write_dump(made / "dump", seconds=0.8, pitches=pitches)
+    record(made / "like.wav", speech(180.0, 0.3, seed=5))
     record(made / "in.wav", speech(PITCHES[DIRECTION[family][0]], 0.5))
     script = SCRIPT.replace("FAMILY", repr((family, *DIRECTION[family])))
     ended = run_python(made, DRIVER + script.replace("OTHER", OTHER[family]) + END)
@@ -149,13 +153,24 @@ def test_the_way_back_is_there_or_refused_in_a_sentence(family, said):
 def test_a_style_reaches_the_network_from_convert_and_in_an_export(family, place, said):
     code, _, err = ended(said, "styled.wav")
     if family != "labelled":
-        assert code == 2 and "no condition 'style': this model takes none" in err
+        takes = {"paired": "none", "latent": "reference"}[family]
+        assert code == 2 and f"no condition 'style': this model takes {takes}" in err
         return
     plain, styled = sound(place / "torch.wav"), sound(place / "styled.wav")
     assert np.abs(styled - plain).max() > 0.01
     np.testing.assert_allclose(sound(place / "styled-onnx.wav"), styled, atol=2e-4)
     assert "condition 'style' is [1, 3], this model takes [1, 2]" in ended(said, "style=1,2,3")[2]
     assert "no condition 'accent': this model takes style" in ended(said, "accent=1")[2]
+
+
+def test_a_recording_is_a_reference_of_any_length(family, place, said):
+    code, _, err = ended(said, "like-torch.wav")
+    if family != "latent":
+        assert code == 2 and "no condition 'reference'" in err
+        return
+    plain, like = sound(place / "torch.wav"), sound(place / "like-torch.wav")
+    assert (code, err) == (0, "") and np.abs(like - plain).max() > 0.01
+    np.testing.assert_allclose(sound(place / "like-onnx.wav"), like, atol=2e-4)
 
 
 def test_info_describes_its_networks(family, said):

@@ -37,7 +37,7 @@ def _bundled() -> list[Path]:
 
 
 def _domains(folder: Path) -> list[str]:
-    """None where it is no model's: a run's own configuration is another."""
+    """Empty where it is no model's: a run's own configuration is another."""
     try:
         config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
         return [str(name) for name in config["domains"]]

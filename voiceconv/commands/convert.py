@@ -124,7 +124,8 @@ def read_condition(given: Sequence[str], converter: FrameConverter) -> Mapping[s
     condition = {}
     for text in given:
         name, _, value = text.partition("=")
-        if name in defaults and defaults[name].ndim == 3:
+        converter.check_conditions([name])
+        if defaults[name].ndim == 3:
             condition[name] = converter.reference(Path(value))
             continue
         try:
@@ -133,9 +134,18 @@ def read_condition(given: Sequence[str], converter: FrameConverter) -> Mapping[s
             raise InputError(
                 f"--condition {text!r} is no NAME=VALUE with numbers; write --condition style=0.5,1"
             ) from None
-        dtype = defaults[name].dtype if name in defaults else None
-        condition[name] = torch.tensor([numbers], dtype=dtype)
+        condition[name] = _shaped(torch.tensor([numbers]), defaults[name], text)
     return converter.complete(condition)
+
+
+def _shaped(given: Tensor, default: Tensor, text: str) -> Tensor:
+    """(1, n) -> in the default's shape and type, where it has as many numbers."""
+    if default.numel() != given.numel():
+        return given
+    shaped = given.reshape(default.shape).to(default.dtype)
+    if not torch.equal(shaped.to(given.dtype), given.reshape(default.shape)):
+        raise InputError(f"--condition {text!r} takes whole numbers; write --condition label=2")
+    return shaped
 
 
 def open_converter(

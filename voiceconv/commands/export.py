@@ -174,7 +174,7 @@ def write_graph(
             kwargs={"others": others} if others else {},
             dynamo=True,
             dynamic_shapes=(
-                {"frames": any_length, "others": dict.fromkeys(others)} if others else (any_length,)
+                {"frames": any_length, "others": _lengths(others)} if others else (any_length,)
             ),
             input_names=list(traced),
             output_names=["output"],
@@ -199,6 +199,14 @@ def _others(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: value for name, value in inputs.items() if name != "frames"}
 
 
+def _lengths(others: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Their dimensions that may change: the frames of a reference."""
+    return {
+        name: {2: torch.export.Dim(f"{name}_frames", min=1)} if value.ndim == 3 else None
+        for name, value in others.items()
+    }
+
+
 def _arguments(inputs: Mapping[str, Tensor]) -> tuple[Any, ...]:
     """As a network takes them: frames, and the others as a mapping, where there are some."""
     others = _others(inputs)
@@ -217,10 +225,12 @@ def _difference(network: nn.Module, graph: Graph, inputs: dict[str, Tensor]) -> 
 def _drawn(converter: FrameConverter, ids: dict[str, Tensor], n_frames: int) -> dict[str, Tensor]:
     """Normalised frames (1, C, T), domain_ids (1,), conditions near their defaults, by name."""
     rng = torch.Generator().manual_seed(n_frames)
-    condition = {
-        name: value + (torch.randn(value.shape, generator=rng) if value.is_floating_point() else 0)
-        for name, value in converter.translator.default_condition().items()
-    }
+    condition = {}
+    for name, value in converter.translator.default_condition().items():
+        if value.ndim == 3:  # a reference, as many frames again
+            value = value[..., :1].expand(-1, -1, n_frames + 3)
+        noise = torch.randn(value.shape, generator=rng) if value.is_floating_point() else 0
+        condition[name] = value + noise
     return {"frames": _noise(converter, n_frames), **ids, **condition}
 
 

@@ -72,8 +72,8 @@ def fit(
     plan = _plan(config, output, hours)
     _apply(plan, config)
     say(f"4/4 training: {plan.n_steps:,} steps; Ctrl-C saves, the same command goes on")
-    trainer = prepare_trainer(config, output)
     with locked(output, "training in"):
+        trainer = prepare_trainer(config, output)
         finished = trainer.run()
     if not finished:
         raise RunError(f"stopped at step {trainer.step} and saved; the same command goes on")

@@ -81,13 +81,20 @@ def _plan(dump: Path, converter: Converter) -> list[_Turn]:
             "model's own"
         )
     domain_of = read_table(dump / "utt2spk")
+    both = [
+        (one, other) for one, other in converter.directions if (other, one) in converter.directions
+    ]
     turns = [
         _Turn(name, domain_of[name], other)
         for name in sorted(read_scp(dump / "feats.scp"))
         if domain_of.get(name) in converter.stats
-        for other in converter.domains
-        if other != domain_of[name]
+        for one, other in both
+        if one == domain_of[name]
     ]
+    if not both:
+        raise InputError(
+            "the model converts no direction there and back, as this needs; name a model that does"
+        )
     if not turns:
         raise InputError(
             f"{dump} has {', '.join(sorted(set(domain_of.values())))}, the model knows "

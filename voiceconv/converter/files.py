@@ -66,7 +66,7 @@ class FileConverter(FrameConverter):
         """The statistics to normalise by, and the domain whose network is used."""
         if source is not None:
             return self.stats[source], source
-        first, *rest = (domain for domain in self.domains if domain != target)
+        first, *rest = (source for source, one in self.directions if one == target)
         if rest and not any(distance(self.stats[first], self.stats[one]) for one in rest):
             raise InputError(
                 f"{path}: statistics of this model's domains are alike and don't tell of which it "

@@ -1,7 +1,7 @@
 """The common part of all converters: representation, statistics and translator."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -128,17 +128,23 @@ class FrameConverter(ABC):
         self.translator.to(device)
         return self
 
+    def check_conditions(self, names: Iterable[str]) -> None:
+        """Raise InputError for a condition that the translator does not take."""
+        told = self.translator.default_condition()
+        for name in names:
+            if name not in told:
+                raise InputError(
+                    f"no condition {name!r}: this model takes {', '.join(told) or 'none'}"
+                )
+
     def complete(self, condition: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """What the translator is told: its defaults, and over them what is given by name.
 
         Raises InputError for a name that it does not take, and for a tensor of another shape.
         """
         told = self.translator.default_condition()
+        self.check_conditions(condition)
         for name, value in condition.items():
-            if name not in told:
-                raise InputError(
-                    f"no condition {name!r}: this model takes {', '.join(told) or 'none'}"
-                )
             wanted = list(told[name].shape)
             if len(wanted) == 3:  # frames of a reference: any number of them
                 wanted[2] = value.shape[-1]

@@ -26,6 +26,7 @@ from voiceconv.data.archive import (
     read_scp,
     write_scp,
 )
+from voiceconv.data.dump import read_yaml
 from voiceconv.data.kaldi import Utterance, is_data_dir, read_data_dir, write_data_dir
 from voiceconv.data.splits import SPLITS
 from voiceconv.errors import InputError, RunError
@@ -182,7 +183,7 @@ def _check_folder(
             if not path.exists():
                 replace_text(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
                 continue
-            there = yaml.safe_load(path.read_text(encoding="utf-8"))
+            there = read_yaml(path)
             if name == "features.yaml":
                 there, content = build(there, Representation).definition, definition
             if there != content:

@@ -103,8 +103,6 @@ class UnpairedScore(Score):
     praise a network that changes nothing, the second one that forgets what was said.
     """
 
-    rule = "least cycle error minus speaker similarity on val"
-
     def __init__(
         self,
         frames: Frames,
@@ -116,6 +114,11 @@ class UnpairedScore(Score):
         """frames, waves (N,) at `rate`: val's, by domain. InputError without the extra `eval`."""
         self.directions = list(directions)
         each = max(1, n_scored // len(directions))
+        n_heard = sum(map(len, waves.values()))
+        self.rule = (
+            f"least cycle error minus speaker similarity on val, {each} utterances and {n_heard} "
+            f"recordings in {len(directions)} directions"
+        )
         self.frames = {name: list(some.values())[:each] for name, some in frames.items()}
         self._encoder = SpeakerEncoder()
         self._targets = {

@@ -75,6 +75,7 @@ def require_counts(config: DictConfig) -> None:
     lowest = dict.fromkeys(("data.n_frames", "data.batch_size", "trainer.n_steps"), 1)
     lowest |= {f"trainer.{what}_every": 0 for what in ("log", "checkpoint", "validate")}
     lowest |= {"validation.n_scored": 1, "validation.n_utterances": 0, "seed": 0}
+    lowest["trainer.replay_size"] = 0
     lowest |= {"validation.n_directions": 1} if "n_directions" in config.validation else {}
     if config.trainer.patience is not None:
         lowest["trainer.patience"] = 1

@@ -389,7 +389,8 @@ class Trainer:
                 f"{self.checkpoint_path} belongs to a differently configured network "
                 f"({str(error).splitlines()[-1].strip()[:120]}); choose another run directory"
             ) from error
-        self._scaler.load_state_dict(state["scaler"])
+        if state["scaler"]:  # none of a run in another precision
+            self._scaler.load_state_dict(state["scaler"])
         pool = state["replay"][self.ranks.rank]
         self._replay.load_state_dict({name: fakes.to(self.device) for name, fakes in pool.items()})
         torch.set_rng_state(state["torch_rng"][self.ranks.rank])

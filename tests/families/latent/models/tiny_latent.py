@@ -22,6 +22,7 @@ class LatentTranslator(Translator):
         domains = range(n_domains)
         self.encoders = nn.ModuleList(nn.Conv1d(n_channels, 16, 5, padding=2) for _ in domains)
         self.middle = nn.Conv1d(16, n_codes, 1)
+        self.voice = nn.Linear(n_channels, n_codes)
         self.decoders = nn.ModuleList(nn.Conv1d(n_codes, n_channels, 5, padding=2) for _ in domains)
 
     def encode(self, frames: Tensor, source: DomainId) -> Tensor:
@@ -34,11 +35,17 @@ class LatentTranslator(Translator):
         frames: Tensor = self.decoders[int(target)](code)
         return frames
 
+    def default_condition(self) -> dict[str, Tensor]:
+        """See Translator: a recording."""
+        return {"reference": self.voice.weight.new_zeros(1, self.voice.in_features, 1)}
+
     def forward(
         self, frames: Tensor, source: DomainId, target: DomainId, **condition: Tensor
     ) -> Tensor:
         """See Translator."""
         code = self.encode(frames, source)
+        if "reference" in condition:  # (B, C, T'), whose level moves the code
+            code = code + self.voice(condition["reference"].abs().mean(2))[..., None]
         if self.training:
             code = code + torch.randn_like(code)
         return self.decode(code, target)
