@@ -76,13 +76,13 @@ list_directions() {
   directions=()
   for source in $(domains_of "$data/train"); do
     for target in $(domains_of "$data/train"); do
-      if [ "$source" != "$target" ] && wanted "$source-$target"; then directions+=("$source $target $data"); fi
+      if [ "$source" != "$target" ] && is_among_those "$source-$target"; then directions+=("$source $target $data"); fi
     done
   done
   if [ -n "$stranger" ]; then
     source=$(domains_of "$stranger/test")
     for target in $(domains_of "$data/train"); do
-      if wanted "$source-$target"; then directions+=("$source $target $stranger"); fi
+      if is_among_those "$source-$target"; then directions+=("$source $target $stranger"); fi
     done
   fi
   for name in $only_directions; do
@@ -91,8 +91,8 @@ list_directions() {
   done
 }
 
-# wanted SOURCE-TARGET: whether a direction is asked for; all are where none is named.
-wanted() {
+# is_among_those SOURCE-TARGET: whether --only-directions names it; without the option, every direction is.
+is_among_those() {
   case " ${only_directions:-$1} " in *" $1 "*) ;; *) return 1 ;; esac
 }
 
