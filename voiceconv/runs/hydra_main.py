@@ -76,9 +76,8 @@ class _Stopped(BaseException):
 def _train(config: DictConfig, folder: Path, prepare: Prepare) -> None:
     on_cuda = pick_device(config.trainer.device, DEVICE).type == "cuda"
     with joined_ranks(on_cuda) as ranks:
-        folder.mkdir(parents=True, exist_ok=True)
+        trainer = prepare(config, folder, ranks)
         with locked(folder, "training in") if ranks.is_main else nullcontext():
-            trainer = prepare(config, folder, ranks)  # which writes the run's files
             finished = trainer.run()
         if not finished:
             raise RunError(
