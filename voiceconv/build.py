@@ -6,6 +6,7 @@ this package and torch's optimisers are built, so a model from an unknown author
 
 import importlib
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -190,7 +191,7 @@ def _resolve(target: str) -> type:
         raise InputError(
             f"configuration asks for {target!r}, which this version of voiceconv does not have"
         ) from error
-    # A module also holds what it imports: functools.partial is not torch.optim's.
-    if not isinstance(cls, type) or not f"{cls.__module__}.".startswith(ALLOWED):
+    # A module also holds what it imports, such as functools.partial.
+    if not isinstance(cls, type) or cls.__module__.split(".")[0] in sys.stdlib_module_names:
         raise InputError(f"configuration asks for {target!r}, which is no class of these packages")
     return cls

@@ -199,7 +199,9 @@ def _(place):
 
 
 @case(
-    "training without data", 2, "dump/train/features.yaml is not readable as YAML; run `voiceconv extract`"
+    "training without data",
+    2,
+    "dump/train/features.yaml is not readable as YAML; run `voiceconv extract`",
 )
 def _(place):
     return ["train", "experiment=cyclegan_vc2_small", "data.dump=dump", "run_dir=run"]
