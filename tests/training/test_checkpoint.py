@@ -40,9 +40,20 @@ def test_a_trainers_checkpoint_loads_with_weights_only(tmp_path):
     run.run()
     state = torch.load(run.checkpoint_path, weights_only=True)
     assert sorted(state) == [
-        *("average", "best", "objective", "optimizers", "replay", "scaler", "step", "torch_rng"),
-        "validated",
+        *("average", "best", "cuda_rng", "objective", "optimizers", "replay", "scaler", "step"),
+        *("torch_rng", "validated"),
     ]
+    assert state["cuda_rng"] == []  # of a run on the CPU
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cudas_random_state_is_in_a_checkpoint(tmp_path):
+    run = trainer(tmp_path, 2, device="cuda")
+    run.save()
+    expected = torch.rand(3, device="cuda")
+    run.load_state_dict(load_checkpoint(run.checkpoint_path))
+    assert torch.equal(torch.rand(3, device="cuda"), expected)
 
 
 class Bomb:
