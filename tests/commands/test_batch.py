@@ -168,10 +168,14 @@ def test_ctrl_c_leaves_nothing_half_written(recordings, tmp_path):
         assert contents("out")  # what is half-written
         os.kill(os.getpid(), signal.SIGINT)
 
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # xdist ignores it
     threading.Thread(target=interrupt, daemon=True).start()
     began = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
-        batch.run(jobs_of(recordings), open_copy(), partial(open_slow, str(flag)), n_workers=2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            batch.run(jobs_of(recordings), open_copy(), partial(open_slow, str(flag)), n_workers=2)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert time.monotonic() - began < 55
     assert contents("out") == {}
 

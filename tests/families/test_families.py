@@ -13,8 +13,8 @@ from tiny_model import RATE, record, speech
 
 HERE = Path(__file__).parent
 PITCHES = {"high": 210.0, "low": 105.0, "mid": 150.0}
-DOMAINS = {"labelled": 3, "paired": 2, "latent": 3}
-DIRECTION = {"labelled": ("low", "mid"), "paired": ("high", "low"), "latent": ("mid", "high")}
+DOMAINS = {"labelled": 3, "paired": 2, "latent": 2}
+DIRECTION = {"labelled": ("low", "mid"), "paired": ("high", "low"), "latent": ("low", "high")}
 FILES = {
     "labelled": [
         "conf/discriminator/tiny_labelled.yaml",
@@ -130,13 +130,12 @@ def test_it_converts_by_torch_and_by_onnxruntime(place, said):
 
 def test_each_direction_it_has_is_a_graph_and_a_shared_network_is_one(family, place):
     graphs = sorted(path.name for path in (place / "onnx").glob("*.onnx"))
-    pairs = [(a, b) for a in range(3) for b in range(3) if a != b]
     assert (
         graphs
         == {
             "labelled": ["translator.onnx"],
             "paired": ["translator_0_to_1.onnx"],
-            "latent": [f"translator_{a}_to_{b}.onnx" for a, b in pairs],
+            "latent": ["translator_0_to_1.onnx", "translator_1_to_0.onnx"],
         }[family]
     )
 
@@ -169,7 +168,7 @@ def test_a_recording_is_a_reference_of_any_length(family, place, said):
         assert code == 2 and "no condition 'reference'" in err
         return
     plain, like = sound(place / "torch.wav"), sound(place / "like-torch.wav")
-    assert (code, err) == (0, "") and np.abs(like - plain).max() > 0.01
+    assert (code, err) == (0, "") and np.abs(like - plain).max() > 0.002
     np.testing.assert_allclose(sound(place / "like-onnx.wav"), like, atol=2e-4)
 
 

@@ -110,7 +110,7 @@ def test_a_neural_vocoder_takes_its_own(neural):
 @mismatches
 def test_training_refuses_a_dump_of_another_definition(tmp_path, name):
     (tmp_path / "features.yaml").write_text(yaml.safe_dump(other(name).spec.node))
-    assert refused(require_same_frames, MelSpectrogram(**MEL), tmp_path) == (
+    assert refused(require_same_frames, MelSpectrogram(**MEL).spec.node, tmp_path) == (
         f"{tmp_path} was extracted with other features than this experiment's{sentence(name)}"
         "extract with this experiment into another directory"
     )
@@ -120,7 +120,7 @@ def test_training_takes_a_dump_of_the_same_definition_in_other_words(tmp_path):
     """A dump names what its extractor was given; what follows from that may be left out."""
     node = {"_target_": "voiceconv.features.mel.MelSpectrogram", "sample_rate": 24000}
     (tmp_path / "features.yaml").write_text(yaml.safe_dump(node))
-    require_same_frames(MelSpectrogram(24000, f_max=12000, win_length=1024), tmp_path)
+    require_same_frames(node | {"f_max": 12000, "win_length": 1024}, tmp_path)
 
 
 def test_the_command_line_says_it_in_a_sentence(tmp_path, monkeypatch, capsys):
