@@ -14,7 +14,7 @@ from voiceconv.cli import listen, vocoder
 from voiceconv.cli.convert import convert, export, info, models, resynth
 from voiceconv.cli.corpus import check, extract, prepare, stats
 from voiceconv.cli.scores import compare, evaluate, report
-from voiceconv.cli.terminal import LOG_FORMAT, printable
+from voiceconv.cli.terminal import LOG_FORMAT, escaped
 from voiceconv.cli.train import fit, train
 from voiceconv.cli.unexpected import EXIT_CODE, report_unexpected
 from voiceconv.errors import InputError, RunError
@@ -69,14 +69,14 @@ def main() -> None:
     try:
         app(prog_name="voiceconv")
     except (InputError, RunError) as error:
-        print(f"voiceconv: error: {printable(str(error))}", file=sys.stderr)
+        print(f"voiceconv: error: {escaped(str(error))}", file=sys.stderr)
         sys.exit(2 if isinstance(error, InputError) else 1)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
     except OSError as error:  # a disk or a file system fails in a place that did not expect it
         said = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        print(f"voiceconv: error: {printable(said)}", file=sys.stderr)
+        print(f"voiceconv: error: {escaped(said)}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

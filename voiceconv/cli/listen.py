@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from voiceconv.cli.terminal import printable
+from voiceconv.cli.terminal import escaped
 from voiceconv.errors import InputError
 from voiceconv.listen.methods import METHODS
 
@@ -99,7 +99,7 @@ def build(
             on_progress=progress,
         )
     for note in made.notes:
-        print(f"voiceconv: {printable(note)}", file=sys.stderr)
+        print(f"voiceconv: {escaped(note)}", file=sys.stderr)
     print(f"{output}: {len(made.trials)} trials, {len(made.lists)} lists")
     print(f"voiceconv listen serve {output}")
 

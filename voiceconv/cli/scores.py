@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from voiceconv.cli.options import AsJson, Jobs
-from voiceconv.cli.terminal import printable
+from voiceconv.cli.terminal import escaped
 
 
 def evaluate(
@@ -90,7 +90,7 @@ def compare(
     else:
         Console().print(table(compared))
     for note in compared["notes"]:
-        print(f"voiceconv: {printable(note)}", file=sys.stderr)
+        print(f"voiceconv: {escaped(note)}", file=sys.stderr)
 
 
 def report(

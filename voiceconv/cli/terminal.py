@@ -23,7 +23,7 @@ def show_summary(summary: Any) -> None:
         )
     Console().print(table)
     for note in summary.notes:
-        print(f"voiceconv: {printable(note)}", file=sys.stderr)
+        print(f"voiceconv: {escaped(note)}", file=sys.stderr)
 
 
 @contextmanager
@@ -56,6 +56,6 @@ def as_lines(shown: dict[str, Any], indent: str = "") -> str:
     return "\n".join(lines)
 
 
-def printable(text: str) -> str:
+def escaped(text: str) -> str:
     """Text on one line, for any file name."""
     return text.replace("\n", "\\n").encode("utf-8", "backslashreplace").decode()

@@ -7,7 +7,7 @@ import traceback
 from datetime import datetime
 from pathlib import Path
 
-from voiceconv.cli.terminal import as_lines, printable
+from voiceconv.cli.terminal import as_lines, escaped
 
 TRACEBACK = "VOICECONV_TRACEBACK"  # set to 1, it shows the traceback on the terminal
 EXIT_CODE = 3
@@ -34,12 +34,12 @@ def report_unexpected(error: Exception, command: str) -> None:
 
 
 def printable_lines(text: str) -> str:
-    """The same lines, each of them printable."""
-    return "\n".join(printable(line) for line in text.splitlines())
+    """The same lines, each of them escaped, as a terminal shows them."""
+    return "\n".join(escaped(line) for line in text.splitlines())
 
 
 def _sentence(error: Exception) -> str:
-    text = printable(" ".join(str(error).split()))
+    text = escaped(" ".join(str(error).split()))
     text = text if len(text) <= MOST else text[:MOST] + "..."
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 

@@ -7,7 +7,7 @@ section 4.4) do the same with teacher-forced frames of a synthesiser.
 """
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,9 +25,9 @@ from voiceconv.errors import InputError
 from voiceconv.features import FeatureExtractor, Features
 from voiceconv.features.base import differences
 from voiceconv.files import appearing, replace_text
+from voiceconv.progress import Progress
 
 SPLITS = ("train", "val")
-Progress = Callable[[int, int], None]  # utterances done, and in all
 
 
 class _Turn(NamedTuple):

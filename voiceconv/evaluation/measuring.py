@@ -33,10 +33,10 @@ from voiceconv.metrics import (
 from voiceconv.metrics.analysis import analyse, pair
 from voiceconv.metrics.intelligibility import CommandRecogniser, PocketSphinx, Recogniser
 from voiceconv.metrics.wave_input import SAMPLE_RATE
+from voiceconv.progress import Progress
 from voiceconv.workers import run_tasks
 
 Wave = NDArray[np.float32]
-Progress = Callable[[int, int], None]  # recordings done, and in all
 POCKETSPHINX = "pocketsphinx"
 WORTH = 8  # recordings per process: a process takes seconds to start
 RETRIES = 1  # for a recording whose worker was killed

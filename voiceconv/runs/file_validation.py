@@ -11,10 +11,9 @@ from voiceconv.converter import FileConverter
 from voiceconv.features import Features
 from voiceconv.models import Translator
 from voiceconv.runs.scores import read_val, spread
-from voiceconv.runs.validation import NO_SCORE, model_card
+from voiceconv.runs.validation import NO_SCORE, ROW_HEIGHT, model_card
 from voiceconv.training.tracker import Tracker
 
-ROW_HEIGHT = 4  # pixels
 WHY_NO_SCORE = "scores are of audio, and these features have none"
 
 

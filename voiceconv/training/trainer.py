@@ -397,5 +397,4 @@ class Trainer:
         if self.device.type == "cuda" and state.get("cuda_rng"):
             torch.cuda.set_rng_state(state["cuda_rng"][self.ranks.rank], self.device)
         self.best.load_state_dict(state["best"])
-        self._validated = state["validated"]
-        self.step = state["step"]
+        self._validated, self.step = state["validated"], state["step"]

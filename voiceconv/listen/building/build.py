@@ -6,7 +6,7 @@ TEST/webmushra and TEST/reseval are the same test for other tools.
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from importlib.metadata import version
@@ -54,9 +54,8 @@ from voiceconv.listen.manifest import (
     write_test,
 )
 from voiceconv.listen.methods import Method
+from voiceconv.progress import Progress
 from voiceconv.provenance import provenance, read_conversions
-
-Progress = Callable[[int, int], None]  # steps done, and in all
 
 
 def build_test(
