@@ -1,5 +1,6 @@
-"""Write a file or a folder whole or not at all, or under a lock."""
+"""Read text in Unicode; write a file or a folder whole or not at all, or under a lock."""
 
+import codecs
 import os
 import secrets
 import shutil
@@ -63,11 +64,44 @@ def appearing(folder: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+_MARKS = (  # UTF-32 first: its little-endian mark starts with that of UTF-16
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+)
+
+
+def read_text(path: Path | str, errors: str = "strict") -> str:
+    """Read a text file: UTF-8, or what its byte order mark says; line ends become a line feed.
+
+    errors: what becomes of bytes that are no UTF-8, as `bytes.decode` has it; `surrogateescape`
+    keeps those of file names. Raises OSError as `open` does, and InputError, which names the line,
+    for text in an encoding without a mark that is not UTF-8.
+    """
+    return decode_text(Path(path).read_bytes(), printable(path), errors)
+
+
+def decode_text(data: bytes, name: str, errors: str = "strict") -> str:
+    """The text of a file's bytes; see read_text. `name` stands in the InputError."""
+    encoding = next((known for mark, known in _MARKS if data.startswith(mark)), "utf-8")
+    try:
+        text = data.decode(encoding, errors)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            f"{name}:{line} has the byte 0x{data[error.start]:02x}, which is not "
+            f"{encoding.upper()}; save the file as UTF-8"
+        ) from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def read_mapping(path: Path, remedy: str) -> dict[str, Any]:
     """Read a YAML mapping. Raises InputError, which ends with the remedy."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        content = yaml.safe_load(read_text(path))
+    except (OSError, InputError, yaml.YAMLError, RecursionError) as error:
         raise InputError(f"{path} is not readable as YAML; {remedy}") from error
     if not isinstance(content, dict):
         raise InputError(f"{path} is no mapping of keys to values; {remedy}")

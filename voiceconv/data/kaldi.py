@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from voiceconv.errors import InputError
-from voiceconv.files import replace_text
+from voiceconv.files import read_text, replace_text
 
 _BLANKS = " \t"
 
@@ -122,7 +122,7 @@ def read_table(path: Path | str) -> dict[str, str]:
 def _read_table(path: Path) -> dict[str, _Entry]:
     try:
         # Bytes of file names that are not UTF-8 pass unchanged.
-        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+        text = read_text(path, "surrogateescape")
     except FileNotFoundError:
         raise InputError(f"there is no {path}; make it by `voiceconv prepare SRC DATA`") from None
     except OSError as error:
