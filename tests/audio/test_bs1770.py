@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.signal import sosfilt
 
-from voiceconv.audio.bs1770 import k_weighting, loudness, loudness_gain
+from voiceconv.audio.bs1770 import k_weighting, level, loudness, loudness_gain
 
 
 def tone(level: float, seconds: float, rate: int, frequency: float = 1000.0) -> torch.Tensor:
@@ -51,9 +51,27 @@ def test_short_clips_are_measured_whole() -> None:
 
 
 def test_silence_is_minus_infinity_and_gets_no_gain() -> None:
-    for wave in (torch.zeros(48_000), torch.zeros(10), torch.zeros(0), tone(-90.0, 2.0, 24_000)):
+    for wave in (torch.zeros(48_000), torch.zeros(10), torch.zeros(0), torch.full((48_000,), 0.01)):
         assert loudness(wave, 24_000) == -math.inf
+        assert level(wave, 24_000) == -math.inf
         assert loudness_gain(wave, 24_000, -23.0) == 1.0
+
+
+@pytest.mark.parametrize("below", [0.0, 20.0, 45.0, 60.0, 90.0])
+def test_the_level_of_a_quiet_wave_is_that_of_the_loud_one_less_the_gain(below) -> None:
+    # Four seconds of which one is 30 dB under the others: the relative gate leaves it out.
+    wave = torch.cat([tone(-20.0, 3.0, 24_000), tone(-50.0, 1.0, 24_000)])
+    assert level(wave, 24_000) == pytest.approx(loudness(wave, 24_000), abs=1e-9)
+    quiet = wave * 10 ** (-below / 20)
+    assert level(quiet, 24_000) == pytest.approx(level(wave, 24_000) - below, abs=1e-4)
+    assert loudness_gain(quiet, 24_000, -23.0) == pytest.approx(
+        10 ** ((below - 23.0 - level(wave, 24_000)) / 20), rel=1e-4
+    )
+
+
+def test_a_constant_offset_has_no_loudness() -> None:
+    wave = tone(-20.0, 2.0, 24_000)
+    assert loudness(wave + 0.1, 24_000) == pytest.approx(loudness(wave, 24_000), abs=1e-3)
 
 
 def test_gain_reaches_the_target() -> None:
@@ -66,7 +84,7 @@ def test_gain_reaches_the_target() -> None:
 def test_blocks_join_without_a_seam() -> None:
     # 30 s cross the ten-second pieces; measured at a rate whose 100 ms are not whole samples.
     noise = torch.randn(30 * 11_025, generator=torch.Generator().manual_seed(0)) * 0.1
-    weighted = sosfilt(k_weighting(11_025), noise.double().numpy())
+    weighted = sosfilt(k_weighting(11_025), (noise.double() - noise.double().mean()).numpy())
     hop = 1103
     blocks = [np.mean(weighted[i : i + 4 * hop] ** 2)
               for i in range(0, len(weighted) - 4 * hop + 1, hop)]  # fmt: skip

@@ -1,6 +1,6 @@
 """Sound files and plain operations on waves; the only package that reads and writes sound files."""
 
-from voiceconv.audio.bs1770 import loudness, loudness_gain
+from voiceconv.audio.bs1770 import block_powers, level, loudness, loudness_gain
 from voiceconv.audio.reading import (
     EXTENSIONS,
     HIGHEST_RATE,
@@ -19,7 +19,9 @@ __all__ = [
     "LOWEST_RATE",
     "AudioInfo",
     "Recording",
+    "block_powers",
     "check_output",
+    "level",
     "loudness",
     "loudness_gain",
     "n_resampled",

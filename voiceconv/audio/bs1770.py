@@ -15,6 +15,7 @@ from torchaudio.functional import lfilter  # scipy.signal's import takes a secon
 
 _ABSOLUTE_GATE = -70.0  # LUFS
 _RELATIVE_GATE = -10.0  # LU, below the loudness of the blocks that passed the absolute gate
+_DEPTH = 40.0  # LU
 _OFFSET = -0.691  # dB; cancels the weighting's gain at 997 Hz
 _HOPS_PER_BLOCK = 4  # 400 ms blocks, overlapping by 75%
 
@@ -22,26 +23,55 @@ _HOPS_PER_BLOCK = 4  # 400 ms blocks, overlapping by 75%
 def loudness(wave: Tensor, sample_rate: int) -> float:
     """Integrated loudness of a mono wave (N,) in LUFS, gated, BS.1770-4 annex 1.
 
-    A wave shorter than one block of 400 ms is measured whole and ungated. Silence, and a wave that
-    stays below the absolute gate of -70 LUFS, give -inf.
+    A wave of at most one block of 400 ms is measured whole and ungated. Silence, and a wave that
+    stays below the absolute gate of -70 LUFS, give -inf. A constant offset has no loudness.
     """
-    energies, whole = _weighted_energies(wave, sample_rate)
-    n_block = _HOPS_PER_BLOCK * _hop(sample_rate)
-    if energies.size < _HOPS_PER_BLOCK:
-        return _level(whole / max(wave.numel(), 1))
-    power = np.convolve(energies, np.ones(_HOPS_PER_BLOCK), "valid") / n_block  # (blocks,)
-    power = power[power > _power(_ABSOLUTE_GATE)]
-    if power.size == 0:
-        return -math.inf
-    # Equation 7: the relative gate lies below the mean of the blocks that passed the absolute one.
-    power = power[power > power.mean() * 10 ** (_RELATIVE_GATE / 10)]
-    return _level(float(power.mean()))
+    return _level(_gated(_block_powers(wave, sample_rate), _power(_ABSOLUTE_GATE)))
+
+
+def level(wave: Tensor, sample_rate: int) -> float:
+    """Loudness of a wave (N,) in LUFS, of any level: only digital silence gives -inf.
+
+    The absolute gate is at most _DEPTH under the loudest block. For waves that reach -30 LUFS this
+    is the integrated loudness.
+    """
+    powers = _block_powers(wave, sample_rate)
+    gate = min(_power(_ABSOLUTE_GATE), powers.max(initial=0.0) * 10 ** (-_DEPTH / 10))
+    return _level(_gated(powers, gate))
+
+
+def block_powers(wave: Tensor, sample_rate: int, seconds: float) -> NDArray[np.float64]:
+    """K-weighted mean square (blocks,) of each whole block of a wave (N,)."""
+    n_block = max(round(seconds * sample_rate), 1)
+    return _weighted_energies(wave, sample_rate, n_block)[0] / n_block
 
 
 def loudness_gain(wave: Tensor, sample_rate: int, target: float) -> float:
-    """Return the linear gain that brings a wave (N,) to `target` LUFS; 1.0 for silence."""
-    now = loudness(wave, sample_rate)
+    """Return the linear gain that brings a wave (N,) to `target` LUFS by its level.
+
+    1.0 for digital silence.
+    """
+    now = level(wave, sample_rate)
     return 1.0 if now == -math.inf else 10 ** ((target - now) / 20)
+
+
+def _block_powers(wave: Tensor, sample_rate: int) -> NDArray[np.float64]:
+    """K-weighted mean square (blocks,) of each 400 ms; of a shorter wave, of all of it (1,)."""
+    hop = _hop(sample_rate)
+    energies, whole = _weighted_energies(wave, sample_rate, hop)
+    if energies.size < _HOPS_PER_BLOCK:
+        return np.array([whole / max(wave.numel(), 1)])
+    return np.convolve(energies, np.ones(_HOPS_PER_BLOCK), "valid") / (_HOPS_PER_BLOCK * hop)
+
+
+def _gated(powers: NDArray[np.float64], gate: float) -> float:
+    """Mean of the powers (blocks,) that pass both gates; 0.0 without one."""
+    if powers.size > 1:  # a wave of at most one block is measured ungated
+        powers = powers[powers > gate]
+    if powers.size == 0:
+        return 0.0
+    # Equation 7: the relative gate lies below the mean of the blocks that passed the absolute one.
+    return float(powers[powers >= powers.mean() * 10 ** (_RELATIVE_GATE / 10)].mean())
 
 
 def k_weighting(sample_rate: int) -> NDArray[np.float64]:
@@ -63,13 +93,20 @@ def k_weighting(sample_rate: int) -> NDArray[np.float64]:
     return np.stack([shelf, high_pass])
 
 
-def _weighted_energies(wave: Tensor, sample_rate: int) -> tuple[NDArray[np.float64], float]:
-    """Return the K-weighted energy of each complete 100 ms (hops,), and of the whole wave."""
-    hop, samples = _hop(sample_rate), wave.detach().cpu()
+def _weighted_energies(
+    wave: Tensor, sample_rate: int, hop: int
+) -> tuple[NDArray[np.float64], float]:
+    """Return the K-weighted energy of each complete hop (hops,), and of the whole wave.
+
+    Its mean is taken off first: the filters would answer to its onset.
+    """
+    samples = wave.detach().cpu()
+    offset = float(samples.mean(dtype=torch.float64)) if len(samples) else 0.0
     energies, whole = [np.zeros(0)], 0.0
-    for start in range(0, len(samples), 100 * hop):  # ten seconds at a time: memory stays bounded
-        early = min(start, 10 * hop)  # a second, of whose beginning the filters know nothing more
-        block = samples[start - early : start + 100 * hop].double()
+    length = 10 * sample_rate // hop * hop  # ten seconds at a time: memory stays bounded
+    for start in range(0, len(samples), length):
+        early = min(start, sample_rate)  # a second, whose beginning the filters forget
+        block = samples[start - early : start + length].double() - offset
         squares = _weighted(block, sample_rate)[early:].square().numpy()
         n_hops = squares.size // hop
         energies.append(squares[: n_hops * hop].reshape(n_hops, hop).sum(1))

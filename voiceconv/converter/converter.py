@@ -8,20 +8,20 @@ from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from voiceconv.audio import loudness, loudness_gain, read, resample
+from voiceconv.audio import level, loudness_gain, read, resample
 from voiceconv.build import build
 from voiceconv.converter.chunks import CHUNK, crossfade_into, cut_chunks
 from voiceconv.converter.conversion import LARGEST, Conversion, Known, f0_move, transposed
 from voiceconv.converter.frames import FrameConverter
+from voiceconv.converter.pauses import cut_pauses, hush, restore_pauses
 from voiceconv.converter.unseen import listen, own_stats
 from voiceconv.errors import InputError
 from voiceconv.features import DomainStats, FeatureExtractor, Features
 from voiceconv.progress import Share
 from voiceconv.vocoders import Vocoder
 
-SILENCE = 1e-4  # -80 dB full scale: an input below it has nothing to convert
+NEARLY_SILENT = -70.0  # LUFS: the absolute gate of BS.1770, below which is no programme
 log = logging.getLogger(__name__)
 
 
@@ -86,8 +86,8 @@ class Converter(FrameConverter):
                 style, the frames of a reference. What is not named stays as the translator has it.
 
         What was done is logged as a Conversion, at level INFO.
-        Long waves go chunk by chunk: memory beyond the two waves does not grow with N. A wave
-        without a sample stays one.
+        Pauses stay as they are, or as far below speech as they are (`pauses`). Long waves go chunk
+        by chunk: memory beyond three waves does not grow with N. A wave without a sample stays one.
         Raises InputError for a domain or a condition that the model does not know.
         """
         if sample_rate is not None:
@@ -95,10 +95,12 @@ class Converter(FrameConverter):
         self.check_domains(target, source)
         self.check_semitones(semitones)
         told = self.complete(condition or {})
+        _warn_of_near_silence(level(wave, self.sample_rate))
+        spoken, middles = cut_pauses(wave, self.sample_rate)
         gain = 1.0
         if self.loudness is not None:
-            gain = loudness_gain(wave, self.sample_rate, self.loudness)
-        origin = self._know(wave, gain, target, source)
+            gain = loudness_gain(spoken, self.sample_rate, self.loudness)
+        origin = self._know(spoken, gain, target, source)
         move = f0_move(origin.stats, self.stats[target])
         log.info(Conversion(origin.domain, origin.known, move, semitones))
 
@@ -106,7 +108,8 @@ class Converter(FrameConverter):
             translated = self.translate(features, origin.stats, origin.domain, target, told)
             return transposed(translated, semitones)
 
-        return through_features(self.vocoder, wave, translate, gain, progress, origin.whole)
+        converted = through_features(self.vocoder, spoken, translate, gain, progress, origin.whole)
+        return restore_pauses(converted, wave, middles, self.sample_rate)
 
     def _know(self, wave: Tensor, gain: float, target: str, source: str | None) -> "_Origin":
         """Of a wave without a named source, by its own statistics."""
@@ -141,6 +144,15 @@ class Converter(FrameConverter):
             )
 
 
+def _warn_of_near_silence(loudness: float) -> None:
+    if -math.inf < loudness < NEARLY_SILENT:
+        log.warning(
+            "the recording is nearly silent, at %.0f LUFS, and its conversion will be; check that "
+            "it is the right one",
+            loudness,
+        )
+
+
 @torch.no_grad()  # not inference_mode, whose tensors nobody may change in place afterwards
 def through_features(
     vocoder: Vocoder[Any],
@@ -152,33 +164,21 @@ def through_features(
 ) -> Tensor:
     """Wave (N,) -> features, changed -> wave (N,), as loud as the first; chunk by chunk.
 
-    Changing nothing is copy-synthesis: the ceiling of any conversion. whole: the features of a wave
-    that is one chunk, where they are known already.
+    Changing nothing is copy-synthesis: the ceiling of any conversion. Pauses stay as far below
+    speech as they are, digital silence stays digital silence. whole: the features of a wave that is
+    one chunk, where they are known already.
     """
     sample_rate = vocoder.extractor.sample_rate
-    output = torch.zeros_like(wave)
-    if not len(wave):
+    output, before = torch.zeros_like(wave), level(wave, sample_rate)
+    if before == -math.inf:
         return output
     for chunk in cut_chunks(wave, sample_rate):
         heard = wave[chunk.start : chunk.stop] * gain
         features = vocoder.extractor.extract(heard) if whole is None else whole
-        spoken = vocoder.synthesize(change(features))
-        spoken = spoken[: len(heard)] * _silence_gate(heard, sample_rate)
+        spoken = vocoder.synthesize(change(features))[: len(heard)]
         crossfade_into(output, spoken, chunk, sample_rate)
         if progress:
             progress(chunk.end / len(wave))
-    before, after = (loudness(one, sample_rate) for one in (wave, output))
-    if math.isfinite(before) and math.isfinite(after):
-        output *= 10 ** ((before - after) / 20)
+    hush(output, wave, sample_rate)
+    output *= loudness_gain(output, sample_rate, before)
     return output
-
-
-def _silence_gate(wave: Tensor, sample_rate: int) -> Tensor:
-    """(N,) -> (N,) in 0..1: 0 where the wave is digitally silent for 50 ms around, ramps of 5 ms.
-
-    A network hears noise in silence, and would speak where nobody spoke.
-    """
-    reach, ramp = int(0.025 * sample_rate), int(0.0025 * sample_rate)
-    loudest = F.max_pool1d(wave.abs()[None, None], 2 * reach + 1, 1, reach)
-    sounding = (loudest > SILENCE).float()
-    return F.avg_pool1d(sounding, 2 * ramp + 1, 1, ramp, count_include_pad=False)[0, 0]

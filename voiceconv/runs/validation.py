@@ -5,6 +5,7 @@ Fixed validation utterances are converted as for users; a score is computed.
 
 import copy
 import logging
+import math
 import time
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from voiceconv import audio
-from voiceconv.converter import SILENCE, Converter
+from voiceconv.converter import Converter
 from voiceconv.data.kaldi import Utterance, read_data_dir
 from voiceconv.errors import InputError
 from voiceconv.features import MelSpectrogram
@@ -160,7 +161,7 @@ class Validation:
         except InputError as error:
             log.warning("no validation audio of %s: %s", utterance.id, error)
             return None
-        if not (wave.abs() > SILENCE).any():
+        if audio.level(wave, rate) == -math.inf:
             log.warning("no validation audio of %s: it is silent", utterance.id)
             return None
         return wave
