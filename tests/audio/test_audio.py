@@ -21,6 +21,7 @@ import soxr
 import torch
 
 from voiceconv import audio
+from voiceconv.audio.waves import limited
 from voiceconv.errors import InputError, RunError
 
 RATE = 24_000
@@ -333,24 +334,33 @@ def test_names_with_spaces_quotes_newlines_and_other_scripts(tmp_path: Path) -> 
                           ("x.opus", "OPUS"), ("x.mp3", "MPEG_LAYER_III"), ("x.aif", "PCM_16")]
 )  # fmt: skip
 def test_extension_names_the_format(tmp_path: Path, name: str, subtype: str) -> None:
-    assert audio.write(tmp_path / name, torch.from_numpy(tone(20.0)), RATE) == 1.0
+    audio.write(tmp_path / name, torch.from_numpy(tone(20.0)), RATE)
     assert audio.probe(tmp_path / name) == (20 * RATE, RATE, 1, subtype)
 
 
-def test_a_peak_above_one_is_scaled_and_said(
+def test_a_peak_above_one_is_limited_where_it_is_and_said(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    wave = torch.from_numpy(tone()) * 2.5  # peak 1.25
+    wave = torch.from_numpy(tone(6.0))  # 0.5, so that the limiter works across blocks
+    place, reach = 1 << 16, RATE // 100
+    wave[place] = -40.0
     with caplog.at_level(logging.WARNING):
-        gain = audio.write(tmp_path / "x.wav", wave, RATE)
-    assert gain == pytest.approx(0.8, rel=1e-6)
-    assert caplog.messages == [
-        f"{tmp_path / 'x.wav'} would clip (peak 1.25): written 1.9 dB quieter"
-    ]
+        audio.write(tmp_path / "x.wav", wave, RATE)
+    assert caplog.messages == [f"{tmp_path / 'x.wav'}: peaks are limited, by up to 32.0 dB"]
     read = audio.read(tmp_path / "x.wav").samples
-    torch.testing.assert_close(read, wave * 0.8, atol=2.0**-14, rtol=0)
-    assert audio.write(tmp_path / "f.wav", wave, RATE, "FLOAT") == 1.0
+    assert read[place] == pytest.approx(-1.0, abs=2.0**-14)
+    beside = torch.ones(len(wave), dtype=torch.bool)
+    beside[place - 2 * reach : place + 2 * reach + 1] = False
+    torch.testing.assert_close(read[beside], wave[beside], atol=2.0**-14, rtol=0)
+    audio.write(tmp_path / "f.wav", wave, RATE, "FLOAT")
     torch.testing.assert_close(audio.read(tmp_path / "f.wav").samples, wave)
+
+
+def test_a_limited_wave_keeps_its_shape_within_one(tmp_path: Path) -> None:
+    wave = 1.25 * torch.sin(2 * math.pi * 200 * torch.arange(RATE) / RATE)  # peaks everywhere
+    got = torch.cat([torch.from_numpy(block) for block in limited(wave, RATE)])
+    torch.testing.assert_close(got, wave / 1.25, atol=1e-3, rtol=0)
+    assert got.abs().max() <= 1.0
 
 
 def test_writing_to_standard_output_and_devices(wav: Path) -> None:

@@ -6,7 +6,14 @@ from tiny import vowel
 from tiny_model import CONFIG, MEL_CONFIG, RATE, make_converter, normalized, speech
 
 from voiceconv.converter import Converter
-from voiceconv.converter.unseen import SAME_VOICE, distance, listen, own_stats
+from voiceconv.converter.unseen import (
+    SAME_VOICE,
+    distance,
+    keep_intervals,
+    listen,
+    own_stats,
+    voiced_share,
+)
 from voiceconv.features import DomainStats
 from voiceconv.models.identity import IdentityTranslator
 
@@ -18,7 +25,11 @@ def converter() -> Converter:
 
 def stranger(seconds: float = 2.0) -> torch.Tensor:
     """A voice that is none of the model's: pitch, tilt and band of its own."""
-    wave = vowel(150.0, seconds, RATE)
+    return tilted(vowel(150.0, seconds, RATE))
+
+
+def tilted(wave: torch.Tensor) -> torch.Tensor:
+    """(N,) of another voice than the model's, with a little noise."""
     tilted = torch.nn.functional.conv1d(wave[None, None], torch.tensor([[[0.5, 0.3, 0.2]]]))[0, 0]
     return tilted + 1e-3 * torch.randn(len(tilted))
 
@@ -104,3 +115,45 @@ def test_at_most_a_minute_is_listened_to(converter):
     extractor.extract = lambda wave: (lengths.append(len(wave)), extract(wave))[1]  # type: ignore[method-assign]
     own_stats(extractor, listen(extractor, speech("low", 10.0).repeat(12)))
     assert lengths == [10 * RATE] * 6
+
+
+def melody(notes: list[float]) -> torch.Tensor:
+    """Vowels of 0.4 s at these F0 in Hz."""
+    return tilted(torch.cat([vowel(note, 0.4, RATE) for note in notes]))
+
+
+def test_a_strangers_melody_is_moved_and_not_stretched(converter):
+    """An octave in fifths and fourths: wider than the speech of any of the model's voices."""
+    plain = Converter(CONFIG, converter.stats)
+    plain.translator = IdentityTranslator()
+    wave = melody([130.0, 195.0, 260.0, 173.0, 130.0])
+    before = plain.extractor.extract(wave).f0
+    after = plain.extractor.extract(plain.convert(wave, "high")).f0
+    hop = plain.extractor.hop_length
+    for note in range(1, 5):  # semitones from the first note, in the middles
+        semitones = []
+        for f0 in (before, after):
+            middles = [
+                f0[int((n + 0.3) * 0.4 * RATE) // hop : int((n + 0.7) * 0.4 * RATE) // hop].median()
+                for n in (0, note)
+            ]
+            semitones.append(12 * float((middles[1] / middles[0]).log2()))
+        assert semitones[1] == pytest.approx(semitones[0], abs=0.2)
+
+
+def test_a_strangers_deviation_is_the_targets_and_its_mean_its_own(converter):
+    own, target = converter.stats["low"], converter.stats["high"]
+    kept = keep_intervals(own, target)
+    assert kept.log_f0.tolist() == [own.log_f0[0], target.log_f0[1]]
+    assert kept.frames_mean is own.frames_mean
+
+
+def test_a_whisper_is_named_and_speech_is_not(converter, caplog):
+    converter.convert(speech("low", 1.5, seed=8), "high")
+    assert not [one for one in caplog.records if one.levelname == "WARNING"]
+    whisper = 0.05 * torch.randn(2 * RATE, generator=torch.Generator().manual_seed(0))
+    whisper *= (torch.arange(len(whisper)) // (RATE // 4) % 2) * 0.9 + 0.1
+    assert voiced_share(converter.extractor, listen(converter.extractor, whisper)) < 0.2
+    converter.convert(whisper, "high")
+    (warned,) = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
+    assert "no pitch is found in" in warned

@@ -19,6 +19,25 @@ def test_f0_of_a_buzz_is_found_within_1_percent(vowel, f0_method, pitch):
     assert ((inner - pitch).abs() < 0.01 * pitch).all()
 
 
+@pytest.mark.parametrize("f0_method", ["dio", "harvest"])
+@pytest.mark.parametrize("pitch", [780, 869, 932, 987, 1046, 1500])
+def test_a_high_voice_is_found(vowel, f0_method, pitch):
+    f0 = World(f0_method=f0_method).extract(vowel(pitch, 0.4)).f0[10:-10]
+    assert ((f0 - pitch).abs() < 0.01 * pitch).all()
+
+
+def test_a_ceiling_that_is_asked_for_holds(vowel):
+    assert World(f0_method="dio", f0_ceil=600).extract(vowel(1046, 0.4)).f0.max() <= 600
+
+
+@pytest.mark.parametrize(("seconds", "is_found"), [(0.08, False), (0.16, True)])
+def test_above_the_ceiling_f0_is_what_is_held(vowel, seconds, is_found):
+    wave = 1e-3 * torch.randn(12000, generator=torch.Generator().manual_seed(0))
+    wave[4000 : 4000 + int(24000 * seconds)] += vowel(1046, seconds)
+    f0 = World().extract(wave).f0
+    assert bool((f0 > 800).any()) == is_found
+
+
 def test_f0_of_silence_and_noise_is_unvoiced():
     quiet = World(f0_method="dio").extract(torch.zeros(12000)).f0
     assert (quiet > 0).float().mean() < 0.1

@@ -7,14 +7,14 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import soundfile
 from torch import Tensor
 
+from voiceconv.audio.waves import Samples, limited
 from voiceconv.errors import InputError, RunError
 from voiceconv.files import printable, replacing
 
@@ -35,29 +35,26 @@ _OUTPUTS = {
 log = logging.getLogger(__name__)
 
 
-def write(path: Path | str, wave: Tensor, sample_rate: int, subtype: str | None = None) -> float:
+def write(path: Path | str, wave: Tensor, sample_rate: int, subtype: str | None = None) -> None:
     """Write a wave (N,) whole or not at all; the extension names the format, `-` is WAV to stdout.
 
-    A wave that peaks above 1 is lowered as a whole if the format would clip it, and a warning is
-    logged. Returns the linear gain: 1.0 if nothing was lowered.
+    Peaks above 1 that the format would clip are limited where they are, and a warning is logged.
     """
     name = printable(path) if str(path) != "-" else "standard output"
     format_, subtype = _output_format(path, name, subtype)
     peak = max(float(wave.max()), -float(wave.min())) if wave.numel() else 0.0
     if not math.isfinite(peak):
         raise RunError(f"nothing is written to {name}: the wave holds NaN or infinite samples")
-    gain = 1.0 if peak <= 1.0 or subtype in ("FLOAT", "DOUBLE") else 1.0 / peak
-    if gain < 1.0:
-        log.warning(
-            "%s would clip (peak %.2f): written %.1f dB quieter", name, peak, -20 * math.log10(gain)
-        )
+    clips = peak > 1.0 and subtype not in ("FLOAT", "DOUBLE")
+    if clips:
+        log.warning("%s: peaks are limited, by up to %.1f dB", name, 20 * math.log10(peak))
+    blocks = limited(wave, sample_rate) if clips else _blocks(wave)
     try:
         with _destination(path) as temporary:
-            _encode(temporary, name, wave, gain, sample_rate, format_, subtype)
+            _encode(temporary, name, blocks, sample_rate, format_, subtype)
     except OSError as error:
         kind = RunError if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EPIPE) else InputError
         raise kind(f"cannot write {name}: {error.strerror}; choose another output") from None
-    return gain
 
 
 def check_output(path: Path | str) -> None:
@@ -103,17 +100,20 @@ def _destination(path: Path | str) -> Iterator[Path]:
         yield temporary
 
 
+def _blocks(wave: Tensor) -> Iterator[Samples]:
+    """(N,) -> blocks (n,): one large block crashes libsndfile's Vorbis encoder (libsndfile#130)."""
+    return (block.numpy() for block in wave.detach().cpu().split(_BLOCK) if len(block))
+
+
 def _encode(
     temporary: Path,
     name: str,
-    wave: Tensor,
-    gain: float,
+    blocks: Iterable[Samples],
     sample_rate: int,
     format_: str,
     subtype: str,
 ) -> None:
-    """Encode a wave (N,) times `gain` in blocks."""
-    samples = wave.detach().cpu().numpy()
+    """Encode blocks (n,)."""
     try:
         sound = soundfile.SoundFile(  # a name as bytes: as str, soundfile accepts only UTF-8
             os.fsencode(temporary), "w", sample_rate, 1, format=format_, subtype=subtype
@@ -125,9 +125,8 @@ def _encode(
         ) from None
     try:
         with sound:
-            # One large block crashes libsndfile's Vorbis encoder: libsndfile#130.
-            for start in range(0, samples.size, _BLOCK):
-                sound.write(samples[start : start + _BLOCK] * np.float32(gain))
+            for block in blocks:
+                sound.write(block)
     except (soundfile.LibsndfileError, AssertionError) as error:
         # soundfile asserts that everything was written; on a full disk this fails.
         raise RunError(f"cannot write {name} ({error}); is the disk full?") from None

@@ -15,12 +15,13 @@ from voiceconv.converter.chunks import CHUNK, crossfade_into, cut_chunks
 from voiceconv.converter.conversion import LARGEST, Conversion, Known, f0_move, transposed
 from voiceconv.converter.frames import FrameConverter
 from voiceconv.converter.pauses import cut_pauses, hush, restore_pauses
-from voiceconv.converter.unseen import listen, own_stats
+from voiceconv.converter.unseen import keep_intervals, listen, own_stats, voiced_share
 from voiceconv.errors import InputError
 from voiceconv.features import DomainStats, FeatureExtractor, Features
 from voiceconv.progress import Share
 from voiceconv.vocoders import Vocoder
 
+MOSTLY_UNVOICED = 0.4  # of loud frames; speech has 0.7 and more
 NEARLY_SILENT = -70.0  # LUFS: the absolute gate of BS.1770, below which is no programme
 log = logging.getLogger(__name__)
 
@@ -118,8 +119,21 @@ class Converter(FrameConverter):
         heard = listen(self.extractor, wave, gain)
         stats, domain = self.nearest(own_stats(self.extractor, heard), target)
         known: Known = "recognised" if stats is self.stats[domain] else "unseen"
+        if known == "unseen":
+            stats = keep_intervals(stats, self.stats[target])
+        self._warn_of_no_pitch(voiced_share(self.extractor, heard))
         is_one_chunk = len(wave) <= CHUNK * self.sample_rate
         return _Origin(stats, domain, known, heard[0][1] if is_one_chunk else None)
+
+    def _warn_of_no_pitch(self, voiced: float) -> None:
+        if voiced < MOSTLY_UNVOICED and any(
+            one.log_f0.isfinite().all() for one in self.stats.values()
+        ):
+            log.warning(
+                "no pitch is found in %.0f%% of the recording's loud parts, as in a whisper; "
+                "they are converted without one",
+                100 * (1 - voiced),
+            )
 
     def reference(self, path: Path) -> Tensor:
         """A recording -> its normalised frames (1, C, T), as a condition takes them."""

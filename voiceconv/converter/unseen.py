@@ -1,6 +1,7 @@
 """Statistics of an unseen speaker, from the recording to be converted."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from voiceconv.features import DomainStats, FeatureExtractor, Features
 
 N_PARTS, PART = 6, 10.0  # at most a minute is listened to, in parts of seconds spread over the wave
 PAUSE = 50.0  # dB below the loudest frame: pauses longer than training's would bend the statistics
+LOUD = 25.0  # dB below the loudest frame: vowels and voiced consonants
 SAME_VOICE = 0.17  # seen: a domain's own utterances 0.03 to 0.16, other voices from 0.19
 
 
@@ -29,6 +31,26 @@ def own_stats(extractor: FeatureExtractor, heard: Iterable[tuple[Tensor, Feature
     return DomainStats.fit(_sounding(features, part, extractor) for part, features in heard)
 
 
+def keep_intervals(own: DomainStats, target: DomainStats) -> DomainStats:
+    """The same with the target's deviation of log F0, so that F0 is moved and not stretched.
+
+    One recording's deviation says more of what is said in it than of who speaks: those of one
+    speaker lie between 0.5 and 1.8 of the speaker's own, and a melody's is wider than any.
+    """
+    return replace(own, log_f0=torch.stack([own.log_f0[0], target.log_f0[1]]))
+
+
+def voiced_share(extractor: FeatureExtractor, heard: Iterable[tuple[Tensor, Features]]) -> float:
+    """Share of the frames of parts of a wave, within LOUD of the loudest, with F0; 1 without F0."""
+    n_frames = n_voiced = 0
+    for part, features in heard:
+        f0 = _sounding(features, part, extractor, LOUD).f0
+        if f0 is None:
+            return 1.0
+        n_frames, n_voiced = n_frames + len(f0), n_voiced + int((f0 > 0).sum())
+    return n_voiced / max(n_frames, 1)
+
+
 def distance(one: DomainStats, other: DomainStats) -> float:
     """Jeffreys' divergence between two domains' Gaussians, averaged over channels."""
     ratio = (one.frames_std / other.frames_std).square()
@@ -37,11 +59,13 @@ def distance(one: DomainStats, other: DomainStats) -> float:
     return float((0.5 * (ratio + ratio.reciprocal() - 2 + offset * spread)).mean())
 
 
-def _sounding(features: Features, wave: Tensor, extractor: FeatureExtractor) -> Features:
-    """Frames within PAUSE of the loudest one."""
+def _sounding(
+    features: Features, wave: Tensor, extractor: FeatureExtractor, depth: float = PAUSE
+) -> Features:
+    """Frames within `depth` dB of the loudest one."""
     hop_length, n_frames = extractor.hop_length, features.frames.shape[1]
     padded = torch.nn.functional.pad(wave, (hop_length // 2, hop_length))
     power = padded[: n_frames * hop_length].view(n_frames, hop_length).square().mean(1)
-    kept = power >= power.max() * 10 ** (-PAUSE / 10)
+    kept = power >= power.max() * 10 ** (-depth / 10)
     tracks = {name: track[..., kept] for name, track in features.tracks.items()}
     return Features(features.frames[:, kept], tracks)

@@ -21,6 +21,9 @@ with warnings.catch_warnings():  # pyworld 0.3.5 asks pkg_resources for its own 
     import pyworld
 
 F0_FLOOR = 71.0  # Hz, WORLD's own default; CheapTrick's FFT length follows from it
+F0_CEIL = 800.0  # Hz, WORLD's own default
+HIGHEST = 1600.0  # Hz, of the search for high voices
+HELD = 0.1  # seconds that a high voice keeps its F0: fricatives never do
 LOWEST_RATE = 12_000  # Hz: D4C's code has bands of 3 kHz and leaves the topmost 3 kHz out
 DITHER = 1e-5  # -100 dB full scale: D4C and CheapTrick divide by zero on digital silence
 
@@ -37,7 +40,7 @@ class World(FeatureExtractor):
         frame_period: float = 5.0,
         f0_method: Literal["harvest", "dio"] = "harvest",
         f0_floor: float = F0_FLOOR,
-        f0_ceil: float = 800.0,
+        f0_ceil: float = F0_CEIL,
         alpha: float | None = None,
     ) -> None:
         hop_length = sample_rate * frame_period / 1000
@@ -114,6 +117,27 @@ class World(FeatureExtractor):
             "frame_period": self.frame_period,
         }
         if self.f0_method == "harvest":
-            return pyworld.harvest(x, self.sample_rate, **search)
+            f0, times = pyworld.harvest(x, self.sample_rate, **search)
+        else:
+            f0, times = pyworld.dio(x, self.sample_rate, **search)
+            f0 = pyworld.stonemask(x, f0, times, self.sample_rate)
+        if self.f0_ceil == F0_CEIL:
+            high = self._high_f0(x)
+            f0 = np.where(high > 0, high, f0)
+        return f0, times
+
+    def _high_f0(self, x: np.ndarray) -> np.ndarray:
+        """F0 (T,) above F0_CEIL that is held, of sopranos and children; elsewhere 0.
+
+        Below an unlimited ceiling, ordinary voices would be taken for their harmonics.
+        """
+        search = {"f0_floor": 0.75 * F0_CEIL, "f0_ceil": HIGHEST, "frame_period": self.frame_period}
         f0, times = pyworld.dio(x, self.sample_rate, **search)
-        return pyworld.stonemask(x, f0, times, self.sample_rate), times
+        f0 = pyworld.stonemask(x, f0, times, self.sample_rate)
+        edges = np.flatnonzero(
+            np.diff(np.concatenate([[False], f0 > F0_CEIL, [False]]).astype(int))
+        )
+        for start, end in edges.reshape(-1, 2):
+            if (end - start) * self.frame_period < 1000 * HELD:
+                f0[start:end] = 0.0
+        return np.where(f0 > F0_CEIL, f0, 0.0)
