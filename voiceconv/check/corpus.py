@@ -11,8 +11,7 @@ from pathlib import Path
 
 from voiceconv import audio
 from voiceconv.data.content import content_files
-from voiceconv.data.kaldi import Utterance, is_data_dir, read_data_dir, read_table
-from voiceconv.data.prepare import word
+from voiceconv.data.kaldi import Utterance, is_data_dir, read_data_dir, read_table, word
 from voiceconv.data.splits import SPLITS, split_by_lists
 from voiceconv.errors import InputError
 

@@ -21,7 +21,7 @@ from voiceconv import audio
 from voiceconv.audio import EXTENSIONS, HIGHEST_RATE, LOWEST_RATE
 from voiceconv.data.kaldi import is_data_dir, read_data_dir
 from voiceconv.errors import InputError, RunError
-from voiceconv.files import printable
+from voiceconv.files import below, plain_name, printable
 from voiceconv.workers import describe, run_tasks
 
 STREAM = "-"
@@ -290,10 +290,10 @@ def _find(given: str, domain: str | None, extensions: Collection[str] | None) ->
         yield Job(STREAM, Path("stdin.wav"))
     elif path.is_dir() and is_data_dir(path):
         for utterance in read_data_dir(path):
-            if domain in (None, utterance.domain):
+            if domain is None or plain_name(domain) == utterance.domain:
                 yield Job(
                     utterance.path,
-                    Path(f"{utterance.id}{WAV if extensions is None else utterance.path.suffix}"),
+                    below(f"{utterance.id}{WAV if extensions is None else utterance.path.suffix}"),
                     utterance.domain,
                     utterance.start or 0.0,
                     utterance.end,
@@ -324,7 +324,7 @@ def _output(
             raise InputError(f"-o - takes one input, not {n_jobs}; give an output folder")
         return STREAM
     if output is None:
-        return relative.parent / f"{relative.stem}-{suffix}{relative.suffix}"
+        return relative.parent / below(f"{relative.stem}-{suffix}{relative.suffix}")
     folder = output.endswith(("/", "\\")) or Path(output).is_dir()
     single = n_jobs == 1 and not Path(inputs[0]).is_dir()
     known = EXTENSIONS if extensions is None else extensions

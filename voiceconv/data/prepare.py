@@ -8,6 +8,7 @@ of their own kind have those in the place of sound files.
 import os
 import secrets
 import shutil
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,11 +21,13 @@ from voiceconv.data.kaldi import (
     is_data_dir,
     read_data_dir,
     read_table,
+    word,
     write_data_dir,
 )
 from voiceconv.data.splits import SPLITS, Assignment, shared_stems, split_by_lists, split_by_seed
 from voiceconv.errors import InputError
 from voiceconv.features.base import FileRepresentation, Representation
+from voiceconv.files import printable
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ def prepare(
     """
     source, data_dir = Path(source), Path(data_dir)
     lists = None if lists is None else Path(lists)
+    domains = None if domains is None else list(dict.fromkeys(map(word, domains)))
     _check_places(source, data_dir, lists)
     notes: list[str] = []
     if not is_data_dir(source) and is_data_dir(source / "train"):
@@ -121,10 +125,18 @@ def _folders(source: Path, domains: Sequence[str] | None, lists: Path | None) ->
         raise InputError(f"cannot read {source}: {error.strerror}; check the path") from None
     if lists is not None:
         folders = [p for p in folders if p.resolve() != lists.resolve()]
-    named = {word(p.name): p for p in folders}
+    named: dict[str, Path] = {}
+    for folder in folders:
+        if domains is None or word(folder.name) in domains:
+            other = named.setdefault(word(folder.name), folder)
+            if other != folder:
+                raise InputError(
+                    f"{printable(other)} and {printable(folder)} would both be domain "
+                    f"{word(folder.name)!r}; rename one"
+                )
     if domains is not None:
-        named = {d: p for d, p in named.items() if d in {word(domain) for domain in domains}}
-    elif not named:
+        return named
+    if not named:
         raise InputError(
             f"{source} has no folder per domain in it; put the recordings of each speaker, "
             "instrument or genre in a folder of its own there"
@@ -141,15 +153,18 @@ def _from_folders(
     """Probe every file of every domain."""
     corpus: _Corpus = {}
     for domain, folder in folders.items():
-        if domain != folder.name:
-            notes.append(f"the folder {folder.name!r} is domain {domain!r}: names have no spaces")
+        if domain != unicodedata.normalize("NFC", folder.name):
+            notes.append(
+                f"the folder {folder.name!r} is domain {domain!r}: names are UTF-8 without spaces"
+            )
         transcripts = read_table(folder / "text") if (folder / "text").exists() else {}
         items: dict[str, _Item] = {}
         for path in content_files(folder, extensions_of(representation)):
             stem = word(path.relative_to(folder).with_suffix("").as_posix().replace("/", "_"))
             if stem in items:
+                other = items[stem].utterance.path
                 raise InputError(
-                    f"{path} and {items[stem].utterance.path} would both be utterance "
+                    f"{printable(path)} and {printable(other)} would both be utterance "
                     f"{stem!r} of domain {domain!r}; rename one"
                 )
             name = f"{domain}-{stem}"
@@ -211,7 +226,7 @@ def _chosen(
     representation: Representation | None,
 ) -> _Corpus:
     """Keep the requested domains; each must exist with enough utterances to split."""
-    wanted = sorted(corpus) if domains is None else list(dict.fromkeys(map(word, domains)))
+    wanted = sorted(corpus) if domains is None else domains
     for domain in wanted:
         if domain not in corpus:
             known = " ".join(sorted(corpus)) or "none"
@@ -337,8 +352,3 @@ def _absolute(utterance: Utterance) -> Utterance:
     path = Path(os.path.abspath(utterance.path))
     u = utterance
     return Utterance(u.id, u.domain, path, u.start, u.end, u.text)
-
-
-def word(name: str) -> str:
-    """Return a name that can be a field of a Kaldi file."""
-    return "_".join(name.split())
