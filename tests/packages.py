@@ -43,9 +43,12 @@ ALLOWED["cli"] = {*ALLOWED}
 
 
 def module_name(path: Path, package: Path) -> str:
-    """'data/archive.py' -> 'data.archive'; 'data/__init__.py' -> 'data'; '__init__.py' -> ''."""
+    """'data/archive.py' -> 'data.archive'; 'data/__init__.py' -> 'data'.
+
+    The package's own doors, '__init__.py' and '__main__.py', are ''.
+    """
     parts = path.relative_to(package).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+    return ".".join(parts[:-1] if parts[-1] in ("__init__", "__main__") else parts)
 
 
 def part_of(module: str) -> str:

@@ -7,6 +7,7 @@ from voiceconv.audio.reading import (
     LOWEST_RATE,
     AudioInfo,
     Recording,
+    end_of_part,
     probe,
     read,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "AudioInfo",
     "Recording",
     "check_output",
+    "end_of_part",
     "loudness",
     "loudness_gain",
     "n_resampled",

@@ -1,5 +1,6 @@
 """The command line. Each command imports what it needs: `voiceconv --help` must not start torch."""
 
+import io
 import logging
 import shlex
 import signal
@@ -65,6 +66,8 @@ def main() -> None:
     """
     command = shlex.join(["voiceconv", *sys.argv[1:]])  # Hydra is given another
     logging.basicConfig(format=LOG_FORMAT, stream=sys.stderr)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name may hold what a terminal cannot show
+        sys.stdout.reconfigure(errors="backslashreplace")
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
         app(prog_name="voiceconv")

@@ -162,9 +162,9 @@ def _unlogged() -> Iterator[None]:
 def _read_plan(path: Path) -> Plan:
     """Read a plan; older ones have `identity_steps` at the top. Raises InputError."""
     try:
-        stated = yaml.safe_load(path.read_text(encoding="utf-8"))
+        stated = yaml.safe_load(path.read_bytes())
         if "identity_steps" in stated:
             stated["objective"] = {"identity_steps": stated.pop("identity_steps")}
         return Plan(**stated)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError) as error:
+    except (OSError, ValueError, yaml.YAMLError, TypeError) as error:
         raise InputError(f"{path} is damaged; delete it to plan anew") from error

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from voiceconv import audio
 from voiceconv.data.kaldi import Utterance
 from voiceconv.features.base import FileRepresentation, Representation
+from voiceconv.files import printable
 
 
 class Extent(NamedTuple):
@@ -25,13 +26,13 @@ def extensions_of(representation: Representation | None) -> frozenset[str]:
 
 
 def extent_of(utterance: Utterance, representation: Representation | None = None) -> Extent:
-    """Probe an utterance's file. Raises InputError if it cannot be read."""
+    """Probe an utterance's file. Raises InputError if it, or this part of it, cannot be read."""
     start, end = utterance.start or 0.0, utterance.end
     if isinstance(representation, FileRepresentation):
         frames = representation.read(utterance.path, start, end).frames
         return Extent(frames.shape[1] / representation.frames_per_second, None)
     info = audio.probe(utterance.path)
-    end = info.seconds if end is None else min(end, info.seconds)
+    end = audio.end_of_part(info.seconds, printable(utterance.path), start, end)
     return Extent(end - start, info.sample_rate)
 
 

@@ -125,18 +125,10 @@ def _folders(source: Path, domains: Sequence[str] | None, lists: Path | None) ->
         raise InputError(f"cannot read {source}: {error.strerror}; check the path") from None
     if lists is not None:
         folders = [p for p in folders if p.resolve() != lists.resolve()]
-    named: dict[str, Path] = {}
-    for folder in folders:
-        if domains is None or word(folder.name) in domains:
-            other = named.setdefault(word(folder.name), folder)
-            if other != folder:
-                raise InputError(
-                    f"{printable(other)} and {printable(folder)} would both be domain "
-                    f"{word(folder.name)!r}; rename one"
-                )
+    named = {word(p.name): p for p in folders}
     if domains is not None:
-        return named
-    if not named:
+        named = {d: p for d, p in named.items() if d in domains}
+    elif not named:
         raise InputError(
             f"{source} has no folder per domain in it; put the recordings of each speaker, "
             "instrument or genre in a folder of its own there"

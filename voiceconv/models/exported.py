@@ -126,7 +126,7 @@ class OnnxTranslator(Translator):
 def _stated(path: Path) -> dict[str, Any]:
     """What export.json says of the translator; nothing in one of an older version."""
     try:
-        stated: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["translator"]
+        stated: dict[str, Any] = json.loads(path.read_bytes())["translator"]
         return stated
     except (OSError, ValueError, KeyError, TypeError):
         return {}
