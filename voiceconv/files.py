@@ -66,6 +66,7 @@ def appearing(folder: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+_BYTES = re.compile("[\udc80-\udcff]")  # what surrogateescape makes of bytes that are no UTF-8
 _LONGEST_NAME = 255  # bytes, of usual file systems
 _MARKS = (  # UTF-32 first: its little-endian mark starts with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -135,8 +136,16 @@ def plain_name(name: str) -> str:
 
     Unicode in its composed form (NFC; macOS decomposes it), a byte that is no UTF-8 as `%E4`.
     """
-    text = re.sub("[\udc80-\udcff]", lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", name)
+    text = _BYTES.sub(lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", name)
     return unicodedata.normalize("NFC", text)
+
+
+def require_utf8(path: Path, user: str) -> None:
+    """Raise InputError for a path with bytes that are no UTF-8, which its `user` could not open."""
+    if _BYTES.search(str(path)):
+        raise InputError(
+            f"{user} opens no path that is not UTF-8, as {printable(path)}; rename the folder"
+        )
 
 
 def below(name: str, place: str = "") -> Path:

@@ -39,7 +39,7 @@ def write_provenance(path: Path, seed: int) -> None:
 def read_conversions(folder: Path) -> list[dict[str, object]]:
     """Read the notes of `write_conversion` in a folder; empty if there is no such file."""
     try:
-        entries = json.loads((folder / CONVERSION).read_bytes())
+        entries = json.loads((folder / CONVERSION).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return []
     is_ours = isinstance(entries, list) and all(

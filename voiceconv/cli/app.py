@@ -15,7 +15,7 @@ from voiceconv.cli import listen, vocoder
 from voiceconv.cli.convert import convert, export, info, models, resynth
 from voiceconv.cli.corpus import check, extract, prepare, stats
 from voiceconv.cli.scores import compare, evaluate, report
-from voiceconv.cli.terminal import LOG_FORMAT, escaped
+from voiceconv.cli.terminal import LOG_FORMAT, OneLine, escaped
 from voiceconv.cli.train import fit, train
 from voiceconv.cli.unexpected import EXIT_CODE, report_unexpected
 from voiceconv.errors import InputError, RunError
@@ -65,7 +65,9 @@ def main() -> None:
     2 for an InputError, 1 for a RunError or what a system refuses, 3 for what nobody expected.
     """
     command = shlex.join(["voiceconv", *sys.argv[1:]])  # Hydra is given another
-    logging.basicConfig(format=LOG_FORMAT, stream=sys.stderr)
+    plain = logging.StreamHandler(sys.stderr)
+    plain.setFormatter(OneLine(LOG_FORMAT))
+    logging.basicConfig(handlers=[plain])
     if isinstance(sys.stdout, io.TextIOWrapper):  # a name may hold what a terminal cannot show
         sys.stdout.reconfigure(errors="backslashreplace")
     before = signal.signal(signal.SIGTERM, _terminate)

@@ -20,7 +20,7 @@ from voiceconv.data.splits import SPLITS
 from voiceconv.data.statistics import write_stats
 from voiceconv.errors import InputError, RunError
 from voiceconv.features import Representation
-from voiceconv.files import locked, replace_text
+from voiceconv.files import locked, replace_text, require_utf8
 from voiceconv.objectives import Objective
 from voiceconv.progress import progress_bar
 
@@ -52,6 +52,7 @@ def fit(
     Writes OUTPUT/model, and OUTPUT/{data,dump,checkpoints} for resuming. Raises RunError when
     interrupted.
     """
+    require_utf8(output, "TensorBoard")
     data, dump = output / "data", output / "dump"
     config = _config(experiment, data, dump, output)
     if not (data / "train" / "wav.scp").exists():

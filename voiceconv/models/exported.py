@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from voiceconv.errors import InputError
+from voiceconv.files import require_utf8
 from voiceconv.models.base import DomainId, Translator, WaveGenerator
 
 EXPORT = "export.json"  # beside the graphs: what is in them
@@ -42,6 +43,7 @@ class Graph:
                 f"{path} is run by onnxruntime, which cannot be imported ({error}); install it "
                 "with: pip install 'voiceconv[export]'"
             ) from error
+        require_utf8(path, "onnxruntime")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 4  # errors are raised; do not also print them
@@ -126,7 +128,7 @@ class OnnxTranslator(Translator):
 def _stated(path: Path) -> dict[str, Any]:
     """What export.json says of the translator; nothing in one of an older version."""
     try:
-        stated: dict[str, Any] = json.loads(path.read_bytes())["translator"]
+        stated: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["translator"]
         return stated
     except (OSError, ValueError, KeyError, TypeError):
         return {}

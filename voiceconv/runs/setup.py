@@ -13,7 +13,7 @@ from voiceconv.data.dump import read_yaml
 from voiceconv.device import pick_device
 from voiceconv.errors import InputError
 from voiceconv.features import Representation, differences
-from voiceconv.files import replace_text
+from voiceconv.files import replace_text, require_utf8
 from voiceconv.models import Discriminator, Translator
 from voiceconv.objectives import PLAYERS, Objective
 from voiceconv.provenance import write_provenance
@@ -136,6 +136,7 @@ def write_run_files(config: DictConfig, folder: Path, fixed: Sequence[str]) -> N
 
     Raises InputError where the folder holds a run of another configuration.
     """
+    require_utf8(folder, "TensorBoard")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "config.yaml"
     OmegaConf.resolve(config)
