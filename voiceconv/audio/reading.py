@@ -38,6 +38,11 @@ EXTENSIONS = frozenset(
     ".wav .wave .flac .ogg .oga .opus .mp3 .aiff .aif .aifc .au .snd .caf .w64 .rf64 .sph .nist "
     ".voc .avr .ircam .sf .paf .svx .8svx".split()
 )
+# Formats of phones and video that libsndfile does not read, but PyAV does (the extra `media`).
+MEDIA_EXTENSIONS = frozenset(
+    ".m4a .m4b .aac .mp4 .mov .3gp .3g2 .amr .awb .wma .asf .webm .weba .mkv .mka .ac3 .ape .tta "
+    ".wv .spx".split()
+)
 _BLOCK = 1 << 16  # frames
 log = logging.getLogger(__name__)
 
