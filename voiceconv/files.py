@@ -4,7 +4,7 @@ import codecs
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -125,3 +125,10 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
 def printable(path: Path | str) -> str:
     """A path for messages: always one line."""
     return str(path) if str(path).isprintable() else repr(str(path))
+
+
+def listed(names: Iterable[Path | str], most: int = 10) -> str:
+    """Names for messages, on one line: of many the first, and how many more there are."""
+    shown = [printable(name) for name in names]
+    more = f" and {len(shown) - most} more" if len(shown) > most else ""
+    return ", ".join(shown[:most]) + more

@@ -8,6 +8,7 @@ from voiceconv.audio.reading import (
     MEDIA_EXTENSIONS,
     AudioInfo,
     Recording,
+    end_of_part,
     probe,
     read,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "AudioInfo",
     "Recording",
     "check_output",
+    "end_of_part",
     "loudness",
     "loudness_gain",
     "n_resampled",

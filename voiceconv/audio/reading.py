@@ -105,6 +105,20 @@ def probe(path: Path | str, channel: int | None = None) -> AudioInfo:
         return AudioInfo(n_samples, sound.samplerate, sound.channels, sound.subtype)
 
 
+def end_of_part(seconds: float, name: str, start: float, end: float | None) -> float:
+    """Where a part of a recording of so many seconds ends, in seconds.
+
+    None as `end`, and one up to half a second after the recording's, means its end. Raises
+    InputError where there is no such part.
+    """
+    stop = seconds if end is None else end
+    if not (0 <= start < stop and start < seconds and stop <= seconds + 0.5):
+        raise InputError(
+            f"{name} lasts {seconds:.2f} seconds; there is no part from {start:g} to {stop:g} in it"
+        )
+    return min(stop, seconds)
+
+
 class _Sound(soundfile.SoundFile):
     """A SoundFile that is read from front to back.
 
@@ -239,12 +253,7 @@ def _part(sound: _Sound, name: str, start: float, end: float | None) -> tuple[in
         return 0, total
     if total is None:
         raise InputError(f"{name} doesn't say how long it is; convert it to WAV to use parts of it")
-    seconds = total / sound.samplerate
-    stop = seconds if end is None else end
-    if not (0 <= start < stop and start < seconds and stop <= seconds + 0.5):
-        raise InputError(
-            f"{name} lasts {seconds:.2f} seconds; there is no part from {start:g} to {stop:g} in it"
-        )
+    stop = end_of_part(total / sound.samplerate, name, start, end)
     first = round(start * sound.samplerate)
     return first, max(min(round(stop * sound.samplerate), total) - first, 1)
 
