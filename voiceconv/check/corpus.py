@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voiceconv.data.content import domain_files, sound_extensions
-from voiceconv.data.kaldi import Utterance, is_data_dir, read_data_dir, read_table
-from voiceconv.data.prepare import word
+from voiceconv.data.kaldi import Utterance, is_data_dir, read_data_dir, read_table, word
 from voiceconv.data.splits import SPLITS, split_by_lists
 from voiceconv.errors import InputError
 

@@ -24,7 +24,7 @@ from voiceconv.check.evidence import usual_rate
 from voiceconv.data.content import read_wave
 from voiceconv.data.kaldi import Utterance, write_data_dir
 from voiceconv.errors import InputError, RunError
-from voiceconv.files import appearing, replace_text
+from voiceconv.files import appearing, below, replace_text
 from voiceconv.progress import Progress
 from voiceconv.workers import GiveUp, run_tasks
 
@@ -204,13 +204,7 @@ def _setup(worker: int) -> Iterator[Callable[[_Task], dict[str, object]]]:
 def _wave_path(item: Item) -> Path:
     """The path of an utterance in the copy; ids are unique only within a split."""
     u = item.utterance
-    return Path("wav", item.split, _file_name(u.domain), f"{_file_name(u.id)}.flac")
-
-
-def _file_name(word: str) -> str:
-    """Any word as a unique, safe file name: `..` becomes `%2E%2E`."""
-    name = word.replace("%", "%25").replace("/", "%2F")
-    return name.replace(".", "%2E") if name in (".", "..") else name
+    return Path("wav", item.split) / below(u.domain) / below(f"{u.id}.flac")
 
 
 def _moved(item: Item, output: Path) -> Utterance:

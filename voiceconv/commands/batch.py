@@ -22,7 +22,7 @@ from voiceconv.audio import EXTENSIONS, HIGHEST_RATE, LOWEST_RATE
 from voiceconv.data.content import content_files
 from voiceconv.data.kaldi import is_data_dir, read_data_dir
 from voiceconv.errors import NO_ROOM, InputError, NoRoomError, RunError
-from voiceconv.files import listed, printable
+from voiceconv.files import below, listed, plain_name, printable
 from voiceconv.workers import describe, run_tasks
 
 STREAM = "-"
@@ -317,10 +317,10 @@ def _find(
         yield Job(STREAM, Path("stdin.wav"))
     elif path.is_dir() and is_data_dir(path):
         for utterance in read_data_dir(path):
-            if domain in (None, utterance.domain):
+            if domain is None or plain_name(domain) == utterance.domain:
                 yield Job(
                     utterance.path,
-                    Path(f"{utterance.id}{WAV if extensions is None else utterance.path.suffix}"),
+                    below(f"{utterance.id}{WAV if extensions is None else utterance.path.suffix}"),
                     utterance.domain,
                     utterance.start or 0.0,
                     utterance.end,
@@ -371,7 +371,7 @@ def _output(
             raise InputError(f"-o - takes one input, not {n_jobs}; give an output folder")
         return STREAM
     if output is None:
-        return relative.parent / f"{relative.stem}-{suffix}{relative.suffix}"
+        return relative.parent / below(f"{relative.stem}-{suffix}{relative.suffix}")
     folder = output.endswith(("/", "\\")) or Path(output).is_dir()
     single = n_jobs == 1 and not Path(inputs[0]).is_dir()
     known = EXTENSIONS if extensions is None else extensions

@@ -5,8 +5,10 @@ Format: https://kaldi-asr.org/doc/data_prep.html. `wav.scp` (utterance or record
 seconds, and a channel from 0 as extract-segments takes it), `reco2file_and_channel` (recording,
 name, channel A or B), `text` (utterance, transcript) and `spk2utt` are read where present. A path
 may hold spaces: it is the rest of its line. Commands (ending in `|`) are refused and never run.
+Names are read as `plain_name` has them, and none leads out of a folder.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +16,11 @@ from typing import NamedTuple
 
 from voiceconv import audio
 from voiceconv.errors import InputError
-from voiceconv.files import read_text, replace_text
+from voiceconv.files import below, plain_name, printable, read_text, replace_text
 
 _BLANKS = " \t"
 _SIDES = {"A": 0, "1": 0, "B": 1, "2": 1}
+_ARCHIVE = re.compile(r"\.ark(:\d+)?(\[[\d:,]*\])?$")  # Kaldi's and ESPnet's
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,8 @@ def read_data_dir(directory: Path | str) -> list[Utterance]:
     channels = _channels(directory / "reco2file_and_channel", paths)
     for name, entry in domains.items():
         _one_word(entry, "a domain")
+        below(name, entry.place)
+        below(entry.value, entry.place)
         _known(name, parts, entry, "segments" if is_segmented(directory) else "wav.scp")
     for name, (*_, place) in parts.items():
         if name not in domains:
@@ -120,6 +125,11 @@ def _part(u: Utterance, recording: str) -> str:
     return f"{recording} {u.start or 0.0!r} {-1 if u.end is None else u.end!r}{channel}"
 
 
+def word(name: str) -> str:
+    """The name of a file or folder as a field of a Kaldi file: see `plain_name`; no spaces."""
+    return "_".join(plain_name(name).split())
+
+
 def is_segmented(directory: Path) -> bool:
     """Whether utterances are parts of recordings."""
     return (directory / "segments").exists()
@@ -131,9 +141,10 @@ def read_table(path: Path | str) -> dict[str, str]:
 
 
 def _read_table(path: Path) -> dict[str, _Entry]:
+    holds_paths = path.name == "wav.scp"
     try:
-        # Bytes of file names that are not UTF-8 pass unchanged.
-        text = read_text(path, "surrogateescape")
+        # Bytes of paths that are not UTF-8 pass unchanged.
+        text = read_text(path, "surrogateescape" if holds_paths else "strict")
     except FileNotFoundError:
         raise InputError(f"there is no {path}; make it by `voiceconv prepare SRC DATA`") from None
     except OSError as error:
@@ -141,11 +152,12 @@ def _read_table(path: Path) -> dict[str, _Entry]:
     table: dict[str, _Entry] = {}
     # Not splitlines() and split(): they also part at characters that a path or a text may hold.
     for number, line in enumerate(text.split("\n"), 1):
-        line = line.strip(_BLANKS + "\r")
+        line = line.strip(_BLANKS)
         if not line:
             continue
-        key = line.replace("\t", " ").split(" ", 1)[0]
-        value, place = line[len(key) :].strip(_BLANKS), f"{path}:{number}"
+        word = line.replace("\t", " ").split(" ", 1)[0]
+        value, place = line[len(word) :].strip(_BLANKS), f"{printable(path)}:{number}"
+        key = plain_name(word)
         if key in table:
             first = table[key].place.rpartition(":")[2]
             raise InputError(
@@ -153,7 +165,7 @@ def _read_table(path: Path) -> dict[str, _Entry]:
             )
         if not value and path.name != "text":
             raise InputError(f"{place}: found only {key!r}; a line of {path.name} has two fields")
-        table[key] = _Entry(value, place)
+        table[key] = _Entry(value if holds_paths else plain_name(value), place)
     return table
 
 
@@ -171,6 +183,12 @@ def _resolve(entry: _Entry, directory: Path) -> Path:
     for path in (Path(entry.value), directory / entry.value):
         if path.is_file():
             return path
+    if _ARCHIVE.search(entry.value):
+        raise InputError(
+            f"{entry.place}: {entry.value!r} is a place in a Kaldi archive, as ESPnet's dump has "
+            "it, not a sound file; name the files that it was made of, or write some with "
+            "`format_wav_scp.sh --audio-format wav`"
+        )
     raise InputError(f"{entry.place}: there is no file {entry.value!r}; mend the path")
 
 
@@ -262,12 +280,12 @@ def _check_writable(utterance: Utterance) -> None:
         if not word or any(c in word for c in " \t\r\n"):
             raise InputError(f"{word!r} can't be an utterance's or a domain's name; use no spaces")
     path = str(utterance.path)
-    if "\n" in path or path != path.strip(_BLANKS + "\r") or path.endswith("|"):
+    if set(path) & set("\r\n") or path != path.strip(_BLANKS) or path.endswith("|"):
         raise InputError(
             f"the path {path!r} can't stand in a wav.scp (a line end in it, or a space or `|` "
             "at its end); rename the file or its folder"
         )
-    if utterance.text is not None and "\n" in utterance.text:
+    if set(utterance.text or "") & set("\r\n"):
         raise InputError(f"the transcript of {utterance.id} holds a line end; put it on one line")
 
 

@@ -9,6 +9,7 @@ import logging
 import os
 import secrets
 import shutil
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,12 +22,13 @@ from voiceconv.data.kaldi import (
     is_data_dir,
     read_data_dir,
     read_table,
+    word,
     write_data_dir,
 )
 from voiceconv.data.splits import SPLITS, Assignment, shared_stems, split_by_lists, split_by_seed
 from voiceconv.errors import InputError
 from voiceconv.features.base import FileRepresentation, Representation
-from voiceconv.files import listed
+from voiceconv.files import listed, printable
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +81,7 @@ def prepare(
     """
     source, data_dir = Path(source), Path(data_dir)
     lists = None if lists is None else Path(lists)
+    domains = None if domains is None else list(dict.fromkeys(map(word, domains)))
     _check_places(source, data_dir, lists)
     notes: list[str] = []
     try:
@@ -128,34 +131,41 @@ def _domains(
     domains: Sequence[str] | None,
     lists: Path | None,
     representation: Representation | None,
-) -> dict[Path, list[Path]]:
-    """The folder of each domain -> its files."""
-    wanted = None if domains is None else {word(domain) for domain in domains}
+) -> dict[str, tuple[Path, list[Path]]]:
+    """Domain -> its folder, and the files in that."""
 
     def is_domain(folder: Path) -> bool:
-        is_wanted = wanted is None or word(folder.name) in wanted
+        is_wanted = domains is None or word(folder.name) in domains
         return is_wanted and (lists is None or folder.resolve() != lists.resolve())
 
-    found = domain_files(source, extensions_of(representation), is_domain)
-    if not found and domains is None:
+    named: dict[str, tuple[Path, list[Path]]] = {}
+    for folder, paths in domain_files(source, extensions_of(representation), is_domain).items():
+        other, _ = named.setdefault(word(folder.name), (folder, paths))
+        if other != folder:
+            raise InputError(
+                f"{printable(other)} and {printable(folder)} would both be domain "
+                f"{word(folder.name)!r}; rename one"
+            )
+    if not named and domains is None:
         raise InputError(
             f"{source} has no folder per domain in it; put the recordings of each speaker, "
             "instrument or genre in a folder of its own there"
         )
-    return found
+    return named
 
 
 def _from_folders(
-    found: Mapping[Path, Sequence[Path]], notes: list[str], representation: Representation | None
+    found: Mapping[str, tuple[Path, Sequence[Path]]],
+    notes: list[str],
+    representation: Representation | None,
 ) -> _Corpus:
     """Probe every file of every domain."""
     corpus: _Corpus = {}
-    for folder, paths in found.items():
-        domain = word(folder.name)
-        if domain in corpus:
-            raise InputError(f"{folder} would be domain {domain!r}, as another is; rename one")
-        if domain != folder.name:
-            notes.append(f"the folder {folder.name!r} is domain {domain!r}: names have no spaces")
+    for domain, (folder, paths) in found.items():
+        if domain != unicodedata.normalize("NFC", folder.name):
+            notes.append(
+                f"the folder {folder.name!r} is domain {domain!r}: names are UTF-8 without spaces"
+            )
         corpus[domain] = _of_domain(domain, folder, paths, notes, representation)
     return corpus
 
@@ -177,8 +187,8 @@ def _of_domain(
             other = items[stem].utterance.path
             if Path(os.path.abspath(path)).with_suffix("") != other.with_suffix(""):
                 raise InputError(
-                    f"{path} and {other} would both be utterance {stem!r} of domain {domain!r}; "
-                    "rename one"
+                    f"{printable(path)} and {printable(other)} would both be utterance "
+                    f"{stem!r} of domain {domain!r}; rename one"
                 )
             copies.append(path)
             continue
@@ -245,7 +255,7 @@ def _chosen(
     representation: Representation | None,
 ) -> _Corpus:
     """Keep the requested domains; each must exist with enough utterances to split."""
-    wanted = sorted(corpus) if domains is None else list(dict.fromkeys(map(word, domains)))
+    wanted = sorted(corpus) if domains is None else domains
     for domain in wanted:
         if domain not in corpus:
             known = " ".join(sorted(corpus)) or "none"
@@ -369,8 +379,3 @@ def _look(
 
 def _absolute(utterance: Utterance) -> Utterance:
     return replace(utterance, path=Path(os.path.abspath(utterance.path)))
-
-
-def word(name: str) -> str:
-    """Return a name that can be a field of a Kaldi file."""
-    return "_".join(name.split())
