@@ -198,6 +198,8 @@ def _with_size(file: BinaryIO, chunk: DataChunk | None) -> Iterator[BinaryIO]:
 def _opened_bytes(path: Path | str, name: str) -> Iterator[BinaryIO]:
     """Open a file; a pipe is copied to an unnamed temporary file first, because decoders seek."""
     if str(path) == "-":
+        if sys.stdin is None:
+            raise InputError("standard input is closed; name a file")
         with _spooled(sys.stdin.buffer) as file:
             yield file
         return

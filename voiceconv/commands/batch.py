@@ -1,12 +1,11 @@
-"""Process many files: find the files, name the outputs, collect the errors."""
+"""Process many files, one by one or in processes, and collect the errors."""
 
-import glob
 import logging
 import pickle
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -18,22 +17,19 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from voiceconv import audio
-from voiceconv.audio import EXTENSIONS, HIGHEST_RATE, LOWEST_RATE
-from voiceconv.data.content import content_files
-from voiceconv.data.kaldi import is_data_dir, read_data_dir
+from voiceconv.audio import HIGHEST_RATE, LOWEST_RATE
+from voiceconv.commands.jobs import STREAM, Job
 from voiceconv.errors import NO_ROOM, InputError, NoRoomError, RunError
-from voiceconv.files import below, listed, plain_name, printable
+from voiceconv.files import abridged, printable, unwritable
 from voiceconv.workers import describe, run_tasks
 
-STREAM = "-"
 log = logging.getLogger(__name__)
 Report = Callable[[float], None]
 Change = Callable[[Tensor, str | None, Report], Tensor]  # wave, its domain if known, progress
-WAV = ".wav"
 _Logged = list[tuple[str, int, str]]  # logger, level, message
 _Failure = InputError | RunError  # of one job
 _End = tuple[_Logged, Exception | None]  # what a worker says of a job
-Show = Callable[["Job", float], None]  # what is worked on, how many are done
+Show = Callable[[Job, float], None]  # what is worked on, how many are done
 
 
 class Opened(NamedTuple):
@@ -42,7 +38,7 @@ class Opened(NamedTuple):
     change: Change
     sample_rate: int
 
-    def do(self, job: "Job", output_rate: int | None, report: Report) -> None:
+    def do(self, job: Job, output_rate: int | None, report: Report) -> None:
         """Read, change and write a job's wave."""
         wave = audio.read(job.path, self.sample_rate, job.start, job.end, job.channel).samples
         changed = self.change(wave, job.domain, report)
@@ -55,74 +51,14 @@ class Opened(NamedTuple):
 class OpenedFiles(NamedTuple):
     """What converts files of another kind than sound."""
 
-    convert: Callable[["Job"], None]
+    convert: Callable[[Job], None]
 
-    def do(self, job: "Job", output_rate: int | None, report: Report) -> None:
+    def do(self, job: Job, output_rate: int | None, report: Report) -> None:
         """Convert a job's file. Raises InputError for an output rate, which sound alone has."""
         if output_rate is not None:
             raise InputError(f"--sample-rate {output_rate} is for sound; leave it out")
         make_folder(job)
         self.convert(job)
-
-
-class Job(NamedTuple):
-    """One file, or seconds [start, end) and one channel of it, and the file that it becomes."""
-
-    path: Path | str
-    output: Path | str
-    domain: str | None = None
-    start: float = 0.0
-    end: float | None = None
-    channel: int | None = None
-
-
-def plan(
-    inputs: Sequence[str],
-    output: str | None,
-    suffix: str,
-    domain: str | None,
-    without: str | None = None,
-    extensions: Collection[str] | None = None,
-) -> list[Job]:
-    """Files, folders, patterns, Kaldi data directories or `-` -> jobs.
-
-    Of a data directory, only `domain` is taken, or all but the domain `without`.
-
-    extensions: how names of files end, their outputs' too; None: sound files, which become WAV.
-
-    One file goes to `output` if that is no folder, else to a file of its own name in it; without
-    an output, to `<name>-<suffix>.wav` in the current directory. Of several files of a name, each
-    but a .wav keeps its extension: a.wav, a.flac.wav. An `output` in a folder is no input. Raises
-    InputError where nothing is found, and where an output would be an input, be written twice or
-    be of no known format.
-    """
-    if extensions is not None and STREAM in (*inputs, output):
-        raise InputError("- stands for sound, and these features have files; name a file")
-    place = None if output is None else Path(output)
-    found = [job for one in inputs for job in _find(one, domain, extensions, place)]
-    found = [job for job in found if without is None or job.domain != without]
-    if not found:
-        kind = "sound" if extensions is None else " or ".join(sorted(extensions))
-        raise InputError(f"no {kind} file in {', '.join(map(repr, inputs))}; name files or folders")
-    found = _apart(found)
-    outputs = [_output(job, len(found), inputs, output, suffix, extensions) for job in found]
-    jobs = [job._replace(output=place) for job, place in zip(found, outputs, strict=True)]
-    sources = {_identity(job.path): job.path for job in jobs if job.path != STREAM}
-    taken: dict[Path, Job] = {}
-    for job in jobs:
-        if job.output == STREAM:
-            continue
-        _check_output(job.output, extensions)
-        place = _identity(job.output)
-        if place in sources:
-            raise InputError(f"{job.output} is an input too; choose another output with -o")
-        other = taken.setdefault(place, job)
-        if other != job:
-            raise InputError(
-                f"{job.output} would be written twice, of {printable(other.path)} and of "
-                f"{printable(job.path)}; rename one, or convert them with another -o for each"
-            )
-    return jobs
 
 
 def run(
@@ -170,7 +106,7 @@ def run(
                         f"voiceconv: {error}", markup=False, highlight=False, soft_wrap=True
                     )
     if failed:
-        names = listed(job.path for job in failed)
+        names = abridged(job.path for job in failed)
         raise RunError(
             f"{len(failed)} of {len(jobs)} inputs were not converted: {names}; see above"
         )
@@ -234,7 +170,7 @@ def _setup(
         try:
             error = _do(task[1], opened, output_rate, lambda share: None)
         except Exception as raised:
-            error = raised
+            return kept.logged, _portable(raised)
         return kept.logged, error and _portable(error)
 
     yield handle
@@ -304,97 +240,6 @@ def _exists(output: Path | str) -> bool:
     return output != STREAM and Path(output).exists()
 
 
-def _find(
-    given: str, domain: str | None, extensions: Collection[str] | None, without: Path | None
-) -> Iterator[Job]:
-    """What one argument stands for; outputs are names relative to an output folder as yet."""
-
-    def becomes(name: Path, suffix: str) -> Path:
-        return name.with_suffix(WAV if extensions is None else suffix)
-
-    path = Path(given)
-    if given == STREAM:
-        yield Job(STREAM, Path("stdin.wav"))
-    elif path.is_dir() and is_data_dir(path):
-        for utterance in read_data_dir(path):
-            if domain is None or plain_name(domain) == utterance.domain:
-                yield Job(
-                    utterance.path,
-                    below(f"{utterance.id}{WAV if extensions is None else utterance.path.suffix}"),
-                    utterance.domain,
-                    utterance.start or 0.0,
-                    utterance.end,
-                    utterance.channel,
-                )
-    elif path.is_dir():
-        for file in content_files(path, extensions, without):
-            yield Job(file, becomes(file.relative_to(path), file.suffix))
-    elif not path.exists() and glob.has_magic(given):
-        for name in sorted(glob.glob(given, recursive=True)):
-            yield from _find(name, domain, extensions, without)
-    else:
-        yield Job(path, becomes(Path(path.name), path.suffix))  # reading says what is wrong with it
-
-
-def _apart(jobs: Sequence[Job]) -> list[Job]:
-    """Give files of one name in several formats outputs of their own, and say which."""
-    by_output: dict[Path | str, set[Path | str]] = {}
-    for job in jobs:
-        by_output.setdefault(job.output, set()).add(job.path)
-    apart, kept = [], []
-    for job in jobs:
-        path, output = Path(job.path), Path(job.output)
-        paths = {Path(one).with_suffix("") for one in by_output[job.output]}
-        if len(by_output[job.output]) > len(paths) and path.name != output.name:
-            job = job._replace(output=output.with_name(path.name + output.suffix))
-            kept.append(path)
-        apart.append(job)
-    if kept:
-        log.warning(
-            "%s: another file has the same name in another format, so that the output's keeps the "
-            "extension, as in %s", listed(kept), Path(kept[0].name + WAV),
-        )  # fmt: skip
-    return apart
-
-
-def _output(
-    job: Job,
-    n_jobs: int,
-    inputs: Sequence[str],
-    output: str | None,
-    suffix: str,
-    extensions: Collection[str] | None,
-) -> Path | str:
-    relative = Path(job.output)
-    if output == STREAM or (output is None and job.path == STREAM):
-        if n_jobs > 1:
-            raise InputError(f"-o - takes one input, not {n_jobs}; give an output folder")
-        return STREAM
-    if output is None:
-        return relative.parent / below(f"{relative.stem}-{suffix}{relative.suffix}")
-    folder = output.endswith(("/", "\\")) or Path(output).is_dir()
-    single = n_jobs == 1 and not Path(inputs[0]).is_dir()
-    known = EXTENSIONS if extensions is None else extensions
-    if not single and not folder and Path(output).suffix.lower() in known:
-        raise InputError(f"{output} names one file for a folder or several; give a folder with -o")
-    return Path(output) if single and not folder else Path(output) / relative
-
-
-def _check_output(output: Path | str, extensions: Collection[str] | None) -> None:
-    """Refuse a file of a kind that is not written, before anything is converted."""
-    if extensions is None:
-        audio.check_output(output)
-    elif Path(output).suffix.lower() not in extensions:
-        raise InputError(
-            f"{output} is no name of a file of these features; let it end in "
-            f"{' or '.join(sorted(extensions))}"
-        )
-
-
-def _identity(path: Path | str) -> Path:
-    return Path(path).resolve()
-
-
 def make_folder(job: Job) -> None:
     """Of its output, where that is a file. Raises InputError."""
     if job.output == STREAM:
@@ -403,9 +248,7 @@ def make_folder(job: Job) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(
-            f"cannot make the folder {folder}: {error.strerror}; choose another output"
-        ) from error
+        raise unwritable(folder, error) from error
 
 
 def _name(job: Job) -> str:

@@ -16,7 +16,7 @@ from voiceconv import audio
 from voiceconv.data.kaldi import Utterance
 from voiceconv.errors import InputError
 from voiceconv.features.base import FileRepresentation, Representation
-from voiceconv.files import listed, printable
+from voiceconv.files import abridged, printable
 
 # Sound in them is a system's note of a file, or was thrown away.
 _OF_SYSTEMS = {"__MACOSX", "@eaDir", "lost+found", "$RECYCLE.BIN", "#recycle", "@Recycle"}
@@ -104,20 +104,19 @@ def domain_files(
         log.warning(
             "%d files beside the folders of %s are of no domain and passed over: %s; move each "
             "into the folder of its domain",
-            len(loose.files), printable(source), listed(one.name for one in loose.files),
+            len(loose.files), printable(source), abridged(one.name for one in loose.files),
         )  # fmt: skip
     if empty := [one.name for one in folders if one not in found]:
         log.warning(
             "%d folders of %s are passed over, since they hold no file to read: %s",
-            len(empty), printable(source), listed(empty),
+            len(empty), printable(source), abridged(empty),
         )  # fmt: skip
     return found
 
 
 def _walk(folder: Path, extensions: Collection[str], without: Path | None = None) -> _Walked:
-    visited: set[str] = set()
-    if without is not None and without.is_dir() and without.resolve() != folder.resolve():
-        visited.add(os.path.realpath(without))
+    skipped = None if without is None else os.path.realpath(without)
+    visited = {skipped} - {None, os.path.realpath(folder)}
     paths: list[Path] = []
     closed: list[Path] = []
     for parent, folders, names in os.walk(
@@ -125,6 +124,8 @@ def _walk(folder: Path, extensions: Collection[str], without: Path | None = None
     ):
         real = os.path.realpath(parent)
         if real in visited:  # a link may lead back up
+            if real == skipped and (folders or names):
+                log.warning("what is in the output folder %s is no input", printable(parent))
             folders.clear()
             continue
         visited.add(real)
@@ -154,10 +155,10 @@ def _warn_of(walked: Collection[_Walked]) -> None:
         log.warning(
             "%d files are passed over, since their formats are not read: %s; pip install "
             "'voiceconv[media]' to read them, or convert each: ffmpeg -i FILE FILE.wav",
-            len(undecoded), listed(undecoded),
+            len(undecoded), abridged(undecoded),
         )  # fmt: skip
     if closed := [path for one in walked for path in one.closed]:
         log.warning(
             "%d folders are passed over, since there is no permission to list them: %s; chmod them "
-            "or run as their owner", len(closed), listed(closed),
+            "or run as their owner", len(closed), abridged(closed),
         )  # fmt: skip

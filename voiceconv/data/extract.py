@@ -37,7 +37,7 @@ from voiceconv.features.base import (
     Representation,
     differences,
 )
-from voiceconv.files import locked, replace_text
+from voiceconv.files import abridged, locked, replace_text, unwritable
 from voiceconv.progress import Progress
 from voiceconv.workers import GiveUp, Outcome, run_tasks
 
@@ -194,7 +194,7 @@ def _check_folder(
                     "choose another DUMP or delete this one"
                 )
     except OSError as error:
-        raise InputError(f"cannot write {folder}: {error.strerror}; choose another DUMP") from None
+        raise unwritable(folder, error) from None
 
 
 def _done_before(folder: Path, kinds: Sequence[str]) -> dict[int, set[str]]:
@@ -227,7 +227,7 @@ def _setup(
     torch.set_num_threads(1)  # the processes share the cores
     representation = build(node, Representation)
     writers: dict[tuple[Path, str], ArchiveWriter] = {}
-    with ExitStack() as stack:
+    with _giving_up(kept), ExitStack() as stack:
 
         def handle(task: _Task) -> None:
             tracks = _analyse(
@@ -235,18 +235,27 @@ def _setup(
             )
             if not processing.get("waves"):
                 tracks.pop("waves", None)
-            try:
+            with _giving_up([task.folder]):
                 for kind, track in tracks.items():
                     key = (task.folder, kind)
                     if key not in writers:
                         writer = ArchiveWriter(task.folder, kind, worker, kept[task.folder])
                         writers[key] = stack.enter_context(writer)
                     writers[key].write(task.utterance.id, track.numpy())
-            except OSError as error:
-                # What is half-written is cut off when the archive is opened again, not before.
-                raise GiveUp(f"cannot write to {task.folder}: {error.strerror}") from None
 
         yield handle
+
+
+@contextmanager
+def _giving_up(folders: Iterable[Path]) -> Iterator[None]:
+    """End the run where an archive cannot be written, on closing too.
+
+    What is half-written is cut off when the archive is opened again, not before.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise GiveUp(f"cannot write to {abridged(folders)}: {error.strerror}") from None
 
 
 def _analyse(

@@ -28,7 +28,7 @@ from voiceconv.data.kaldi import (
 from voiceconv.data.splits import SPLITS, Assignment, shared_stems, split_by_lists, split_by_seed
 from voiceconv.errors import InputError
 from voiceconv.features.base import FileRepresentation, Representation
-from voiceconv.files import listed, printable
+from voiceconv.files import abridged, printable, unwritable
 
 log = logging.getLogger(__name__)
 
@@ -200,7 +200,7 @@ def _of_domain(
     if copies:
         notes.append(
             f"{len(copies)} files are left out, since each has the name of one in another format: "
-            f"{listed(copies)}; rename what is another recording"
+            f"{abridged(copies)}; rename what is another recording"
         )
     return items
 
@@ -349,7 +349,7 @@ def _write(data_dir: Path, splits: Mapping[str, Collection[_Item]]) -> None:
                 if (scratch / split).exists():
                     (scratch / split).rename(data_dir / split)
     except OSError as error:
-        raise InputError(f"cannot write {data_dir}: {error.strerror}; choose another") from None
+        raise unwritable(data_dir, error) from None
 
 
 @contextmanager
