@@ -6,7 +6,7 @@ import re
 import secrets
 import shutil
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from filelock import lock_descriptor
 
-from voiceconv.errors import InputError
+from voiceconv.errors import NO_ROOM, InputError, NoRoomError
 
 
 @contextmanager
@@ -34,9 +34,18 @@ def replacing(path: Path | str) -> Iterator[Path]:
         with open(temporary, "rb+") as written:
             os.fsync(written.fileno())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:  # a write does not say where
+            error.filename = str(path)
         raise
+
+
+def unwritable(path: Path | str, error: OSError) -> InputError | NoRoomError:
+    """What to raise for a file or a folder that cannot be written."""
+    if error.errno in NO_ROOM:
+        return NoRoomError(f"cannot write {printable(path)}: {error.strerror}; make room")
+    return InputError(f"cannot write {printable(path)}: {error.strerror}; choose another output")
 
 
 def replace_text(path: Path | str, text: str) -> None:
@@ -50,7 +59,7 @@ def replace_text(path: Path | str, text: str) -> None:
 def appearing(folder: Path) -> Iterator[Path]:
     """Give an empty temporary folder; on exit, rename it to `folder`; on an error, remove it.
 
-    Raises InputError if it cannot be written, or if `folder` exists already.
+    Raises InputError if it cannot be written, or if `folder` exists already; NoRoomError.
     """
     real = folder.resolve()
     if real.is_file() or (real.is_dir() and any(real.iterdir())):
@@ -61,7 +70,7 @@ def appearing(folder: Path) -> Iterator[Path]:
         yield scratch
         os.replace(scratch, real)  # rename replaces an empty folder only
     except OSError as error:
-        raise InputError(f"cannot write {folder}: {error.strerror}; choose another place") from None
+        raise unwritable(folder, error) from None
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -129,6 +138,13 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
 def printable(path: Path | str) -> str:
     """A path for messages: always one line."""
     return str(path) if str(path).isprintable() else repr(str(path))
+
+
+def abridged(names: Iterable[Path | str], most: int = 10) -> str:
+    """Names for messages, on one line: of many the first, and how many more there are."""
+    shown = [printable(name) for name in names]
+    more = f" and {len(shown) - most} more" if len(shown) > most else ""
+    return ", ".join(shown[:most]) + more
 
 
 def plain_name(name: str) -> str:

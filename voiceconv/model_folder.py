@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 from safetensors import SafetensorError
-from safetensors.torch import load, save_file
+from safetensors.torch import load, save
 from torch import Tensor
 
 from voiceconv.errors import InputError
@@ -60,10 +60,15 @@ def read_weights(path: Path, what: str) -> dict[str, Tensor]:
 def write_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
     """The inverse of read_weights; writes the file whole or not at all."""
     with replacing(path) as temporary:
-        save_file(
+        save_tensors(
             {name: weight.detach().cpu().contiguous() for name, weight in weights.items()},
             temporary,
         )
+
+
+def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Write contiguous tensors as safetensors. Raises OSError, unlike save_file, on a full disk."""
+    path.write_bytes(save(dict(tensors)))
 
 
 def network_name(node: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ from voiceconv import audio
 from voiceconv.check.corpus import Item
 from voiceconv.check.doctor import Report
 from voiceconv.check.evidence import usual_rate
+from voiceconv.data.content import read_wave
 from voiceconv.data.kaldi import Utterance, write_data_dir
 from voiceconv.errors import InputError, RunError
 from voiceconv.files import appearing, below, replace_text
@@ -187,7 +188,7 @@ def _setup(worker: int) -> Iterator[Callable[[_Task], dict[str, object]]]:
 
     def handle(task: _Task) -> dict[str, object]:
         u = task.item.utterance
-        wave, sample_rate = audio.read(u.path, start=u.start or 0.0, end=u.end)
+        wave, sample_rate = read_wave(u)
         is_fine = audio.probe(u.path).subtype in _FULL_RESOLUTION
         mended, done = treat(wave, sample_rate, task.treatment)
         try:
@@ -209,4 +210,4 @@ def _wave_path(item: Item) -> Path:
 def _moved(item: Item, output: Path) -> Utterance:
     """Return the utterance of the copy."""
     path = output.resolve() / _wave_path(item)
-    return replace(item.utterance, path=path, start=None, end=None)
+    return replace(item.utterance, path=path, start=None, end=None, channel=None)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from voiceconv.errors import InputError
-from voiceconv.files import replace_text
+from voiceconv.files import replace_text, unwritable
 from voiceconv.metrics import MEASURES
 
 FORMAT = 2
@@ -22,7 +22,7 @@ def make_place(path: Path | str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}; choose another output") from None
+        raise unwritable(path, error) from None
 
 
 def write_scores(path: Path | str, scores: dict[str, Any]) -> None:
@@ -31,7 +31,7 @@ def write_scores(path: Path | str, scores: dict[str, Any]) -> None:
     try:
         replace_text(path, json.dumps(scores, indent=2, allow_nan=False) + "\n")
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}; choose another output") from None
+        raise unwritable(path, error) from None
 
 
 def read_scores(path: Path | str) -> dict[str, Any]:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load, save_file
+from safetensors.torch import load
 from torch import Tensor
 
 from voiceconv.errors import InputError
 from voiceconv.features.frames import Features
+from voiceconv.model_folder import save_tensors
 
 STD_FLOOR = (
     1e-4  # a channel that never moves (digital silence above f_max) must not be divided by zero
@@ -123,7 +124,7 @@ def save_stats(path: Path | str, stats: Mapping[str, DomainStats]) -> None:
         for domain, one in stats.items()
         for field in fields(one)
     }
-    save_file(tensors, path)
+    save_tensors(tensors, Path(path))
 
 
 def load_stats(path: Path | str) -> dict[str, DomainStats]:

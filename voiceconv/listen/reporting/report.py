@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from voiceconv.errors import InputError
-from voiceconv.files import replace_text, replacing
+from voiceconv.files import replace_text, replacing, unwritable
 from voiceconv.listen.analysis.analyse import Analysis, Estimate, analyse
 from voiceconv.listen.answers import Answer, read_store
 from voiceconv.listen.manifest import FILE, read_test
@@ -65,9 +65,7 @@ def write_report(
         try:
             write(output, analysis, made)
         except OSError as error:
-            raise InputError(
-                f"cannot write {output}: {error.strerror}; choose another output"
-            ) from None
+            raise unwritable(output, error) from None
     return analysis
 
 
