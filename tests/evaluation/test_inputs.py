@@ -79,7 +79,7 @@ def test_the_target_is_known_of_a_data_directory(tmp_path):
 
 def test_a_name_as_it_is_goes_before_one_without_its_end(tmp_path):
     converted = folder_of(tmp_path / "converted", "one-anna")
-    reference = folder_of(tmp_path / "reference", "one-anna", "two")
+    reference = folder_of(tmp_path / "reference", "one-anna", "one", "two")
     assert references(paired(converted, reference, target="anna")) == {"one-anna": "one-anna"}
 
 

@@ -174,14 +174,14 @@ def _texts(place: Path, source: str | None) -> Mapping[str, str | None]:
 def _counterpart(
     utterance: Utterance, table: Mapping[str, T] | None, suffixes: Collection[str], remedy: str
 ) -> tuple[str | None, T | None]:
-    """The longest end of a name after a hyphen that is in the table, and its value."""
+    """The longest end of a name after a hyphen that is in the table, and its value; see cases."""
     if table is None:
         return None, None
     names = [utterance.id, *ends(_stem(utterance))]
     bare = [name.removesuffix(end) for name in names for end in suffixes if name.endswith(end)]
     plain, converted = (next((one for one in some if one in table), None) for some in (names, bare))
     path = printable(utterance.path)
-    if plain is not None and converted is not None:
+    if plain is not None and converted is not None and not plain.startswith(converted):
         raise InputError(f"{path} may be of {plain!r} or of {converted!r}; rename it")
     stem = converted if plain is None else plain
     if stem is None:
