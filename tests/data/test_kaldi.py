@@ -3,7 +3,9 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from voiceconv.data.kaldi import (
     Utterance,
@@ -50,6 +52,24 @@ def test_segments_are_parts_of_recordings(data: Path, tmp_path: Path) -> None:
         Utterance("y", "a", tmp_path / "1.wav", 3.0, None),
         Utterance("z", "b", tmp_path / "3 three's.wav", 0.0, 1.0),
     ]
+
+
+def test_channels_are_read_and_written(data: Path, tmp_path: Path) -> None:
+    """Of segments, from 0 as extract-segments has it; of reco2file_and_channel, A or B."""
+    soundfile.write(tmp_path / "1.wav", np.zeros((800, 2)), 8000)
+    soundfile.write(tmp_path / "2.wav", np.zeros(800), 8000)  # a side, a file of its own
+    fill(data, "segments", "x a-1 0 -1 1", "y a-1 0 -1", "z a-2 0 -1")
+    fill(data, "utt2spk", "x a", "y a", "z b")
+    fill(data, "reco2file_and_channel", "a-1 call A", "a-2 call B", "b-1 call ?", "gone call A")
+    utterances = read_data_dir(data)
+    assert [u.channel for u in utterances] == [1, 0, None]
+    write_data_dir(tmp_path / "out", utterances)
+    lines = ["x x 0.0 -1 1", "y x 0.0 -1 0", "z z 0.0 -1"]
+    assert (tmp_path / "out/segments").read_text().splitlines() == lines
+    assert read_data_dir(tmp_path / "out") == utterances
+    fill(data, "reco2file_and_channel", "a-1 call left")
+    with pytest.raises(InputError, match="channel:1: 'LEFT' is no channel; write A"):
+        read_data_dir(data)
 
 
 def test_relative_paths(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,12 +1,14 @@
 """Splits by seed and by lists, and data directories from folders and from Kaldi's own."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from voiceconv.data import content
 from voiceconv.data.kaldi import Utterance, read_data_dir, write_data_dir
 from voiceconv.data.prepare import SplitSummary, prepare
 from voiceconv.data.splits import split_by_seed
@@ -262,7 +264,6 @@ def test_kaldi_splits_are_kept(corpus: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("n", "sentence"), [
-    (0, r"domain 'dora' has no sound file that can be read in .*src"),
     (1, r"domain 'dora' has only 1 utterance in .*src; train, val and test need at least one each"),
     (2, r"domain 'dora' has only 2 utterances in"),
 ])  # fmt: skip
@@ -277,8 +278,8 @@ def test_a_domain_with_too_little(corpus: Path, tmp_path: Path, n: int, sentence
 
 def test_refusals_write_nothing(corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "flat").mkdir()
-    record(tmp_path / "twice" / "a" / "x.wav")
-    record(tmp_path / "twice" / "a" / "x.flac")
+    record(tmp_path / "twice" / "a" / "y" / "x.wav")
+    record(tmp_path / "twice" / "a" / "y_x.wav")
     record(tmp_path / "new\nline" / "a" / "x.wav")
     for n in range(3):
         record(tmp_path / "line" / "a" / f"x\n{n}.wav")
@@ -291,7 +292,11 @@ def test_refusals_write_nothing(corpus: Path, tmp_path: Path) -> None:
         (corpus / "anna/s00.wav", {}, "is a file, not a folder"),
         (corpus, {"domains": ["zoe"]}, r"src has no domain 'zoe'; it has: none"),
         (corpus, {"lists": tmp_path / "no"}, "there is no folder .*no of lists"),
-        (tmp_path / "twice", {}, r"x\.flac|x\.wav would both be utterance 'x' of domain 'a'"),
+        (
+            tmp_path / "twice",
+            {},
+            r"y/x\.wav and .*y_x\.wav would both be utterance 'y_x' of domain",
+        ),
         (tmp_path / "line", {}, r"'.*x\\n\d\.wav' can't stand in a wav\.scp"),
         (tmp_path / "same", {}, "domain 'b' has no sentence left to train on: of its 3 utter"),
     ]
@@ -320,3 +325,102 @@ def test_unwritable_output(corpus: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"cannot write .*file/data: Not a directory"):
         prepare(corpus, tmp_path / "file" / "data")
     assert os.listdir(tmp_path / "src") and (tmp_path / "file").read_bytes() == b""
+
+
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records]
+
+
+def test_folders_of_no_domain_stop_nothing(corpus: Path, tmp_path: Path, caplog) -> None:
+    """What unpacking, synchronising and file systems leave beside the speakers, and lists."""
+    for name in ("__MACOSX/anna/._s00.wav", "@eaDir/x.wav@SynoEAStream", "splits/anna.train"):
+        (corpus / name).parent.mkdir(parents=True)
+        (corpus / name).write_bytes(b"no sound")
+    (corpus / "lost+found").mkdir()
+    record(corpus / ".Trash-1000" / "files" / "old.wav")
+    record(corpus / "$RECYCLE.BIN" / "old.wav")
+    summary = prepare(corpus, tmp_path / "data")
+    assert {row.domain for row in summary.rows} == {"anna", "ben", "carl"}
+    assert said(caplog) == [
+        f"folders of {corpus} are passed over, since they hold no file to read (5): "
+        "$RECYCLE.BIN, @eaDir, __MACOSX, lost+found, splits"
+    ]
+    with pytest.raises(InputError, match="has no domain 'splits'"):
+        prepare(corpus, tmp_path / "none", domains=["splits"])
+
+
+def test_files_that_are_passed_over_are_named(
+    corpus: Path, tmp_path: Path, caplog, monkeypatch
+) -> None:
+    monkeypatch.setattr(content, "find_spec", lambda name: None)  # as without PyAV
+    record(corpus / "loose.wav")
+    for name in ("memo.m4a", "anna/a.AMR", *(f"ben/{n:02d}.mp4" for n in range(10))):
+        (corpus / name).write_bytes(b"")
+    prepare(corpus, tmp_path / "data")
+    undecoded, loose = said(caplog)
+    mp4 = ", ".join(f"{corpus}/ben/{n:02d}.mp4" for n in range(8))
+    assert undecoded == (
+        f"files are passed over, since their formats are not read (12): {corpus}/memo.m4a, "
+        f"{corpus}/anna/a.AMR, {mp4} and 2 more; pip install 'voiceconv[media]' "
+        "to read them, or convert each: ffmpeg -i FILE FILE.wav"
+    )
+    assert loose == (
+        f"files beside the folders of {corpus} are passed over, since they are of no domain (1): "
+        "loose.wav; move each into the folder of its domain"
+    )
+    caplog.clear()
+    prepare(corpus, tmp_path / "carl", domains=["carl"])
+    assert "ben/00.mp4" not in "".join(said(caplog))
+
+
+def test_of_a_recording_in_two_formats_one_is_taken(corpus: Path, tmp_path: Path) -> None:
+    """Both would be one sentence in train and in test."""
+    for name in ("c00.ogg", "c01.mp3", "c12.ogg"):
+        record(corpus / "carl" / name)
+    summary = prepare(corpus, tmp_path / "data", domains=["carl"])
+    assert sum(row.n_utterances for row in summary.rows) == 13
+    assert {u.path.suffix for u in read_data_dir(tmp_path / "data/train")} <= {".wav", ".ogg"}
+    (note,) = summary.notes
+    assert "left out, since each has the name of one in another format (2): " in note
+    assert "c00.ogg" in note and "c01.mp3" in note and "c12" not in note
+
+
+def test_segments_beyond_the_recording_are_left_out_and_all_named(tmp_path: Path, caplog) -> None:
+    """The rule of `audio.read`: half a second over is its end, more is no part of it."""
+    record(tmp_path / "long.wav", 4.0)
+    utterances = [
+        Utterance(f"x-{n}", "x", tmp_path / "long.wav", start, end)
+        for n, (start, end) in enumerate([(0, 1), (1, 2), (2, 3), (3, 4.5), (3, 4.6), (5, None)])
+    ]
+    write_data_dir(tmp_path / "kaldi", utterances)
+    summary = prepare(tmp_path / "kaldi", tmp_path / "data")
+    assert sum(row.n_utterances for row in summary.rows) == 4
+    assert sum(row.minutes for row in summary.rows) == pytest.approx(4 / 60)
+    assert [note.partition(";")[2] for note in summary.notes] == [
+        " there is no part from 3 to 4.6 in it", " there is no part from 5 to 4 in it"
+    ]  # fmt: skip
+    write_data_dir(tmp_path / "ms", [replace(u, start=500.0, end=900.0) for u in utterances])
+    with pytest.raises(InputError, match="domain 'x' has no sound file that can be read"):
+        prepare(tmp_path / "ms", tmp_path / "none")
+    assert len(said(caplog)) == 6 and "no part from 500 to 900" in said(caplog)[5]
+
+
+def test_a_call_has_two_sides(tmp_path: Path) -> None:
+    """Left and right of one file, as utterances of two domains, through prepare and back."""
+    sides = np.stack([np.full(RATE, 0.5, np.float32), np.full(RATE, -0.25, np.float32)], axis=1)
+    soundfile.write(tmp_path / "call.wav", sides, RATE)
+    data = tmp_path / "kaldi"
+    data.mkdir()
+    (data / "wav.scp").write_text(f"c-A {tmp_path}/call.wav\nc-B {tmp_path}/call.wav\n")
+    (data / "reco2file_and_channel").write_text("c-A c A\nc-B c B\n")
+    names = {f"{side}-{n}": side for side in "AB" for n in range(6)}
+    lines = [
+        f"{name} c-{side} 0.{name[-1]} 0.{int(name[-1]) + 2}\n" for name, side in names.items()
+    ]
+    (data / "segments").write_text("".join(lines))
+    (data / "utt2spk").write_text("".join(f"{name} {side}\n" for name, side in names.items()))
+    prepare(data, tmp_path / "data", keep_shared=True)
+    utterances = [u for split in ("train", "val", "test") for u in
+                  read_data_dir(tmp_path / "data" / split)]  # fmt: skip
+    heard = {u.id: float(content.read_wave(u).samples.mean()) for u in utterances}
+    assert heard == {name: 0.5 if side == "A" else -0.25 for name, side in names.items()}

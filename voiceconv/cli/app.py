@@ -109,7 +109,8 @@ def _open_streams() -> None:
 def _name_user() -> None:
     """Name a home and a user where there is neither, as in a container: libraries ask for both."""
     if os.path.expanduser("~") == "~":
-        os.environ |= {"HOME": "/nonexistent", "USER": str(os.getuid())}
+        os.environ["HOME"] = "/nonexistent"
+        os.environ.setdefault("USER", "nobody")
 
 
 def _check_place() -> None:

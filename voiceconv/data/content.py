@@ -102,21 +102,21 @@ def domain_files(
     found = {folder: one.files for folder, one in walked.items() if one.files}
     if loose.files:
         log.warning(
-            "%d files beside the folders of %s are of no domain and passed over: %s; move each "
-            "into the folder of its domain",
-            len(loose.files), printable(source), abridged(one.name for one in loose.files),
+            "files beside the folders of %s are passed over, since they are of no domain (%d): %s; "
+            "move each into the folder of its domain",
+            printable(source), len(loose.files), abridged(one.name for one in loose.files),
         )  # fmt: skip
     if empty := [one.name for one in folders if one not in found]:
         log.warning(
-            "%d folders of %s are passed over, since they hold no file to read: %s",
-            len(empty), printable(source), abridged(empty),
+            "folders of %s are passed over, since they hold no file to read (%d): %s",
+            printable(source), len(empty), abridged(empty),
         )  # fmt: skip
     return found
 
 
 def _walk(folder: Path, extensions: Collection[str], without: Path | None = None) -> _Walked:
-    skipped = None if without is None else os.path.realpath(without)
-    visited = {skipped} - {None, os.path.realpath(folder)}
+    root, outputs = os.path.realpath(folder), without and os.path.realpath(without)
+    visited = {outputs} - {root}
     paths: list[Path] = []
     closed: list[Path] = []
     for parent, folders, names in os.walk(
@@ -124,7 +124,7 @@ def _walk(folder: Path, extensions: Collection[str], without: Path | None = None
     ):
         real = os.path.realpath(parent)
         if real in visited:  # a link may lead back up
-            if real == skipped and (folders or names):
+            if real == outputs != root and (folders or names):
                 log.warning("what is in the output folder %s is no input", printable(parent))
             folders.clear()
             continue
@@ -153,12 +153,12 @@ def _sorted_out(paths: Iterable[Path], extensions: Collection[str]) -> _Walked:
 def _warn_of(walked: Collection[_Walked]) -> None:
     if undecoded := [path for one in walked for path in one.undecoded]:
         log.warning(
-            "%d files are passed over, since their formats are not read: %s; pip install "
+            "files are passed over, since their formats are not read (%d): %s; pip install "
             "'voiceconv[media]' to read them, or convert each: ffmpeg -i FILE FILE.wav",
             len(undecoded), abridged(undecoded),
         )  # fmt: skip
     if closed := [path for one in walked for path in one.closed]:
         log.warning(
-            "%d folders are passed over, since there is no permission to list them: %s; chmod them "
-            "or run as their owner", len(closed), abridged(closed),
+            "folders are passed over, since there is no permission to list them (%d): %s; chmod "
+            "them or run as their owner", len(closed), abridged(closed),
         )  # fmt: skip

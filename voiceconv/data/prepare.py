@@ -199,8 +199,8 @@ def _of_domain(
             items[stem] = item
     if copies:
         notes.append(
-            f"{len(copies)} files are left out, since each has the name of one in another format: "
-            f"{abridged(copies)}; rename what is another recording"
+            "files are left out, since each has the name of one in another format "
+            f"({len(copies)}): {abridged(copies)}; rename what is another recording"
         )
     return items
 
