@@ -18,6 +18,7 @@ from voiceconv.cli.terminal import LOG_FORMAT, escaped
 from voiceconv.cli.train import fit, train
 from voiceconv.cli.unexpected import EXIT_CODE, report_unexpected
 from voiceconv.errors import InputError, RunError
+from voiceconv.signals import ending_signals, note_hang_up
 
 app = typer.Typer(
     help="Convert audio of one domain (a speaker, an instrument) into another, unpaired.",
@@ -65,7 +66,7 @@ def main() -> None:
     """
     command = shlex.join(["voiceconv", *sys.argv[1:]])  # Hydra is given another
     logging.basicConfig(format=LOG_FORMAT, stream=sys.stderr)
-    before = signal.signal(signal.SIGTERM, _terminate)
+    before = {number: signal.signal(number, _terminate) for number in ending_signals()}
     try:
         app(prog_name="voiceconv")
     except (InputError, RunError) as error:
@@ -84,9 +85,11 @@ def main() -> None:
         report_unexpected(error, command)
         sys.exit(EXIT_CODE)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
-    """SIGTERM ends a command as Ctrl-C does: what is half written goes."""
+    """SIGTERM and SIGHUP end a command as Ctrl-C does: what is half written goes."""
+    note_hang_up(number)
     sys.exit(128 + number)
