@@ -19,12 +19,14 @@ from voiceconv.data.extract import LeftOutError, extract
 from voiceconv.data.prepare import Summary, prepare
 from voiceconv.data.splits import SPLITS
 from voiceconv.data.statistics import write_stats
+from voiceconv.device import pick_device
 from voiceconv.errors import InputError, RunError
 from voiceconv.features import Representation
 from voiceconv.files import locked, read_mapping, replace_text
 from voiceconv.objectives import Objective
 from voiceconv.progress import progress_bar
 from voiceconv.runs.settings import CONVERTER, check_settings
+from voiceconv.runs.setup import DEVICE
 from voiceconv.schema import Above0, Steps, fits
 
 TRIM = 40.0  # dB below the loudest: silence at both ends is cut
@@ -153,7 +155,7 @@ def _apply(plan: Plan, config: DictConfig) -> None:
 
 def _seconds_a_step(config: DictConfig) -> float:
     """The mean time of steps from all parts of a plan, in a temporary trial."""
-    trial = config.copy()
+    trial, device = config.copy(), pick_device(config.trainer.device, DEVICE)
     _apply(Plan(0.0, TRIAL_STEPS, _objective(config).plan(TRIAL_STEPS)), trial)
     with tempfile.TemporaryDirectory() as folder:
         with _unlogged():  # the run itself warns of the same
@@ -162,9 +164,9 @@ def _seconds_a_step(config: DictConfig) -> float:
         seconds = []
         for step in MEASURED:
             trainer.step = step
-            start = _now(trainer.device)
+            start = _now(device)
             trainer.train_step()
-            seconds.append(_now(trainer.device) - start)
+            seconds.append(_now(device) - start)
     return sum(seconds) / len(seconds)
 
 

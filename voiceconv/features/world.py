@@ -35,7 +35,7 @@ class World(FeatureExtractor):
         self,
         sample_rate: Count = 24000,
         n_coefficients: Count = 36,
-        frame_period: Above0 = 5.0,
+        frame_period: Annotated[float, Range(above=0, most=1000)] = 5.0,
         f0_method: Literal["harvest", "dio"] = "harvest",
         f0_floor: Above0 = F0_FLOOR,
         f0_ceil: Above0 = 800.0,

@@ -6,13 +6,14 @@ A section states its settings here; a node's settings are those of its construct
 import difflib
 import inspect
 from collections.abc import Collection, Iterable, Mapping
-from typing import Annotated, Any, get_args, get_type_hints
+from functools import cache
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import torch
 from omegaconf import DictConfig, OmegaConf
 from torch.optim import Optimizer
 
-from voiceconv.build import build_factory, class_of
+from voiceconv.build import class_of
 from voiceconv.data.crops import Crops
 from voiceconv.errors import InputError
 from voiceconv.features import Representation
@@ -75,6 +76,7 @@ VOCODER = COMMON | {
     "validation": {"n_utterances": Some, "n_scored": Count},
 }
 
+_MARKS = {"_target_": str, "_partial_": bool}  # of a node, beside its settings
 PATHS = {"run_dir", "data.dump", "data.waves", "init_from", "vocoder.model"}
 
 
@@ -84,7 +86,7 @@ def check_settings(config: DictConfig, schema: Mapping[str, Any]) -> None:
     schema: CONVERTER or VOCODER.
     """
     plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    _check(plain, schema, "")
+    check_value(plain, schema, "")
     patience, every = config.trainer.patience, config.trainer.validate_every
     if patience is not None and not every:
         raise InputError(
@@ -93,15 +95,18 @@ def check_settings(config: DictConfig, schema: Mapping[str, Any]) -> None:
         )
 
 
-def _check(value: object, hint: Any, key: str) -> None:
-    """hint: as in `schema.fits`, or a mapping, which is a section."""
+def check_value(value: object, hint: Any, key: str) -> None:
+    """Check a plain value, and what is in it. Raises InputError, which names the key.
+
+    hint: as in `schema.fits`, or a mapping of names to hints, which is a section.
+    """
     if isinstance(hint, Mapping) and isinstance(value, Mapping):
         _check_section(value, hint, key)
     elif isinstance(value, Mapping) and "_target_" in value and fits(value, hint):
         _check_node(value, _kind(hint), key)
-    elif isinstance(value, Mapping) and len(get_args(hint)) == 2 and get_args(hint)[0] is str:
+    elif isinstance(value, Mapping) and get_origin(hint) is Mapping:
         for name, one in value.items():
-            _check(one, get_args(hint)[1], f"{key}.{name}")
+            check_value(one, get_args(hint)[1], f"{key}.{name}")
     elif isinstance(hint, Mapping) or not fits(value, hint):
         wanted = f"the settings {', '.join(hint)}" if isinstance(hint, Mapping) else words(hint)
         said = "null" if value is None else repr(value)
@@ -113,12 +118,15 @@ def _check_section(section: Mapping[str, Any], hints: Mapping[str, Any], key: st
     for name, hint in hints.items():
         full = f"{key}.{name}" if key else name
         if name in section:
-            _check(section[name], hint, full)
+            check_value(section[name], hint, full)
         elif isinstance(hint, Mapping) or not fits(None, hint):
             raise InputError(f"{full} is not given; add {full}=VALUE")
 
 
 def _check_node(node: Mapping[str, Any], expect: type, key: str) -> None:
+    for name in node.keys() & _MARKS.keys():
+        check_value(node[name], _MARKS[name], f"{key}.{name}")
+    given = {name: value for name, value in node.items() if name not in _MARKS}
     try:
         cls: type = class_of(node, expect)
     except InputError as error:
@@ -126,16 +134,14 @@ def _check_node(node: Mapping[str, Any], expect: type, key: str) -> None:
     parameters = inspect.signature(cls).parameters
     hints = _hints(cls) | (OF_OPTIMIZERS if issubclass(cls, Optimizer) else {})
     if not any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
-        own = [name for name in node if name not in ("_target_", "_partial_")]
-        _refuse_unknown(own, [name for name in parameters if name not in FOLLOWING], key)
-    for name, value in node.items():
-        if name in hints:
-            _check(value, hints[name], f"{key}.{name}")
+        _refuse_unknown(given, [name for name in parameters if name not in FOLLOWING], key)
+    for name in given.keys() & hints.keys():
+        check_value(given[name], hints[name], f"{key}.{name}")
     if issubclass(cls, Optimizer):  # torch has ranges of its own
         try:
-            build_factory(node, Optimizer)([torch.nn.Parameter(torch.zeros(1, 1))])
-        except InputError as error:
-            raise InputError(f"{key}: {error}") from None
+            cls([torch.nn.Parameter(torch.zeros(1, 1))], **given)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise InputError(f"{key} is no {cls.__name__}: {error}") from error
 
 
 def _refuse_unknown(given: Iterable[str], known: Collection[str], key: str) -> None:
@@ -150,6 +156,7 @@ def _refuse_unknown(given: Iterable[str], known: Collection[str], key: str) -> N
             )
 
 
+@cache
 def _hints(cls: type) -> dict[str, Any]:
     """The constructor's; none where they name what only a type checker sees."""
     try:

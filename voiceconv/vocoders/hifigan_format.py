@@ -28,9 +28,7 @@ from voiceconv.vocoders.directory import WEIGHTS, write_vocoder
 FLOOR = 1e-5  # of their mel
 FIRST = "conv_pre.bias"  # a weight that every generator has
 _SCALAR = np.float64().__reduce__()[0]  # what makes a NumPy scalar of its bytes
-_NUMPY_SCALARS: list[
-    Any
-] = [  # steps and losses beside the weights; the second name is that of NumPy 1
+_NUMPY_SCALARS: list[Any] = [  # of steps and losses; the second name is NumPy 1's
     _SCALAR,
     (_SCALAR, "numpy.core.multiarray.scalar"),
     np.dtype,
