@@ -7,7 +7,7 @@ import secrets
 import shutil
 import unicodedata
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -123,16 +123,26 @@ def read_mapping(path: Path, remedy: str) -> dict[str, Any]:
 
 @contextmanager
 def locked(folder: Path, doing: str) -> Iterator[None]:
-    """Lock a folder against other processes: the second process gets an InputError.
+    """Lock a folder, made if need be, against other processes: the second gets an InputError.
 
-    The open file has the lock, so it ends with its process, whatever ends that.
+    The open file has the lock, so it ends with its process, whatever ends that. If the body raises,
+    what is new here goes again: the file of the lock, and the folder if nothing else is in it.
     """
-    with open(folder / ".lock", "w") as lock:
+    path = folder / ".lock"
+    new = [one for one in (path, folder, *folder.parents) if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as lock:
         if not lock_descriptor(lock.fileno(), blocking=False):
             raise InputError(
                 f"another process is {doing} {folder}; wait for it, or choose another folder"
             )
-        yield
+        try:
+            yield
+        except BaseException:
+            with suppress(OSError):  # not empty; Windows keeps what is open
+                for one in new:
+                    one.rmdir() if one.is_dir() else one.unlink()
+            raise
 
 
 def printable(path: Path | str) -> str:

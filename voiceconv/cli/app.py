@@ -20,6 +20,7 @@ from voiceconv.cli.terminal import LOG_FORMAT, OneLine, escaped
 from voiceconv.cli.train import fit, train
 from voiceconv.cli.unexpected import EXIT_CODE, report_unexpected
 from voiceconv.errors import NO_ROOM, InputError, RunError
+from voiceconv.signals import ending_signals, note_hang_up
 
 app = typer.Typer(
     help="Convert audio of one domain (a speaker, an instrument) into another, unpaired.",
@@ -73,7 +74,7 @@ def main() -> None:
     logging.basicConfig(handlers=[plain])
     if isinstance(sys.stdout, io.TextIOWrapper):  # a name may hold what a terminal cannot show
         sys.stdout.reconfigure(errors="backslashreplace")
-    before = signal.signal(signal.SIGTERM, _terminate)
+    before = {number: signal.signal(number, _terminate) for number in ending_signals()}
     try:
         _check_place()
         app(prog_name="voiceconv")
@@ -91,7 +92,8 @@ def main() -> None:
         report_unexpected(error, command)
         sys.exit(EXIT_CODE)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _open_streams() -> None:
@@ -121,5 +123,6 @@ def _check_place() -> None:
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
-    """SIGTERM ends a command as Ctrl-C does: what is half written goes."""
+    """SIGTERM and SIGHUP end a command as Ctrl-C does: what is half written goes."""
+    note_hang_up(number)
     sys.exit(128 + number)
