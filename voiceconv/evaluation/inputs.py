@@ -54,21 +54,25 @@ def cases(
 
     The stem is that of the reference (else of the original, of the text, of the recording itself):
     the longest end of the name, cut at hyphens, that is known there. Originals may be of several
-    domains: a copy has its utterance's full name. Raises InputError for one without counterpart.
+    domains: a copy has its utterance's full name. Raises InputError for those without counterpart.
     """
     references = _recordings_by_stem(reference, target, "--target")
     originals = _recordings_by_stem(copy_of, source, None)
     texts = None if text is None else _texts(Path(text), source)
+    for table, remedy in (
+        (references, f"{reference}; add the target's recording of it under the same name"),
+        (originals, f"{copy_of}; add what it is a copy of under the same name"),
+        (texts, f"{text}; add its transcript"),
+    ):
+        _require_counterparts(converted, table, remedy)
     found: dict[str, Case] = {}
     for one in converted:
         name = _stem(one)
-        of_reference, of = _counterpart(
-            one, references, f"{reference}; add the target's recording of it under the same name"
+        (of_reference, of), (of_original, original), (of_text, said) = (
+            _counterpart(one, references),
+            _counterpart(one, originals),
+            _counterpart(one, texts),
         )
-        of_original, original = _counterpart(
-            one, originals, f"{copy_of}; add what it is a copy of under the same name"
-        )
-        of_text, said = _counterpart(one, texts, f"{text}; add its transcript")
         stem = of_reference or of_original or of_text or name
         if stem in found:
             raise InputError(
@@ -83,13 +87,21 @@ def digest(parts: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sorted(parts)).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def contents(utterances: Iterable[Utterance]) -> list[str]:
-    """A digest of each recording, or part of one, independent of its path."""
+def contents(utterances: Iterable[Utterance], unreadable: str | None = None) -> list[str]:
+    """A digest of each recording, or part of one, independent of its path.
+
+    unreadable: the word for a file that cannot be read; None: raise InputError.
+    """
     known: dict[Path, str] = {}
     found = []
     for one in utterances:
         if one.path not in known:
-            known[one.path] = file_digest(one.path)
+            try:
+                known[one.path] = file_digest(one.path)
+            except InputError:
+                if unreadable is None:
+                    raise
+                known[one.path] = unreadable
         found.append(f"{known[one.path]} {one.start or 0.0!r} {one.end!r}")
     return found
 
@@ -145,25 +157,39 @@ def _recordings_by_stem(
 def _texts(place: Path, source: str | None) -> Mapping[str, str | None]:
     """Stem -> transcript, of a data directory (there: of the source) or lines of `id text`.
 
-    None for a data directory's utterance without one: it counts in all other measures.
+    None for an utterance with an empty one: it counts in all other measures.
     """
     if not is_data_dir(place):
         if place.is_dir():
             raise InputError(f"{place} is no data directory; give one, or a file of `id text`")
-        return {name: text for name, text in read_table(place).items() if text}
-    texts = {_stem(u): u.text or None for u in _of_domain(place, source, "--source")}
+        texts = {name: text or None for name, text in read_table(place).items()}
+    else:
+        texts = {_stem(u): u.text or None for u in _of_domain(place, source, "--source")}
     if not any(texts.values()):
         raise InputError(f"no transcripts in {place}; add a file `text` of `utterance transcript`")
     return texts
 
 
+def _require_counterparts(
+    converted: Sequence[Utterance], table: Mapping[str, object] | None, remedy: str
+) -> None:
+    """Raise InputError that names all recordings without counterpart in the table."""
+    lost = [str(one.path) for one in converted if table is not None and not _key(one, table)]
+    if lost:
+        has, the_file = ("has", "the file") if len(lost) == 1 else ("have", "the files")
+        raise InputError(
+            f"{', '.join(lost)} {has} no counterpart in {remedy}, or leave {the_file} out"
+        )
+
+
+def _key(utterance: Utterance, table: Mapping[str, object]) -> str | None:
+    """The longest end of a name after a hyphen that is in the table."""
+    return next((end for end in [utterance.id, *ends(_stem(utterance))] if end in table), None)
+
+
 def _counterpart(
-    utterance: Utterance, table: Mapping[str, T] | None, remedy: str
+    utterance: Utterance, table: Mapping[str, T] | None
 ) -> tuple[str | None, T | None]:
-    """The longest end of a name after a hyphen that is in the table, and its value."""
-    if table is None:
-        return None, None
-    stem = next((end for end in [utterance.id, *ends(_stem(utterance))] if end in table), None)
-    if stem is None:
-        raise InputError(f"{utterance.path} has no counterpart in {remedy}, or leave the file out")
-    return stem, table[stem]
+    """The utterance's key in the table, and its value."""
+    key = _key(utterance, table) if table is not None else None
+    return (None, None) if table is None or key is None else (key, table[key])
