@@ -47,7 +47,7 @@ def test_what_was_changed_is_said():
         "offset": "an offset of +0.30% of full scale was removed"
     }
     assert wave_input.remarks(clicked(0.1 * speech())) == {
-        "click": "1 samples, far above all others as in a click, were limited"
+        "click": "1 of 32000 samples, far above the others, were limited"
     }
 
 

@@ -76,7 +76,7 @@ def remarks(wave: NDArray[np.floating]) -> dict[str, str]:
     if abs(offset) > OFFSET * deviation:
         said["offset"] = f"an offset of {100 * offset:+.2f}% of full scale was removed"
     if n_limited:
-        said["click"] = f"{n_limited} samples, far above all others as in a click, were limited"
+        said["click"] = f"{n_limited} of {wave.size} samples, far above the others, were limited"
     return said
 
 
