@@ -53,6 +53,10 @@ def place_numba_cache() -> None:
 
 
 def _is_writable(folder: Path) -> bool:
-    """Whether a folder exists, or can be made, and takes files."""
-    there = next(place for place in (folder, *folder.parents) if place.exists())
-    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+    """Whether a folder exists, or can be made, and takes files: tried, as numba tries it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True

@@ -20,6 +20,7 @@ from voiceconv.metrics.wave_input import validate
 from voiceconv.models.base import Translator
 from voiceconv.models.identity import IdentityTranslator
 from voiceconv.runs.scores import ParallelScore, UnpairedScore, read_val, spread
+from voiceconv.runs.vocoder_validation import VocoderValidation
 
 N_CHANNELS, N_FRAMES = 24, 50
 
@@ -307,6 +308,27 @@ def test_scores_of_two_rules_do_not_mix(tmp_path):
     config.trainer.n_steps, config.validation.n_scored = 2, 2
     with pytest.raises(InputError, match="another rule .*over 4 .*over 2 .*another run_dir"):
         prepare_trainer(config, tmp_path / "run")
+
+
+def test_a_network_that_cannot_convert_shows_nothing(tmp_path, caplog):
+    lengths = {"low": [40, 60], "high": [50, 33]}
+    config = tiny_config(tmp_path, "cyclegan_vc2_small", lengths=lengths)
+    validation = prepare_trainer(config, tmp_path / "run").validator
+    validation.converter.translator = Constant(math.nan)
+    tone = 0.1 * torch.sin(torch.arange(24000) * 0.05)
+    assert validation._converted(tone, "low", "high") is None
+    assert caplog.messages == ["no validation audio of low to high: it is NaN or infinite"]
+
+
+@pytest.mark.parametrize("value", [0.0, math.nan])
+def test_a_silent_copy_or_a_nan_is_as_bad_as_can_be(tmp_path, value):
+    """And a silent original is left out."""
+    pytest.importorskip("pesq")
+    config = {"features": {"sample_rate": 16000}}
+    validation = VocoderValidation(tmp_path, config, [], 1, 0, False)
+    wave = np.random.default_rng(0).standard_normal(8000)
+    assert validation._compare(wave, np.full(8000, value)) == {"pesq": 1.04}
+    assert validation._compare(np.zeros(8000), wave) == {}
 
 
 def test_a_broken_validation_ends_no_training(tmp_path, capsys, monkeypatch):
