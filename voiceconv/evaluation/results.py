@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from voiceconv.errors import InputError
 from voiceconv.evaluation.compare import paired, require_alike
-from voiceconv.evaluation.scores import NOT_ASKED, figures, read_scores
+from voiceconv.evaluation.scores import NOT_ASKED, figures, gaps, read_scores, remarks
 from voiceconv.files import replace_text
 from voiceconv.metrics import MEASURES
 
@@ -157,6 +157,11 @@ def _notes(systems: Mapping[str, Scores], layout: Layout) -> list[str]:
                 f"- The model is not the best in {title}: {by} from {layout.rows[best[0]]}{sure}."
             )
     notes += _within_reach(systems, layout) + _unheard(systems)
+    notes += [
+        f"- {layout.rows[system]}: {line}."
+        for system, scores in systems.items()
+        for line in (*gaps(scores), *remarks(scores))
+    ]
     missing: dict[str, list[str]] = {}
     for scores in systems.values():
         for name, reason in scores["not_run"].items():
