@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from voiceconv.errors import InputError
-from voiceconv.files import replace_text
+from voiceconv.files import read_text, replace_text
 from voiceconv.listen.methods import METHODS, Method
 
 FORMAT = 1
@@ -194,12 +194,12 @@ def read_test(folder: Path) -> Test:
     path = folder / FILE
     remedy = "make one with voiceconv listen build"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_text(path))
     except FileNotFoundError:
         raise InputError(
             f"{folder} holds no listening test, there is no {FILE}; {remedy}"
         ) from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, InputError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is not readable as JSON; {remedy}") from error
     if isinstance(content, dict) and content.get("format", FORMAT) != FORMAT:
         raise InputError(

@@ -18,7 +18,7 @@ from voiceconv import audio
 from voiceconv.audio import HIGHEST_RATE, LOWEST_RATE
 from voiceconv.errors import InputError
 from voiceconv.evaluation.inputs import contents, digest
-from voiceconv.files import appearing, replace_text
+from voiceconv.files import appearing, read_text, replace_text
 from voiceconv.listen.building import stimuli
 from voiceconv.listen.building.given import (
     RESERVED,
@@ -254,8 +254,8 @@ def _systems(
 def _read_strings(path: Path) -> dict[str, Any]:
     """Read a translation of the page's texts; it must be complete."""
     try:
-        words = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        words = json.loads(read_text(path))
+    except (OSError, InputError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is not readable as JSON; copy the page's strings.json") from error
     known = json.loads((_page() / "strings.json").read_text(encoding="utf-8"))
     if (place := _unlike(words, known)) is not None:
