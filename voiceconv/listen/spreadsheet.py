@@ -115,10 +115,12 @@ def plain(text: str) -> str:
 
 
 def _cell(cell: object) -> object:
-    """Numbers without .0, safe text."""
+    """Numbers without .0, safe text whose lines end in a line feed."""
     if isinstance(cell, float) and cell.is_integer():
         return int(cell)
-    return harmless(cell) if isinstance(cell, str) else cell
+    if not isinstance(cell, str):
+        return cell
+    return harmless(cell.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def _is_number(text: str) -> bool:
