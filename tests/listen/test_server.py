@@ -16,7 +16,8 @@ from serving import COMMAND, basic, given, served_folder, serving
 from tiny_test import answers_of, stimulus_of
 
 from voiceconv.errors import InputError
-from voiceconv.listen.answers import FILE, Answer, Listener, Store, read_store
+from voiceconv.listen.answers import Answer, Listener, Store, read_store
+from voiceconv.listen.database import FILE
 from voiceconv.listen.exchange.webmushra import read_webmushra
 from voiceconv.listen.manifest import PAGE
 from voiceconv.listen.methods import METHODS

@@ -142,6 +142,17 @@ def import_(
 
 
 @app.command()
+def backup(
+    folder: Folder,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The copy; a new file.")],
+) -> None:
+    """Copy the answers, also while the test is served: one file that has them all."""
+    from voiceconv.listen.database import back_up
+
+    print(f"{output}: {back_up(folder, output)} answers")
+
+
+@app.command()
 def report(
     folder: Folder,
     output: Annotated[

@@ -13,7 +13,8 @@ from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from voiceconv.errors import InputError
 from voiceconv.files import decode_text, printable
-from voiceconv.listen.answers import FILE, Answer, Listener, Store
+from voiceconv.listen.answers import Answer, Listener, Store
+from voiceconv.listen.database import FILE
 from voiceconv.listen.exchange.webmushra import is_results, read_webmushra
 from voiceconv.listen.given_answers import Comment, Given, Name, Setup
 from voiceconv.listen.manifest import Test, read_test

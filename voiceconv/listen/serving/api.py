@@ -43,12 +43,14 @@ class Api:
         return {"id": self.test.id, "invitation_needed": self.store.needs_invitation}
 
     async def start(self, given: Start) -> dict[str, str | int]:
-        """Start a session, or open that of an invitation; return its token and list."""
+        """Start a session, or open that of an invitation or a participant; its token and list."""
         if not given.consent:
             raise HTTPException(422, "nobody takes part without consent")
         try:
             token, number = self.store.start(
-                len(self.courses), given.participant or None, given.invitation or None
+                len(self.courses),
+                (given.participant or "").strip() or None,
+                given.invitation or None,
             )
         except NotInvitedError:
             raise HTTPException(

@@ -1,5 +1,6 @@
 """`voiceconv listen serve`: the page, its answers, the experimenter's view."""
 
+import asyncio
 import logging
 import os
 import secrets
@@ -20,13 +21,15 @@ from fastapi.staticfiles import StaticFiles
 
 from voiceconv.errors import InputError
 from voiceconv.files import locked
-from voiceconv.listen.answers import FILE, Store, read_progress
+from voiceconv.listen.answers import Store, read_progress
+from voiceconv.listen.database import FILE
 from voiceconv.listen.manifest import PAGE, read_test
 from voiceconv.listen.serving.admin import Admin
 from voiceconv.listen.serving.api import Api
 from voiceconv.listen.serving.guards import BodyLimit, SafeHeaders
 
 PASSWORD = "VOICECONV_ADMIN_PASSWORD"
+CARRIED_OVER = 1.0  # seconds from one time to the next
 SHORTEST = 8  # fewest characters of a password in the environment
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -52,7 +55,9 @@ def make_app(folder: Path, password: str, clock: Callable[[], float] = time.mono
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        carrying = asyncio.create_task(_carry_over(store))
         yield
+        carrying.cancel()
         store.close()
 
     app = FastAPI(openapi_url=None, redirect_slashes=False, lifespan=lifespan)
@@ -66,6 +71,14 @@ def make_app(folder: Path, password: str, clock: Callable[[], float] = time.mono
     app.exception_handler(sqlite3.Error)(_not_kept)
     app.exception_handler(InputError)(_not_kept)  # the folder was moved away
     return app
+
+
+async def _carry_over(store: Store) -> None:
+    """Every second, so that a copy of the database's file has what was answered before."""
+    while True:
+        await asyncio.sleep(CARRIED_OVER)
+        with suppress(sqlite3.Error):  # the disk is full, say: answers stay in the log
+            store.carry_over()
 
 
 async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
