@@ -39,6 +39,7 @@ from voiceconv.listen.building.selection import (
 )
 from voiceconv.listen.building.signals import ANCHORS, stop_edge
 from voiceconv.listen.building.trials import Plan, conditions
+from voiceconv.listen.completion import OWN_CODES, Completion
 from voiceconv.listen.exchange import reseval, webmushra
 from voiceconv.listen.manifest import (
     ANCHOR,
@@ -74,6 +75,7 @@ def build_test(
     sample_rate: int | None = None,
     title: str | None = None,
     question: str | None = None,
+    completion: Completion = OWN_CODES,
     strings: Location | None = None,
     trim: float | None = 40.0,
     longest: float = 12.0,
@@ -95,6 +97,7 @@ def build_test(
         loudness: LUFS of every stimulus; if one would peak above -1 dBFS, all are lowered.
         sample_rate: Hz of every stimulus; None: the lowest rate of the recordings, so that no
             system is recognised by its bandwidth.
+        completion: what a listener who has finished brings to a crowd platform.
         strings: the page's texts in another language.
         trim: dB below the loudest 10 ms at which silence at both ends is cut; None: not.
         longest: seconds; longer recordings are left out.
@@ -129,6 +132,7 @@ def build_test(
             trials=plan.trials,
             lists=tuple(plan.lists),
             question=question,
+            completion=completion,
             notes=(*notes, *made.notes),
             provenance={**provenance(seed), **said},
         )
