@@ -81,9 +81,9 @@ class Keeper {
     return this.state.finished ?? false;
   }
 
-  /** Forget this listener; the next one begins anew. */
+  /** Forget this listener, unless another window has the next one already, who begins anew. */
   restart() {
-    forget(this.place);
+    if (!this.#isElsewhere()) forget(this.place);
   }
 
   keep(changes) {

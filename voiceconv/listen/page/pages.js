@@ -115,7 +115,7 @@ export function thank({ code, url, file }, restart) {
   const again = { type: 'button', onclick: restart };
   const link = { href: url, rel: 'noreferrer' };
   const then = make(
-    'div',
+    'div.then',
     { hidden: Boolean(file) },
     code && [make('p', {}, text('thanks.code')), make('output.code', { id: 'code' }, code)],
     url && [make('p', {}, text('thanks.link')), make('a.next', link, text('thanks.follow'))],
