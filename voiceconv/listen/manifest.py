@@ -41,7 +41,7 @@ class Stimulus:
 
     loudness: LUFS of the written file. peak: its true peak in dBFS. gain_db: total gain on
     `source`, whose file has the digest sha256. start: start of the stimulus in the source, in
-    seconds.
+    seconds. offset: the mean of the source, of full scale, which was subtracted.
     """
 
     id: str
@@ -54,6 +54,7 @@ class Stimulus:
     source: str
     sha256: str
     start: float = 0.0
+    offset: float = 0.0
 
 
 @dataclass(frozen=True)

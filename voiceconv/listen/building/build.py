@@ -58,6 +58,8 @@ from voiceconv.listen.methods import Method
 from voiceconv.progress import Progress
 from voiceconv.provenance import provenance, read_conversions
 
+HIGHEST_OFFSET = 0.002  # of full scale: the mean of a recording without a note
+
 
 def build_test(
     output: Location,
@@ -94,7 +96,8 @@ def build_test(
         full: each listener hears each sentence in all conditions, not in one.
         n_training, n_checks: default 2 (MUSHRA: 1), and one in ten trials (MUSHRA: none).
         seed: seed of sentences and orders.
-        loudness: LUFS of every stimulus; if one would peak above -1 dBFS, all are lowered.
+        loudness: LUFS of every stimulus; if one would peak above -1 dBFS, all are lowered, by 6 dB
+            at most.
         sample_rate: Hz of every stimulus; None: the lowest rate of the recordings, so that no
             system is recognised by its bandwidth.
         completion: what a listener who has finished brings to a crowd platform.
@@ -220,7 +223,8 @@ def _make(
         waves[name] = wave
         report(len(waves), n_steps)
     levels = stimuli.levels(waves, plan.sample_rate, loudness)
-    notes = []
+    stimuli.require_even(waves, plan.sounds, levels, loudness)
+    notes = _of_offsets(waves, plan)
     if levels.loudest is not None:
         notes.append(
             f"all stimuli are at {levels.loudness:.1f} LUFS, not {loudness:.1f}: "
@@ -232,6 +236,19 @@ def _make(
         made[stimulus.id] = stimulus
         report(len(waves) + len(made), n_steps)
     return Made(made, levels.loudness, notes)
+
+
+def _of_offsets(waves: Mapping[str, stimuli.Wave], plan: Plan) -> list[str]:
+    """A note about recordings with a constant offset."""
+    offsets = {str(plan.sounds[name].recording.path): wave.offset for name, wave in waves.items()}
+    found = {path: value for path, value in offsets.items() if abs(value) > HIGHEST_OFFSET}
+    if not found:
+        return []
+    worst = max(found, key=lambda path: abs(found[path]))
+    return [
+        f"{len(found)} of {len(offsets)} recordings have a constant offset, {worst} one of "
+        f"{100 * found[worst]:+.1f}% of full scale: it was subtracted"
+    ]
 
 
 def _systems(
