@@ -2,6 +2,7 @@
 
 import codecs
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -125,3 +126,8 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
 def printable(path: Path | str) -> str:
     """A path for messages: always one line."""
     return str(path) if str(path).isprintable() else repr(str(path))
+
+
+def markdown(text: object) -> str:
+    """A name or another value for a line or a table cell of markdown, in which it says itself."""
+    return re.sub(r"([\\|`*<])", r"\\\1", " ".join(str(text).split()))
