@@ -1,4 +1,4 @@
-"""Locks that die with their process, on systems with and without POSIX's modules."""
+"""Locks that die with their process, with and without POSIX's modules; names; markdown."""
 
 import os
 import re
@@ -15,7 +15,8 @@ import pytest
 
 from voiceconv.data.archive import Archive, ArchiveWriter
 from voiceconv.errors import InputError
-from voiceconv.files import below, locked, plain_name, replace_text, require_utf8
+from voiceconv.files import below, locked, markdown, plain_name, replace_text, require_utf8
+from voiceconv.model_folder import card_text
 
 # As on Windows: modules and functions that its Python lacks. What is not ours has its own guards.
 WITHOUT_POSIX = """
@@ -169,3 +170,15 @@ def test_a_killed_writer_leaves_no_lock(tmp_path):
         with ArchiveWriter(tmp_path, "feats", 0) as writer:
             writer.write("c", np.zeros((2, 3), np.float32))
     assert list(Archive(tmp_path / "feats.0.scp")) == ["a", "c"]
+
+
+def test_a_name_in_markdown_is_neither_a_cell_nor_a_tag_nor_code():
+    assert markdown("a|b `c` <b> *d*\n e\\f") == r"a\|b \`c\` \<b> \*d\* e\\f"
+    assert markdown("nathalie_2, 24 kHz (f0-shift)") == "nathalie_2, 24 kHz (f0-shift)"
+    card = card_text(
+        "a|b", "One.", {"domains": "a|b", "steps": None}, {"a|b to c": {"mcd": 1}}, "x"
+    )
+    assert card.splitlines()[:10] == [
+        r"# a\|b", "", "One.", "", "| | |", "| --- | --- |",
+        r"| domains | a\|b |", "| steps | not stated |", "", r"## a\|b to c",
+    ]  # fmt: skip

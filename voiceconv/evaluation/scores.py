@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from voiceconv.errors import InputError
-from voiceconv.files import replace_text, unwritable
+from voiceconv.files import read_text, replace_text, unwritable
 from voiceconv.metrics import MEASURES
 
 FORMAT = 3
@@ -45,14 +45,22 @@ def write_scores(path: Path | str, scores: dict[str, Any]) -> None:
 def read_scores(path: Path | str) -> dict[str, Any]:
     """Read scores. Raises InputError for a file that is no scores.json, or of another format."""
     try:
-        scores = json.loads(Path(path).read_bytes())
+        scores = json.loads(read_text(path))
         form = scores.get("format", 1)
         parts = [scores[key] for key in ("protocol", "metrics", "not_run", "utterances")]
         if form == FORMAT:
             parts += [parts[0][key] for key in ("common", "inputs", *parts[1])]
     except FileNotFoundError:
         raise InputError(f"there is no {path}; make it with `voiceconv evaluate`") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (
+        OSError,
+        InputError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ):
         raise InputError(f"{path} holds no scores; make it with `voiceconv evaluate`") from None
     if form != FORMAT or not all(isinstance(part, dict) for part in parts):
         raise InputError(
