@@ -223,7 +223,7 @@ def _(place):
     return place.convert("a" * 300 + ".wav", "-o", "out.wav")
 
 
-@case("output's parent is a file", 2, "cannot make the folder blocked/deep: Not a directory")
+@case("output's parent is a file", 2, "cannot write blocked/deep: Not a directory")
 def _(place):
     (place.work / "blocked").write_text("a file")
     record(place.work / "in.wav", wave())

@@ -1,19 +1,22 @@
-"""Locks that die with their process, on systems with and without POSIX's modules."""
+"""Locks that die with their process, with and without POSIX's modules; names; markdown."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from voiceconv.data.archive import Archive, ArchiveWriter
 from voiceconv.errors import InputError
-from voiceconv.files import locked, replace_text
+from voiceconv.files import below, locked, markdown, plain_name, replace_text, require_utf8
+from voiceconv.model_folder import card_text
 
 # As on Windows: modules and functions that its Python lacks. What is not ours has its own guards.
 WITHOUT_POSIX = """
@@ -91,6 +94,42 @@ def test_files_are_written_without_posix(tmp_path):
     assert (tmp_path / "a.txt").read_text() == "whole"
 
 
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("a b..c/ü", "a b..c/ü"),
+        ("u\u0308", "ü"),  # as macOS has it
+        ("\u1112\u1161\u11ab", "한"),
+        ("\udcfc\udc80%", "%FC%80%"),
+        ("\ud800", "\ud800"),  # no byte
+    ],
+)
+def test_a_plain_name_is_composed_and_has_no_odd_bytes(name, plain):
+    assert plain_name(name) == plain == plain_name(plain)
+
+
+@pytest.mark.parametrize("name", ["a", "a/b.wav", ".a", "a..", "...", "\udcfc", "x" * 255])
+def test_a_name_below_a_folder_is_its_path(name):
+    assert below(name) == Path(name)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/..", "/a", "//a", "a\0", "x" * 256])
+def test_a_name_that_is_not_below_is_refused(name):
+    with pytest.raises(
+        InputError, match=f"^tables:3: no file can be called {re.escape(repr(name))}, "
+    ):
+        below(name, "tables:3")
+
+
+def test_a_path_for_what_opens_no_other_than_utf_8():
+    require_utf8(Path("/tmp/ü"), "TensorBoard")
+    with pytest.raises(InputError) as caught:
+        require_utf8(Path("run/\udcfc"), "TensorBoard")
+    assert str(caught.value) == (
+        "TensorBoard opens no path that is not UTF-8, as 'run/\\udcfc'; rename the folder"
+    )
+
+
 def test_what_is_replaced_has_the_modes_of_any_new_file(tmp_path):
     before = os.umask(0o027)
     try:
@@ -131,3 +170,15 @@ def test_a_killed_writer_leaves_no_lock(tmp_path):
         with ArchiveWriter(tmp_path, "feats", 0) as writer:
             writer.write("c", np.zeros((2, 3), np.float32))
     assert list(Archive(tmp_path / "feats.0.scp")) == ["a", "c"]
+
+
+def test_a_name_in_markdown_is_neither_a_cell_nor_a_tag_nor_code():
+    assert markdown("a|b `c` <b> *d*\n e\\f") == r"a\|b \`c\` \<b> \*d\* e\\f"
+    assert markdown("nathalie_2, 24 kHz (f0-shift)") == "nathalie_2, 24 kHz (f0-shift)"
+    card = card_text(
+        "a|b", "One.", {"domains": "a|b", "steps": None}, {"a|b to c": {"mcd": 1}}, "x"
+    )
+    assert card.splitlines()[:10] == [
+        r"# a\|b", "", "One.", "", "| | |", "| --- | --- |",
+        r"| domains | a\|b |", "| steps | not stated |", "", r"## a\|b to c",
+    ]  # fmt: skip

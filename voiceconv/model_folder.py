@@ -10,11 +10,11 @@ from typing import Any
 
 import yaml
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save
 from torch import Tensor
 
 from voiceconv.errors import InputError
-from voiceconv.files import read_mapping, replace_text, replacing
+from voiceconv.files import markdown, read_mapping, replace_text, replacing
 
 FORMAT = 1
 BUNDLED = Path(__file__).parent / "pretrained"
@@ -49,7 +49,8 @@ def write_settings(path: Path, config: Mapping[str, Any]) -> None:
 def read_weights(path: Path, what: str) -> dict[str, Tensor]:
     """Read a network's weights as float32. Raises InputError if the file is missing or damaged."""
     try:
-        return {name: weight.float() for name, weight in load_file(path).items()}
+        weights = load(path.read_bytes())  # load_file refuses paths that are not UTF-8
+        return {name: weight.float() for name, weight in weights.items()}
     except (OSError, SafetensorError) as error:
         raise InputError(
             f"{path} is not readable as safetensors ({error}); fetch the {what} again"
@@ -59,10 +60,15 @@ def read_weights(path: Path, what: str) -> dict[str, Tensor]:
 def write_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
     """The inverse of read_weights; writes the file whole or not at all."""
     with replacing(path) as temporary:
-        save_file(
+        save_tensors(
             {name: weight.detach().cpu().contiguous() for name, weight in weights.items()},
             temporary,
         )
+
+
+def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Write contiguous tensors as safetensors. Raises OSError, unlike save_file, on a full disk."""
+    path.write_bytes(save(dict(tensors)))
 
 
 def network_name(node: Mapping[str, Any]) -> str:
@@ -84,8 +90,14 @@ def card_text(
     command: str,
 ) -> str:
     """README.md: a table of `rows`, lists of `scores` by heading, and how to use it."""
-    lines = [f"# {title}", "", sentence, "", "| | |", "| --- | --- |"]
-    lines += [f"| {key} | {'not stated' if v is None else v} |" for key, v in rows.items()]
+    lines = [f"# {markdown(title)}", "", sentence, "", "| | |", "| --- | --- |"]
+    said = {key: "not stated" if value is None else markdown(value) for key, value in rows.items()}
+    lines += [f"| {key} | {value} |" for key, value in said.items()]
     for heading, values in scores.items():
-        lines += ["", f"## {heading}", "", *(f"- {name}: {v}" for name, v in values.items())]
+        lines += [
+            "",
+            f"## {markdown(heading)}",
+            "",
+            *(f"- {name}: {v}" for name, v in values.items()),
+        ]
     return "\n".join([*lines, "", "```", command, "```"]) + "\n"

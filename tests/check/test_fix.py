@@ -17,7 +17,7 @@ from voiceconv.check.corpus import read_corpus
 from voiceconv.check.doctor import examine
 from voiceconv.check.fix import Treatment, treat
 from voiceconv.data.kaldi import read_data_dir
-from voiceconv.errors import InputError, RunError
+from voiceconv.errors import InputError, NoRoomError, RunError
 
 
 @pytest.fixture(autouse=True)
@@ -150,7 +150,7 @@ def test_nothing_to_do_gives_the_same_wave():
     assert torch.equal(treated, wave) and done == {}
 
 
-@pytest.mark.parametrize("raised", [KeyboardInterrupt, RunError("no space left")])
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, NoRoomError("no space left")])
 def test_an_interruption_leaves_nothing(tmp_path, monkeypatch, raised):
     data = corpus(tmp_path / "data", n_train=2)
     report = examine(data)
@@ -195,11 +195,11 @@ def test_a_corpus_of_nothing_but_faults_gives_no_copy(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_no_word_of_a_data_directory_leads_out_of_the_copy(tmp_path):
-    """Speakers `..` and `../x`, utterances `a/b` and `a_b`: four files, all inside."""
+def test_slashes_in_names_become_folders_of_the_copy(tmp_path):
+    """Speakers `x/y` and `z`, utterances `a/b` and `a_b`: four files, all inside."""
     data = tmp_path / "data"
     data.mkdir()
-    speakers = {"a/b": "..", "a_b": "..", "../c": "../x", "%2F": "../x"}
+    speakers = {"a/b": "x/y", "a_b": "x/y", "c/d/e": "z", "%2F": "z"}
     for number in range(len(speakers)):
         record(tmp_path / f"{number}.flac", as_wave(sentence(60 + number, 200.0)), RATE)
     rows = [f"{name} {tmp_path}/{number}.flac\n" for number, name in enumerate(speakers)]
@@ -213,3 +213,24 @@ def test_no_word_of_a_data_directory_leads_out_of_the_copy(tmp_path):
     inside = (tmp_path / "out" / "wav").resolve()
     assert all(path.resolve().is_relative_to(inside) for path in copies.values())
     assert before.items() <= content(tmp_path).items()
+
+
+def test_what_cannot_be_mended_is_left_out_and_all_else_is_there(tmp_path, monkeypatch):
+    data = corpus(tmp_path / "data", n_train=2)
+    report = examine(data)
+    read = fix.read_wave
+
+    def read_but_one(utterance):
+        wave, rate = read(utterance)
+        return (wave * math.nan if utterance.id == "ann-s1" else wave), rate
+
+    monkeypatch.setattr(fix, "read_wave", read_but_one)
+    with pytest.raises(RunError, match=r"7 utterances written .* of these 1 could not be mended"):
+        fix.mend(report, data, tmp_path / "out")
+    assert len(read_corpus(tmp_path / "out")) == 7
+    record = json.loads((tmp_path / "out/mended.json").read_text())["utterances"]
+    assert "NaN or infinite" in record["train/ann-s1"]["left_out"]
+    monkeypatch.setattr(fix, "read_wave", lambda utterance: (torch.full((99,), math.nan), RATE))
+    with pytest.raises(RunError, match=r"nothing of .* could be mended .*none is not written"):
+        fix.mend(report, data, tmp_path / "none")
+    assert not (tmp_path / "none").exists()

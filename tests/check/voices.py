@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 from tiny_model import record
 
-from voiceconv.errors import InputError
+from voiceconv.errors import InputError, RunError
 from voiceconv.workers import Outcome
 
 RATE = 16000
@@ -66,7 +66,7 @@ def in_this_process(
         for task in tasks:
             try:
                 yield Outcome(task, 0, None, handle(task))
-            except InputError as error:
+            except (InputError, RunError) as error:
                 yield Outcome(task, 0, str(error))
 
 

@@ -168,7 +168,7 @@ def test_of_several_inputs_the_bad_one_is_named_and_the_others_done(convert, wor
     assert tree(work / "out") == ["a.wav", "c.wav"]
     named, last = said.err.splitlines()
     assert named == f"voiceconv: in/{long_name} is empty (0 bytes); give a file that holds sound"
-    assert last == "voiceconv: error: 1 of 3 inputs were not converted; see above"
+    assert last == f"voiceconv: error: 1 of 3 inputs were not converted: in/{long_name}; see above"
 
 
 def test_an_output_must_not_be_an_input_nor_be_written_twice(convert, work):
@@ -181,7 +181,6 @@ def test_an_output_must_not_be_an_input_nor_be_written_twice(convert, work):
         (["a.wav", "-o", "."], "a.wav is an input too"),
         (["a.wav", "sub/a.wav", "-o", "out"], "out/a.wav would be written twice"),
         (["a.wav", "sub/a.wav"], "a-high.wav would be written twice"),
-        (["sub", "-o", "out"], "out/a.wav would be written twice"),
         (["a.wav", "sub/a.flac", "-o", "x.wav"], "x.wav names one file for a folder or several"),
         (["a.wav", "sub/a.flac", "-o", "-"], "-o - takes one input, not 2"),
     ):

@@ -1,5 +1,6 @@
 """Several recordings at once: the same files, messages and errors as one after the other."""
 
+import errno
 import os
 import pickle
 import signal
@@ -14,6 +15,7 @@ from tiny_model import MEL_CONFIG, RATE, Cli, make_cli, make_converter, record, 
 
 from voiceconv import audio
 from voiceconv.commands import batch
+from voiceconv.commands.jobs import Job, plan
 from voiceconv.errors import InputError, RunError
 from voiceconv.files import replacing
 from voiceconv.provenance import CONVERSION
@@ -79,8 +81,8 @@ def test_what_is_there_is_skipped_and_a_wrong_domain_costs_no_worker(voiceconv, 
     assert found.pop("2.wav") != b"mine" and found == {"0.wav": b"mine", "1.wav": b"mine"}
 
 
-def jobs_of(folder: Path) -> list[batch.Job]:
-    return batch.plan([str(folder)], "out", "x", None)
+def jobs_of(folder: Path) -> list[Job]:
+    return plan([str(folder)], "out", "x", None)
 
 
 def open_copy() -> batch.Opened:
@@ -101,6 +103,54 @@ def test_what_a_worker_raises_is_raised_with_its_traceback(recordings):
         batch.run(jobs_of(recordings), open_copy(), open_raising, n_workers=2)
     (note,) = raised.value.__notes__
     assert "in change" in note and 'raise ZeroDivisionError("by hand")' in note
+
+
+def open_failing(number: int, error: str) -> batch.Opened:
+    """A model that gives NaN of the second recording, or finds the disk full there."""
+
+    def change(wave, domain, report):
+        if len(wave) != 0.2 * RATE:
+            return wave
+        if error == "NaN":
+            return wave * float("nan")
+        raise OSError(number, os.strerror(number))
+
+    return batch.Opened(change, RATE)
+
+
+@pytest.mark.parametrize("n_workers", [1, 2])
+@pytest.mark.parametrize(
+    ("error", "number", "said"),
+    [
+        ("NaN", 0, "voiceconv: nothing is written to out/1.wav: the wave holds NaN or infinite"),
+        ("a bad sector", errno.EIO, "/in/1.wav: Input/output error\n"),
+    ],
+)
+def test_a_bad_output_stops_no_folder(recordings, capsys, n_workers, error, number, said):
+    opened, done = partial(open_failing, number, error), []
+    with pytest.raises(RunError, match="^1 of 3 inputs were not converted: .*in/1.wav; see above$"):
+        batch.run(jobs_of(recordings), opened(), opened, n_workers=n_workers, done=done.append)
+    assert contents("out").keys() == {"0.wav", "2.wav"}
+    assert [Path(job.path).name for job in done] == ["0.wav", "2.wav"]
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("n_workers", [1, 2])
+def test_a_full_disk_stops_a_folder(recordings, n_workers):
+    opened = partial(open_failing, errno.ENOSPC, "full")
+    with pytest.raises(OSError, match="No space left"):
+        batch.run(jobs_of(recordings), opened(), opened, n_workers=n_workers)
+    assert "1.wav" not in contents("out")
+
+
+def test_where_nothing_was_converted_nothing_says_what_made_it(voiceconv, recordings):
+    make_converter().save_pretrained("model", {})
+    for path in recordings.iterdir():
+        path.write_bytes(b"")
+    Path("out").mkdir()
+    said = voiceconv("convert", "in", "-o", "out", "--target", "high", "--model", "model")
+    assert said.code == 1 and "3 of 3 inputs were not converted" in said.err
+    assert not list(Path("out").iterdir())
 
 
 class OddError(Exception):
@@ -136,7 +186,7 @@ def open_dying() -> batch.Opened:
 
 
 def test_a_worker_that_dies_costs_one_file(recordings, capsys):
-    with pytest.raises(RunError, match="^1 of 3 inputs were not converted; see above$"):
+    with pytest.raises(RunError, match="^1 of 3 inputs were not converted: .*in/1.wav; see above$"):
         batch.run(jobs_of(recordings), open_copy(), open_dying, n_workers=2)
     assert contents("out").keys() == {"0.wav", "2.wav"}
     assert capsys.readouterr().err == (

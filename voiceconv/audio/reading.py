@@ -38,6 +38,11 @@ EXTENSIONS = frozenset(
     ".wav .wave .flac .ogg .oga .opus .mp3 .aiff .aif .aifc .au .snd .caf .w64 .rf64 .sph .nist "
     ".voc .avr .ircam .sf .paf .svx .8svx".split()
 )
+# Formats of phones and video that libsndfile does not read, but PyAV does (the extra `media`).
+MEDIA_EXTENSIONS = frozenset(
+    ".m4a .m4b .aac .mp4 .mov .3gp .3g2 .amr .awb .wma .asf .webm .weba .mkv .mka .ac3 .ape .tta "
+    ".wv .spx".split()
+)
 _BLOCK = 1 << 16  # frames
 log = logging.getLogger(__name__)
 
@@ -64,16 +69,22 @@ class AudioInfo(NamedTuple):
 
 
 def read(
-    path: Path | str, sample_rate: int | None = None, start: float = 0.0, end: float | None = None
+    path: Path | str,
+    sample_rate: int | None = None,
+    start: float = 0.0,
+    end: float | None = None,
+    channel: int | None = None,
 ) -> Recording:
     """Read a sound file (`-`: standard input) as a mono wave (N,), at `sample_rate` Hz if given.
 
     `start` and `end` in seconds choose a part. An `end` up to half a second after the file's end
-    means its end, as in Kaldi's extract-segments. Damaged input raises InputError.
+    means its end, as in Kaldi's extract-segments. `channel`, counted from 0 as in Kaldi's
+    segments, chooses one channel; None mixes all of them down. Damaged input raises InputError.
     """
     with _opened(path) as (sound, name):
+        _check_channel(sound, name, channel)
         first, n_samples = _part(sound, name, start, end)
-        blocks = _decoded(sound, name, first, n_samples)
+        blocks = _decoded(sound, name, first, n_samples, channel)
         if sample_rate is None or sample_rate == sound.samplerate:
             return Recording(gathered(blocks, n_samples), sound.samplerate)
         blocks = resampled_blocks(blocks, sound.samplerate, sample_rate)
@@ -81,13 +92,34 @@ def read(
         return Recording(gathered(blocks, n_output), sample_rate)
 
 
-def probe(path: Path | str) -> AudioInfo:
-    """Read the header; decode only if the header does not state the length."""
+def probe(path: Path | str, channel: int | None = None) -> AudioInfo:
+    """Read the header; decode only if the header does not state the length.
+
+    Raises InputError as `read` does, if there is no such channel, too.
+    """
     with _opened(path) as (sound, name):
+        _check_channel(sound, name, channel)
         n_samples = _n_samples(sound)
         if n_samples is None:
             n_samples = sum(block.size for block in _decoded(sound, name, 0, None))
         return AudioInfo(n_samples, sound.samplerate, sound.channels, sound.subtype)
+
+
+def end_of_part(seconds: float, name: str, start: float, end: float | None) -> float:
+    """Where a part of a recording of so many seconds ends, in seconds.
+
+    None as `end`, and one up to half a second after the recording's, means its end. Raises
+    InputError where there is no such part.
+    """
+    stop = seconds if end is None else end
+    if not (0 <= start < stop and start < seconds and stop <= seconds + 0.5):
+        last = start if end is None else end
+        unit = "; these look like milliseconds" if 10 < last / seconds <= 1001 else ""
+        raise InputError(
+            f"{name} lasts {seconds:.2f} seconds; there is no part from {start:g} to {stop:g} "
+            f"in it{unit}"
+        )
+    return min(stop, seconds)
 
 
 class _Sound(soundfile.SoundFile):
@@ -169,6 +201,8 @@ def _with_size(file: BinaryIO, chunk: DataChunk | None) -> Iterator[BinaryIO]:
 def _opened_bytes(path: Path | str, name: str) -> Iterator[BinaryIO]:
     """Open a file; a pipe is copied to an unnamed temporary file first, because decoders seek."""
     if str(path) == "-":
+        if sys.stdin is None:
+            raise InputError("standard input is closed; name a file")
         with _spooled(sys.stdin.buffer) as file:
             yield file
         return
@@ -204,6 +238,14 @@ def _spooled(source: BinaryIO) -> Iterator[BinaryIO]:
         yield file
 
 
+def _check_channel(sound: _Sound, name: str, channel: int | None) -> None:
+    """Refuse a channel that the file does not have."""
+    if channel is not None and not 0 <= channel < sound.channels:
+        raise InputError(
+            f"{name} has no channel {channel}; counted from 0, its last is {sound.channels - 1}"
+        )
+
+
 def _n_samples(sound: _Sound) -> int | None:
     """Samples per channel; None for a FLAC stream that doesn't say (libsndfile: 2**63 - 1)."""
     return sound.frames if sound.frames < 1 << 62 else None
@@ -216,17 +258,14 @@ def _part(sound: _Sound, name: str, start: float, end: float | None) -> tuple[in
         return 0, total
     if total is None:
         raise InputError(f"{name} doesn't say how long it is; convert it to WAV to use parts of it")
-    seconds = total / sound.samplerate
-    stop = seconds if end is None else end
-    if not (0 <= start < stop and start < seconds and stop <= seconds + 0.5):
-        raise InputError(
-            f"{name} lasts {seconds:.2f} seconds; there is no part from {start:g} to {stop:g} in it"
-        )
+    stop = end_of_part(total / sound.samplerate, name, start, end)
     first = round(start * sound.samplerate)
     return first, max(min(round(stop * sound.samplerate), total) - first, 1)
 
 
-def _decoded(sound: _Sound, name: str, first: int, n_samples: int | None) -> Iterator[Samples]:
+def _decoded(
+    sound: _Sound, name: str, first: int, n_samples: int | None, channel: int | None = None
+) -> Iterator[Samples]:
     """Decode from sample `first` on; mono blocks (n,), `n_samples` in all or InputError."""
     n_left = math.inf if n_samples is None else n_samples
     n_done = 0
@@ -236,7 +275,10 @@ def _decoded(sound: _Sound, name: str, first: int, n_samples: int | None) -> Ite
         block, damaged = _block(sound, buffer[: int(min(n_left, len(buffer)))])
         if len(block) == 0:
             break
-        mono = block.mean(1, dtype=np.float32) if sound.channels > 1 else block[:, 0].copy()
+        if channel is None and sound.channels > 1:
+            mono = block.mean(1, dtype=np.float32)
+        else:
+            mono = block[:, channel or 0].copy()
         finite = np.isfinite(mono)
         if not finite.all():
             place = (first + n_done + int(finite.argmin())) / sound.samplerate

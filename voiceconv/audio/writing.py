@@ -15,8 +15,8 @@ import soundfile
 from torch import Tensor
 
 from voiceconv.audio.waves import Samples, limited
-from voiceconv.errors import InputError, RunError
-from voiceconv.files import printable, replacing
+from voiceconv.errors import InputError, NoRoomError, RunError
+from voiceconv.files import printable, replacing, unwritable
 
 _BLOCK = 1 << 16  # frames
 _OUTPUTS = {
@@ -53,8 +53,9 @@ def write(path: Path | str, wave: Tensor, sample_rate: int, subtype: str | None 
         with _destination(path) as temporary:
             _encode(temporary, name, blocks, sample_rate, format_, subtype)
     except OSError as error:
-        kind = RunError if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EPIPE) else InputError
-        raise kind(f"cannot write {name}: {error.strerror}; choose another output") from None
+        if error.errno == errno.EPIPE:
+            raise RunError(f"cannot write {name}: its reader has ended") from None
+        raise unwritable(name, error) from None
 
 
 def check_output(path: Path | str) -> None:
@@ -78,6 +79,8 @@ def _output_format(path: Path | str, name: str, subtype: str | None) -> tuple[st
 def _destination(path: Path | str) -> Iterator[Path]:
     """Give a temporary file name; on exit the file is moved to `path`, whole."""
     is_stdout = str(path) == "-"
+    if is_stdout and sys.stdout is None:
+        raise InputError("standard output is closed; name a file with -o")
     if is_stdout or (os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)):
         # A pipe or a device: formats need to seek, and a device must not be replaced by a file.
         with tempfile.TemporaryDirectory() as folder:
@@ -129,4 +132,4 @@ def _encode(
                 sound.write(block)
     except (soundfile.LibsndfileError, AssertionError) as error:
         # soundfile asserts that everything was written; on a full disk this fails.
-        raise RunError(f"cannot write {name} ({error}); is the disk full?") from None
+        raise NoRoomError(f"cannot write {name} ({error}); is the disk full?") from None

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from voiceconv import audio
 from voiceconv.build import build, compose_config
 from voiceconv.check.corpus import Item, read_corpus
 from voiceconv.check.evidence import Evidence, Finding, Needs
 from voiceconv.check.fingerprint import find_matches
 from voiceconv.check.measure import F0_FLOOR, Embed, Measurements, measure
 from voiceconv.check.rules import apply_rules
+from voiceconv.data.content import read_wave
 from voiceconv.errors import InputError
 from voiceconv.features import FeatureExtractor
 from voiceconv.metrics.speaker_similarity import SpeakerEncoder
@@ -155,8 +155,7 @@ def _setup(worker: int, voices: bool) -> Iterator[Callable[[Item], Measurements]
     embed: Embed | None = SpeakerEncoder().embed if voices else None
 
     def handle(item: Item) -> Measurements:
-        u = item.utterance
-        wave, sample_rate = audio.read(u.path, start=u.start or 0.0, end=u.end)
+        wave, sample_rate = read_wave(item.utterance)
         return measure(wave, sample_rate, embed)
 
     yield handle

@@ -21,9 +21,10 @@ from voiceconv import audio
 from voiceconv.check.corpus import Item
 from voiceconv.check.doctor import Report
 from voiceconv.check.evidence import usual_rate
+from voiceconv.data.content import read_wave
 from voiceconv.data.kaldi import Utterance, write_data_dir
-from voiceconv.errors import InputError, RunError
-from voiceconv.files import appearing, replace_text
+from voiceconv.errors import InputError, NoRoomError, RunError
+from voiceconv.files import abridged, appearing, below, replace_text
 from voiceconv.progress import Progress
 from voiceconv.workers import GiveUp, run_tasks
 
@@ -68,14 +69,22 @@ def mend(
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> str:
-    """Write the mended copy; return a sentence about it. Raises InputError, RunError."""
+    """Write the mended copy; return a sentence about it.
+
+    Raises InputError, and RunError if some utterances could not be mended; all others are there.
+    """
     check_output(data, output)
     dropped = plan_drops(report)
     treatments = plan_treatments(report, dropped)
     if not treatments:
         raise RunError(f"nothing of {data} is worth keeping; {output} is not written")
     with appearing(output) as scratch:
-        log = _write_waves(treatments, scratch, jobs, progress)
+        log, failed = _write_waves(treatments, scratch, jobs, progress)
+        treatments = {item: one for item, one in treatments.items() if item not in failed}
+        dropped |= failed
+        why = abridged(f"{item.name}: {error}" for item, error in failed.items())
+        if not treatments:
+            raise RunError(f"nothing of {data} could be mended ({why}); {output} is not written")
         for split in dict.fromkeys(item.split for item in treatments):
             kept = [item for item in treatments if item.split == split]
             write_data_dir(scratch / split, [_moved(item, output) for item in kept])
@@ -84,6 +93,8 @@ def mend(
         entries = {item.name: log[item.name] for item in report.items}
         record = {"data": str(data), "said": said, "utterances": entries}
         replace_text(scratch / "mended.json", json.dumps(record, indent=2) + "\n")
+    if failed:
+        raise RunError(f"{said}; of these {len(failed)} could not be mended ({why})")
     return said
 
 
@@ -163,21 +174,23 @@ def _write_waves(
     scratch: Path,
     jobs: int | None,
     progress: Progress | None,
-) -> dict[str, dict[str, object]]:
-    """Write all sound files; return utterance name -> changes."""
+) -> tuple[dict[str, dict[str, object]], dict[Item, str]]:
+    """Write all sound files; return utterance name -> changes, and what failed -> its error."""
     tasks = [_Task(item, t, scratch / _wave_path(item)) for item, t in treatments.items()]
     for folder in {task.output.parent for task in tasks}:
         folder.mkdir(parents=True, exist_ok=True)
-    log = {}
+    log: dict[str, dict[str, object]] = {}
+    failed: dict[Item, str] = {}
     outcomes = run_tasks(tasks, _setup, lambda worker: (), jobs or os.cpu_count() or 1, retries=1)
     with closing(outcomes):
         for number, (task, _, error, result) in enumerate(outcomes, 1):
-            if error is not None:
-                raise RunError(f"{task.item.name}: {error}")
-            log[task.item.name] = result
+            if error is None:
+                log[task.item.name] = result
+            else:
+                failed[task.item] = error
             if progress:
                 progress(number, len(tasks))
-    return log
+    return log, failed
 
 
 @contextmanager
@@ -187,14 +200,14 @@ def _setup(worker: int) -> Iterator[Callable[[_Task], dict[str, object]]]:
 
     def handle(task: _Task) -> dict[str, object]:
         u = task.item.utterance
-        wave, sample_rate = audio.read(u.path, start=u.start or 0.0, end=u.end)
+        wave, sample_rate = read_wave(u)
         is_fine = audio.probe(u.path).subtype in _FULL_RESOLUTION
         mended, done = treat(wave, sample_rate, task.treatment)
         try:
             subtype = "PCM_24" if is_fine else "PCM_16"
             audio.write(task.output, mended, task.treatment.sample_rate, subtype)
-        except (OSError, InputError, RunError) as error:
-            raise GiveUp(str(error)) from None  # a full disk: no further file can be written
+        except NoRoomError as error:
+            raise GiveUp(str(error)) from None
         return done
 
     yield handle
@@ -203,16 +216,10 @@ def _setup(worker: int) -> Iterator[Callable[[_Task], dict[str, object]]]:
 def _wave_path(item: Item) -> Path:
     """The path of an utterance in the copy; ids are unique only within a split."""
     u = item.utterance
-    return Path("wav", item.split, _file_name(u.domain), f"{_file_name(u.id)}.flac")
-
-
-def _file_name(word: str) -> str:
-    """Any word as a unique, safe file name: `..` becomes `%2E%2E`."""
-    name = word.replace("%", "%25").replace("/", "%2F")
-    return name.replace(".", "%2E") if name in (".", "..") else name
+    return Path("wav", item.split) / below(u.domain) / below(f"{u.id}.flac")
 
 
 def _moved(item: Item, output: Path) -> Utterance:
     """Return the utterance of the copy."""
     path = output.resolve() / _wave_path(item)
-    return replace(item.utterance, path=path, start=None, end=None)
+    return replace(item.utterance, path=path, start=None, end=None, channel=None)

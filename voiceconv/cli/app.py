@@ -1,6 +1,8 @@
 """The command line. Each command imports what it needs: `voiceconv --help` must not start torch."""
 
+import io
 import logging
+import os
 import shlex
 import signal
 import sys
@@ -14,10 +16,11 @@ from voiceconv.cli import listen, vocoder
 from voiceconv.cli.convert import convert, export, info, models, resynth
 from voiceconv.cli.corpus import check, extract, prepare, stats
 from voiceconv.cli.scores import compare, evaluate, report
-from voiceconv.cli.terminal import LOG_FORMAT, escaped
+from voiceconv.cli.terminal import LOG_FORMAT, OneLine, escaped
 from voiceconv.cli.train import fit, train
 from voiceconv.cli.unexpected import EXIT_CODE, report_unexpected
-from voiceconv.errors import InputError, RunError
+from voiceconv.errors import NO_ROOM, InputError, RunError
+from voiceconv.signals import ending_signals, note_hang_up
 
 app = typer.Typer(
     help="Convert audio of one domain (a speaker, an instrument) into another, unpaired.",
@@ -63,19 +66,24 @@ def main() -> None:
 
     2 for an InputError, 1 for a RunError or what a system refuses, 3 for what nobody expected.
     """
+    _open_streams()
+    _name_user()
     command = shlex.join(["voiceconv", *sys.argv[1:]])  # Hydra is given another
-    logging.basicConfig(format=LOG_FORMAT, stream=sys.stderr)
-    before = signal.signal(signal.SIGTERM, _terminate)
+    plain = logging.StreamHandler(sys.stderr)
+    plain.setFormatter(OneLine(LOG_FORMAT))
+    logging.basicConfig(handlers=[plain])
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name may hold what a terminal cannot show
+        sys.stdout.reconfigure(errors="backslashreplace")
+    before = {number: signal.signal(number, _terminate) for number in ending_signals()}
     try:
+        _check_place()
         app(prog_name="voiceconv")
     except (InputError, RunError) as error:
         print(f"voiceconv: error: {escaped(str(error))}", file=sys.stderr)
         sys.exit(2 if isinstance(error, InputError) else 1)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(141)
     except OSError as error:  # a disk or a file system fails in a place that did not expect it
         said = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        said += "; make room" if error.errno in NO_ROOM else ""
         print(f"voiceconv: error: {escaped(said)}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
@@ -84,9 +92,37 @@ def main() -> None:
         report_unexpected(error, command)
         sys.exit(EXIT_CODE)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _open_streams() -> None:
+    """Open the null device where standard input, output or error is closed.
+
+    Else the first file that is opened gets its number, and in it what libraries print.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")
+
+
+def _name_user() -> None:
+    """Name a home and a user where there is neither, as in a container: libraries ask for both."""
+    if os.path.expanduser("~") == "~":
+        os.environ["HOME"] = "/nonexistent"
+        os.environ.setdefault("USER", "nobody")
+
+
+def _check_place() -> None:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise InputError("the working directory was removed; cd into one that is there") from None
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
-    """SIGTERM ends a command as Ctrl-C does: what is half written goes."""
+    """SIGTERM and SIGHUP end a command as Ctrl-C does: what is half written goes."""
+    note_hang_up(number)
     sys.exit(128 + number)

@@ -1,12 +1,11 @@
-"""Process many files: find the files, name the outputs, collect the errors."""
+"""Process many files, one by one or in processes, and collect the errors."""
 
-import glob
 import logging
 import pickle
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -18,20 +17,19 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from voiceconv import audio
-from voiceconv.audio import EXTENSIONS, HIGHEST_RATE, LOWEST_RATE
-from voiceconv.data.kaldi import is_data_dir, read_data_dir
-from voiceconv.errors import InputError, RunError
-from voiceconv.files import printable
+from voiceconv.audio import HIGHEST_RATE, LOWEST_RATE
+from voiceconv.commands.jobs import STREAM, Job
+from voiceconv.errors import NO_ROOM, InputError, NoRoomError, RunError
+from voiceconv.files import abridged, printable, unwritable
 from voiceconv.workers import describe, run_tasks
 
-STREAM = "-"
 log = logging.getLogger(__name__)
 Report = Callable[[float], None]
 Change = Callable[[Tensor, str | None, Report], Tensor]  # wave, its domain if known, progress
-WAV = ".wav"
 _Logged = list[tuple[str, int, str]]  # logger, level, message
+_Failure = InputError | RunError  # of one job
 _End = tuple[_Logged, Exception | None]  # what a worker says of a job
-Show = Callable[["Job", float], None]  # what is worked on, how many are done
+Show = Callable[[Job, float], None]  # what is worked on, how many are done
 
 
 class Opened(NamedTuple):
@@ -40,9 +38,9 @@ class Opened(NamedTuple):
     change: Change
     sample_rate: int
 
-    def do(self, job: "Job", output_rate: int | None, report: Report) -> None:
+    def do(self, job: Job, output_rate: int | None, report: Report) -> None:
         """Read, change and write a job's wave."""
-        wave = audio.read(job.path, self.sample_rate, job.start, job.end).samples
+        wave = audio.read(job.path, self.sample_rate, job.start, job.end, job.channel).samples
         changed = self.change(wave, job.domain, report)
         if output_rate is not None:
             changed = audio.resample(changed, self.sample_rate, output_rate)
@@ -53,66 +51,14 @@ class Opened(NamedTuple):
 class OpenedFiles(NamedTuple):
     """What converts files of another kind than sound."""
 
-    convert: Callable[["Job"], None]
+    convert: Callable[[Job], None]
 
-    def do(self, job: "Job", output_rate: int | None, report: Report) -> None:
+    def do(self, job: Job, output_rate: int | None, report: Report) -> None:
         """Convert a job's file. Raises InputError for an output rate, which sound alone has."""
         if output_rate is not None:
             raise InputError(f"--sample-rate {output_rate} is for sound; leave it out")
         make_folder(job)
         self.convert(job)
-
-
-class Job(NamedTuple):
-    """One file, or seconds [start, end) of it, and the file that it becomes."""
-
-    path: Path | str
-    output: Path | str
-    domain: str | None = None
-    start: float = 0.0
-    end: float | None = None
-
-
-def plan(
-    inputs: Sequence[str],
-    output: str | None,
-    suffix: str,
-    domain: str | None,
-    without: str | None = None,
-    extensions: Collection[str] | None = None,
-) -> list[Job]:
-    """Files, folders, patterns, Kaldi data directories or `-` -> jobs.
-
-    Of a data directory, only `domain` is taken, or all but the domain `without`.
-
-    extensions: how names of files end, their outputs' too; None: sound files, which become WAV.
-
-    One file goes to `output` if that is no folder, else to a file of its own name in it; without
-    an output, to `<name>-<suffix>.wav` in the current directory. Raises InputError where nothing
-    is found, and where an output would be an input, be written twice or be of no known format.
-    """
-    if extensions is not None and STREAM in (*inputs, output):
-        raise InputError("- stands for sound, and these features have files; name a file")
-    found = [job for one in inputs for job in _find(one, domain, extensions)]
-    found = [job for job in found if without is None or job.domain != without]
-    if not found:
-        kind = "sound" if extensions is None else " or ".join(sorted(extensions))
-        raise InputError(f"no {kind} file in {', '.join(map(repr, inputs))}; name files or folders")
-    outputs = [_output(job, len(found), inputs, output, suffix, extensions) for job in found]
-    jobs = [job._replace(output=place) for job, place in zip(found, outputs, strict=True)]
-    sources = {_identity(job.path): job.path for job in jobs if job.path != STREAM}
-    taken: dict[Path, Path | str] = {}
-    for job in jobs:
-        if job.output == STREAM:
-            continue
-        _check_output(job.output, extensions)
-        place = _identity(job.output)
-        if place in sources:
-            raise InputError(f"{job.output} is an input too; choose another output with -o")
-        if place in taken and taken[place] != (job.path, job.start):
-            raise InputError(f"{job.output} would be written twice; give an output folder with -o")
-        taken[place] = (job.path, job.start)  # type: ignore[assignment]
-    return jobs
 
 
 def run(
@@ -122,18 +68,20 @@ def run(
     output_rate: int | None = None,
     skip_existing: bool = False,
     n_workers: int = 1,
+    done: Callable[[Job], None] = lambda job: None,
 ) -> None:
     """Do the jobs with a progress bar on stderr: one by one, or in processes that each reopen.
 
-    A single bad input raises its InputError; of several, all others are done first, and RunError
-    then names the bad ones, in the order of the inputs.
+    A single bad input raises its InputError or RunError; of several, all others are done first,
+    and RunError then names the bad ones, in the order of the inputs. A full disk ends it at once.
+    done: is called with each job that was.
     """
     if output_rate is not None and not LOWEST_RATE <= output_rate <= HIGHEST_RATE:
         raise InputError(
             f"no output at {output_rate} Hz; choose a rate from {LOWEST_RATE} to {HIGHEST_RATE} Hz"
         )
     todo = [job for job in jobs if not (skip_existing and _exists(job.output))]
-    failed: list[InputError] = []
+    failed: list[Job] = []
     with _bar() as progress:
         bar = progress.add_task("", total=len(todo))
 
@@ -142,35 +90,35 @@ def run(
 
         streams = any(STREAM in (job.path, job.output) for job in todo)  # this process has them
         if n_workers > 1 and len(todo) > 1 and not streams:
-            done = _in_processes(todo, reopen, output_rate, n_workers, show)
+            ends = _in_processes(todo, reopen, output_rate, n_workers, show)
         else:
-            done = _one_by_one(todo, opened, output_rate, show)
-        with closing(done):
-            for error in done:
-                if error is not None and len(jobs) == 1:
+            ends = _one_by_one(todo, opened, output_rate, show)
+        with closing(ends):
+            for job, error in zip(todo, ends, strict=True):
+                if error is None:
+                    done(job)
+                elif len(jobs) == 1:
                     raise error
-                if error is not None:
-                    failed.append(error)
+                else:
+                    failed.append(job)
                     # soft_wrap: one line for each, however narrow the terminal
                     progress.console.print(
                         f"voiceconv: {error}", markup=False, highlight=False, soft_wrap=True
                     )
     if failed:
-        raise RunError(f"{len(failed)} of {len(jobs)} inputs were not converted; see above")
+        names = abridged(job.path for job in failed)
+        raise RunError(
+            f"{len(failed)} of {len(jobs)} inputs were not converted: {names}; see above"
+        )
 
 
 def _one_by_one(
     jobs: Sequence[Job], opened: Opened | OpenedFiles, output_rate: int | None, show: Show
-) -> Generator[InputError | None, None, None]:
+) -> Generator[_Failure | None, None, None]:
     """Yield what was wrong with each input."""
     for number, job in enumerate(jobs):
         show(job, number)
-        error = None
-        try:
-            _do(job, opened, output_rate, lambda share: show(job, number + share))  # noqa: B023
-        except InputError as raised:
-            error = raised
-        yield error
+        yield _do(job, opened, output_rate, lambda share: show(job, number + share))  # noqa: B023
 
 
 def _in_processes(
@@ -179,11 +127,11 @@ def _in_processes(
     output_rate: int | None,
     n_workers: int,
     show: Show,
-) -> Generator[InputError | None, None, None]:
+) -> Generator[_Failure | None, None, None]:
     """The same, with what the workers log; raises what else a worker raised as soon as it has."""
     arguments = (reopen, output_rate, logging.getLogger("voiceconv").level)
     outcomes = run_tasks(enumerate(jobs), _setup, lambda _: arguments, n_workers, retries=1)
-    ends: dict[int, tuple[_Logged, InputError | None]] = {}
+    ends: dict[int, tuple[_Logged, _Failure | None]] = {}
     n_yielded = 0
     with closing(outcomes):
         for (number, job), _, died, end in outcomes:
@@ -191,7 +139,7 @@ def _in_processes(
                 [],
                 InputError(f"{printable(job.path)}: {died}; try fewer --jobs"),
             )
-            if error is not None and not isinstance(error, InputError):
+            if isinstance(error, NoRoomError) or not isinstance(error, _Failure | None):
                 raise error
             ends[number] = logged, error
             show(job, n_yielded + len(ends))
@@ -220,10 +168,10 @@ def _setup(
     def handle(task: tuple[int, Job]) -> _End:
         kept.logged, error = [], None
         try:
-            _do(task[1], opened, output_rate, lambda share: None)
+            error = _do(task[1], opened, output_rate, lambda share: None)
         except Exception as raised:
-            error = _portable(raised)
-        return kept.logged, error
+            return kept.logged, _portable(raised)
+        return kept.logged, error and _portable(error)
 
     yield handle
     root.removeHandler(kept)
@@ -270,82 +218,26 @@ def _portable(error: Exception) -> Exception:
     return error
 
 
-def _do(job: Job, opened: Opened | OpenedFiles, output_rate: int | None, report: Report) -> None:
+def _do(
+    job: Job, opened: Opened | OpenedFiles, output_rate: int | None, report: Report
+) -> _Failure | None:
+    """Do a job; what was wrong with it. Raises what the others would meet too, and bugs."""
     log.info("%s -> %s:", printable(job.path), printable(job.output))
-    opened.do(job, output_rate, report)
+    try:
+        opened.do(job, output_rate, report)
+    except NoRoomError:
+        raise
+    except (InputError, RunError) as error:
+        return error
+    except OSError as error:  # a disk fails in a place that did not expect it
+        if error.errno in NO_ROOM:
+            raise
+        return RunError(f"{printable(job.path)}: {error.strerror}")
+    return None
 
 
 def _exists(output: Path | str) -> bool:
     return output != STREAM and Path(output).exists()
-
-
-def _find(given: str, domain: str | None, extensions: Collection[str] | None) -> Iterator[Job]:
-    """What one argument stands for; outputs are names relative to an output folder as yet."""
-
-    def becomes(name: Path, suffix: str) -> Path:
-        return name.with_suffix(WAV if extensions is None else suffix)
-
-    path = Path(given)
-    if given == STREAM:
-        yield Job(STREAM, Path("stdin.wav"))
-    elif path.is_dir() and is_data_dir(path):
-        for utterance in read_data_dir(path):
-            if domain in (None, utterance.domain):
-                yield Job(
-                    utterance.path,
-                    Path(f"{utterance.id}{WAV if extensions is None else utterance.path.suffix}"),
-                    utterance.domain,
-                    utterance.start or 0.0,
-                    utterance.end,
-                )
-    elif path.is_dir():
-        for file in sorted(path.rglob("*")):
-            is_ours = file.suffix.lower() in (EXTENSIONS if extensions is None else extensions)
-            if is_ours and not file.name.startswith(".") and file.is_file():
-                yield Job(file, becomes(file.relative_to(path), file.suffix))
-    elif not path.exists() and glob.has_magic(given):
-        for name in sorted(glob.glob(given, recursive=True)):
-            yield from _find(name, domain, extensions)
-    else:
-        yield Job(path, becomes(Path(path.name), path.suffix))  # reading says what is wrong with it
-
-
-def _output(
-    job: Job,
-    n_jobs: int,
-    inputs: Sequence[str],
-    output: str | None,
-    suffix: str,
-    extensions: Collection[str] | None,
-) -> Path | str:
-    relative = Path(job.output)
-    if output == STREAM or (output is None and job.path == STREAM):
-        if n_jobs > 1:
-            raise InputError(f"-o - takes one input, not {n_jobs}; give an output folder")
-        return STREAM
-    if output is None:
-        return relative.parent / f"{relative.stem}-{suffix}{relative.suffix}"
-    folder = output.endswith(("/", "\\")) or Path(output).is_dir()
-    single = n_jobs == 1 and not Path(inputs[0]).is_dir()
-    known = EXTENSIONS if extensions is None else extensions
-    if not single and not folder and Path(output).suffix.lower() in known:
-        raise InputError(f"{output} names one file for a folder or several; give a folder with -o")
-    return Path(output) if single and not folder else Path(output) / relative
-
-
-def _check_output(output: Path | str, extensions: Collection[str] | None) -> None:
-    """Refuse a file of a kind that is not written, before anything is converted."""
-    if extensions is None:
-        audio.check_output(output)
-    elif Path(output).suffix.lower() not in extensions:
-        raise InputError(
-            f"{output} is no name of a file of these features; let it end in "
-            f"{' or '.join(sorted(extensions))}"
-        )
-
-
-def _identity(path: Path | str) -> Path:
-    return Path(path).resolve()
 
 
 def make_folder(job: Job) -> None:
@@ -356,9 +248,7 @@ def make_folder(job: Job) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(
-            f"cannot make the folder {folder}: {error.strerror}; choose another output"
-        ) from error
+        raise unwritable(folder, error) from error
 
 
 def _name(job: Job) -> str:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from voiceconv.commands import batch
+from voiceconv.commands.jobs import Job, plan
 from voiceconv.converter import Converter, FileConverter, FrameConverter, open_model
 from voiceconv.converter.directory import digest, find_model
 from voiceconv.device import pick_device
@@ -50,12 +51,13 @@ def convert(
     extensions = None
     if isinstance(converter, FileConverter):
         extensions = converter.representation.extensions
-    jobs = batch.plan(inputs, output, target, source, without, extensions)
-    opened = _opened(converter, choice)
+    jobs = plan(inputs, output, target, source, without, extensions)
+    opened, done = _opened(converter, choice), list[Job]()
+    reopen = partial(_reopen, choice)
     try:
-        batch.run(jobs, opened, partial(_reopen, choice), sample_rate, skip_existing, n_workers)
+        batch.run(jobs, opened, reopen, sample_rate, skip_existing, n_workers, done.append)
     finally:  # what is there says what made it, even where it isn't all
-        if len(jobs) > 1 and output is not None and Path(output).is_dir():
+        if done and len(jobs) > 1 and output is not None and Path(output).is_dir():
             made = {**identify(choice.model), "source": source, "target": target}
             write_conversion(Path(output), made)
 
@@ -94,7 +96,7 @@ def _opened(
 
     if isinstance(converter, FileConverter):
 
-        def convert_file(job: batch.Job) -> None:
+        def convert_file(job: Job) -> None:
             path, output, source = Path(job.path), Path(job.output), source_of(job.domain)
             converter.convert(
                 path, output, choice.target, source, job.start, job.end, condition=condition

@@ -5,6 +5,7 @@ from functools import partial
 
 from voiceconv.commands import batch
 from voiceconv.commands.choices import open_vocoder
+from voiceconv.commands.jobs import plan
 from voiceconv.converter import through_features
 from voiceconv.device import pick_device
 
@@ -25,7 +26,7 @@ def resynth(
 
     Raises InputError, and RunError where some of several inputs failed.
     """
-    jobs = batch.plan(inputs, output, "resynth", domain)
+    jobs = plan(inputs, output, "resynth", domain)
     reopen = partial(_open, features, vocoder, model, device)
     batch.run(jobs, reopen(), reopen, sample_rate, skip_existing, n_workers)
 

@@ -21,10 +21,10 @@ from voiceconv.data.archive import Archive, ArchiveWriter, read_scp, write_scp
 from voiceconv.data.dump import read_yaml
 from voiceconv.data.kaldi import read_table
 from voiceconv.data.segments import require_waves
-from voiceconv.errors import InputError
+from voiceconv.errors import InputError, RunError
 from voiceconv.features import FeatureExtractor, Features
 from voiceconv.features.base import differences
-from voiceconv.files import appearing, replace_text
+from voiceconv.files import abridged, appearing, replace_text
 from voiceconv.progress import Progress
 
 SPLITS = ("train", "val")
@@ -51,19 +51,27 @@ def write_finetuning_data(
     `<utterance>-<other>`: its frames, converted there and back, and its wave, which stays in DUMP.
 
     Raises InputError for a dump without waves, for one of other features or loudness than the
-    model's, and for an output that is there already.
+    model's, and for an output that is there already; RunError, when all others are written, for
+    those that the model makes no finite frames of.
     """
     converter = Converter.from_pretrained(model)
     splits = [split for split in SPLITS if split == "train" or (dump / split).is_dir()]
     turns = {split: _plan(dump / split, converter) for split in splits}
     total, done = sum(map(len, turns.values())), 0
+    failed: list[str] = []
     output.resolve().parent.mkdir(parents=True, exist_ok=True)
     with appearing(output) as scratch:
         for split in splits:
-            for _ in _cycle(turns[split], converter, dump / split, scratch / split):
+            for turn, is_finite in _cycle(turns[split], converter, dump / split, scratch / split):
+                failed += [] if is_finite else [f"{split}/{turn.id}"]
                 done += 1
                 if progress:
                     progress(done, total)
+    if failed:
+        raise RunError(
+            f"{len(failed)} of {total} utterances are left out of {output}, for the model gives "
+            f"NaN or infinite frames of them: {abridged(failed)}"
+        )
     return {split: len(turns[split]) for split in splits}
 
 
@@ -104,18 +112,25 @@ def _plan(dump: Path, converter: Converter) -> list[_Turn]:
 
 
 @torch.no_grad()
-def _cycle(turns: Sequence[_Turn], converter: Converter, dump: Path, out: Path) -> Iterator[_Turn]:
-    """Write a split, and report each finished turn."""
+def _cycle(
+    turns: Sequence[_Turn], converter: Converter, dump: Path, out: Path
+) -> Iterator[tuple[_Turn, bool]]:
+    """Write a split, and report each finished turn: whether its frames are finite and written."""
     frames, waves = Archive(dump / "feats.scp"), read_scp(dump / "waves.scp")
     out.mkdir()
+    written = []
     with ArchiveWriter(out, "feats", 0) as writer:
         for turn in turns:
             matrix = torch.from_numpy(np.array(frames[turn.utterance]))  # (T, C)
-            writer.write(turn.id, _there_and_back(matrix.T, turn, converter).T.numpy())
-            yield turn
+            cycled = _there_and_back(matrix.T, turn, converter)
+            is_finite = bool(cycled.isfinite().all())
+            if is_finite:
+                writer.write(turn.id, cycled.T.numpy())
+                written.append(turn)
+            yield turn, is_finite
     write_scp(out / "feats.scp", read_scp(out / "feats.0.scp"))
-    write_scp(out / "waves.scp", {turn.id: waves[turn.utterance] for turn in turns})
-    lines = sorted(f"{turn.id} {turn.source}\n" for turn in turns)
+    write_scp(out / "waves.scp", {turn.id: waves[turn.utterance] for turn in written})
+    lines = sorted(f"{turn.id} {turn.source}\n" for turn in written)
     replace_text(out / "utt2spk", "".join(lines))
     for name in ("features.yaml", "processing.yaml"):
         shutil.copyfile(dump / name, out / name)

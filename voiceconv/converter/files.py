@@ -10,7 +10,7 @@ from voiceconv.converter.frames import FrameConverter
 from voiceconv.converter.unseen import distance
 from voiceconv.errors import InputError
 from voiceconv.features import DomainStats, Features, FileRepresentation
-from voiceconv.files import replacing
+from voiceconv.files import replacing, unwritable
 
 
 class FileConverter(FrameConverter):
@@ -51,9 +51,7 @@ class FileConverter(FrameConverter):
             with replacing(output) as temporary:
                 self.representation.write(temporary, converted, path)
         except OSError as error:
-            raise InputError(
-                f"cannot write {output}: {error.strerror}; choose another output"
-            ) from error
+            raise unwritable(output, error) from error
 
     def reference(self, path: Path) -> Tensor:
         """See FrameConverter."""

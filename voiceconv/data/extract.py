@@ -26,6 +26,7 @@ from voiceconv.data.archive import (
     read_scp,
     write_scp,
 )
+from voiceconv.data.content import read_wave
 from voiceconv.data.dump import read_yaml
 from voiceconv.data.kaldi import Utterance, is_data_dir, read_data_dir, write_data_dir
 from voiceconv.data.splits import SPLITS
@@ -36,7 +37,7 @@ from voiceconv.features.base import (
     Representation,
     differences,
 )
-from voiceconv.files import locked, replace_text
+from voiceconv.files import abridged, locked, replace_text, unwritable
 from voiceconv.progress import Progress
 from voiceconv.workers import GiveUp, Outcome, run_tasks
 
@@ -193,7 +194,7 @@ def _check_folder(
                     "choose another DUMP or delete this one"
                 )
     except OSError as error:
-        raise InputError(f"cannot write {folder}: {error.strerror}; choose another DUMP") from None
+        raise unwritable(folder, error) from None
 
 
 def _done_before(folder: Path, kinds: Sequence[str]) -> dict[int, set[str]]:
@@ -226,7 +227,7 @@ def _setup(
     torch.set_num_threads(1)  # the processes share the cores
     representation = build(node, Representation)
     writers: dict[tuple[Path, str], ArchiveWriter] = {}
-    with ExitStack() as stack:
+    with _giving_up(kept), ExitStack() as stack:
 
         def handle(task: _Task) -> None:
             tracks = _analyse(
@@ -234,18 +235,27 @@ def _setup(
             )
             if not processing.get("waves"):
                 tracks.pop("waves", None)
-            try:
+            with _giving_up([task.folder]):
                 for kind, track in tracks.items():
                     key = (task.folder, kind)
                     if key not in writers:
                         writer = ArchiveWriter(task.folder, kind, worker, kept[task.folder])
                         writers[key] = stack.enter_context(writer)
                     writers[key].write(task.utterance.id, track.numpy())
-            except OSError as error:
-                # What is half-written is cut off when the archive is opened again, not before.
-                raise GiveUp(f"cannot write to {task.folder}: {error.strerror}") from None
 
         yield handle
+
+
+@contextmanager
+def _giving_up(folders: Iterable[Path]) -> Iterator[None]:
+    """End the run where an archive cannot be written, on closing too.
+
+    What is half-written is cut off when the archive is opened again, not before.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise GiveUp(f"cannot write to {abridged(folders)}: {error.strerror}") from None
 
 
 def _analyse(
@@ -278,9 +288,7 @@ def _read_wave(
     utterance: Utterance, extractor: FeatureExtractor, trim: float | None, loudness: float | None
 ) -> Tensor:
     """(N,) at the extractor's rate, trimmed, at that loudness."""
-    wave = audio.read(
-        utterance.path, extractor.sample_rate, utterance.start or 0.0, utterance.end
-    ).samples
+    wave = read_wave(utterance, extractor.sample_rate).samples
     if trim is not None:
         wave = audio.trim(wave, extractor.sample_rate, trim)
     if loudness is not None:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load
 from torch import Tensor
 
 from voiceconv.errors import InputError
 from voiceconv.features.frames import Features
+from voiceconv.model_folder import save_tensors
 
 STD_FLOOR = (
     1e-4  # a channel that never moves (digital silence above f_max) must not be divided by zero
@@ -123,13 +124,13 @@ def save_stats(path: Path | str, stats: Mapping[str, DomainStats]) -> None:
         for domain, one in stats.items()
         for field in fields(one)
     }
-    save_file(tensors, path)
+    save_tensors(tensors, Path(path))
 
 
 def load_stats(path: Path | str) -> dict[str, DomainStats]:
     """The inverse of save_stats. Raises InputError on a file that is cut, foreign or incomplete."""
     try:
-        tensors = load_file(path)
+        tensors = load(Path(path).read_bytes())  # load_file refuses paths that are not UTF-8
     except (OSError, SafetensorError) as error:
         raise InputError(
             f"{path}: not readable as statistics ({error}); run `voiceconv stats` again"

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from voiceconv import __version__
-from voiceconv.errors import InputError
-from voiceconv.files import replace_text
+from voiceconv.files import replace_text, unwritable
 from voiceconv.metrics import MEASURES
 from voiceconv.pages.templating import template
 from voiceconv.report import tables, utterances
@@ -42,9 +41,7 @@ def write_report(
     try:
         replace_text(output, render(run, cards, n_left_out))
     except OSError as error:
-        raise InputError(
-            f"cannot write {output}: {error.strerror}; choose another output"
-        ) from None
+        raise unwritable(output, error) from None
 
 
 def render(run: Run, cards: Mapping[str, list[Card]], n_left_out: int = 0) -> str:

@@ -14,11 +14,11 @@ from itertools import cycle, islice, zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
-from voiceconv import audio
-from voiceconv.data.content import content_files
+from voiceconv.data.content import content_files, extent_of
 from voiceconv.data.kaldi import Utterance, is_data_dir, read_data_dir
 from voiceconv.errors import InputError
 from voiceconv.evaluation.inputs import ends
+from voiceconv.files import plain_name, printable
 from voiceconv.listen.manifest import REFERENCE
 
 TARGET = "target"  # like REFERENCE, no system
@@ -85,7 +85,8 @@ def find(folders: Iterable[Path]) -> Found:
             key = Key(utterance.domain, utterance.id)
             if key in found:
                 raise InputError(
-                    f"{found[key].path} and {utterance.path} have the same name; keep one"
+                    f"{printable(found[key].path)} and {printable(utterance.path)} have the same "
+                    "name; keep one"
                 )
             found[key] = utterance
     return found
@@ -109,7 +110,7 @@ def candidates(
         why = "without another sentence of the target in --target-reference"
         items, more = _left(_with(TARGET, own, items), items, why)
         notes += more
-    kept = [item for item in items if max(map(seconds, item.recordings.values())) <= longest]
+    kept = [item for item in items if _longest(item) <= longest]
     items, more = _left(kept, items, f"longer than {longest:g} seconds")
     return items, notes + more
 
@@ -142,8 +143,18 @@ def pick(items: Iterable[Item], numbers: Numbers, seed: int) -> tuple[Picked, li
 
 def seconds(utterance: Utterance) -> float:
     """Duration, from the header."""
-    end = audio.probe(utterance.path).seconds if utterance.end is None else utterance.end
-    return end - (utterance.start or 0.0)
+    return extent_of(utterance).seconds
+
+
+def _longest(item: Item) -> float:
+    """Seconds. Raises InputError, which names the system, for a file that cannot be read."""
+    lengths = []
+    for name, utterance in item.recordings.items():
+        try:
+            lengths.append(seconds(utterance))
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from None
+    return max(lengths)
 
 
 def _recordings(folder: Path) -> list[Utterance]:
@@ -152,12 +163,12 @@ def _recordings(folder: Path) -> list[Utterance]:
         raise InputError(f"there is no folder {folder}; check the path")
     if is_data_dir(folder):
         return read_data_dir(folder)
-    files = list(content_files(folder))
+    files = content_files(folder)
     if not files:
         raise InputError(f"no sound file in {folder}; give a folder that holds some")
-    places = [file.parent.relative_to(folder).as_posix() for file in files]
+    places = [plain_name(file.parent.relative_to(folder).as_posix()) for file in files]
     return [
-        Utterance(file.stem, "" if place == "." else place, file)
+        Utterance(plain_name(file.stem), "" if place == "." else place, file)
         for file, place in zip(files, places, strict=True)
     ]
 
