@@ -14,6 +14,7 @@ from voiceconv.evaluation.compare import compare, table
 from voiceconv.evaluation.evaluate import Given, evaluate_folder
 from voiceconv.evaluation.results import Header, write_results
 from voiceconv.evaluation.scores import as_lines, gaps, remarks, write_scores
+from voiceconv.metrics import MEASURES
 
 SILENT = "the recording is silent; silence has no value in any measure"
 
@@ -114,6 +115,21 @@ def test_where_nothing_has_a_value_the_command_fails_and_says_why(tmp_path, monk
     assert "160 samples" in json.loads(output.read_text())["not_run"]["peak"]
 
 
+def test_silence_has_no_value_in_any_measure_of_the_table(tmp_path, monkeypatch):
+    """Whatever a measure needs; the tools' packages are not needed to know it."""
+    for tools in ("evaluate.tools", "measuring.tools"):
+        monkeypatch.setattr(f"voiceconv.evaluation.{tools}", lambda *_: {})
+    audio.write(tmp_path / "1.wav", torch.zeros(8000), 16000)
+    write(tmp_path / "other/1.wav")
+    (tmp_path / "text").write_text("1 one\n")
+    other = tmp_path / "other"
+    given = Given([tmp_path / "1.wav"], other, other, other, tmp_path / "text", other)
+    scores = evaluate_folder(given, recogniser="echo {}")
+    assert scores["metrics"] == {}
+    assert scores["utterances"]["1"]["missing"] == dict.fromkeys(MEASURES, SILENT)
+    assert scores["not_run"] == dict.fromkeys(MEASURES, f"no utterance has a value: {SILENT}")
+
+
 def test_silence_profits_nobody(folder, monkeypatch):
     """The second system is silent where it would be bad: both are compared where both speak."""
     monkeypatch.chdir(folder)
@@ -164,13 +180,19 @@ def test_unlike_bandwidth_is_recorded_and_said(tmp_path, monkeypatch, caplog):
         noise(tmp_path / f"{name}/1.wav", limit, rate)
         scores = evaluate_folder(Given(tmp_path / name, tmp_path / "reference"), [*MCD, "peak"])
         write_scores(f"{name}.json", scores)
-    narrow = json.loads((tmp_path / "narrow.json").read_text())
-    row = narrow["utterances"]["1"]
+
+    def read(name):
+        return json.loads((tmp_path / f"{name}.json").read_text())["utterances"]["1"]
+
+    row = read("narrow")
     assert (row["sample_rate"], row["reference_sample_rate"]) == (24000, 24000)
     assert 3700 <= row["bandwidth"] <= 3888 and 11000 <= row["reference_bandwidth"] <= 11188
     assert row[MCD[0]] > 5  # of one noise
     said = [line for line in caplog.messages if "bandwidth" in line]
-    assert said == remarks(narrow) and "the reference up to 11" in said[0]
+    assert said == remarks({"utterances": {"1": row}}) and "the reference up to 11" in said[0]
+    assert [set(row.get("remarks", {})) for row in (read("wide"), read("narrow"), read("low"))] == [
+        set(), {"bandwidth"}, {"sample rate"}
+    ]  # fmt: skip
     notes = compare(["wide.json", "narrow.json"])["notes"]
     assert len(notes) == 1 and "narrow.json: its files have sound up to 3" in notes[0]
     (note,) = compare(["wide.json", "low.json"])["notes"]

@@ -57,7 +57,7 @@ def test_slow_repeats_of_a_frame_cost_nothing():
 def test_identical_waves_and_louder_ones_give_zero():
     wave = vowel()
     assert mcd.evaluate(wave, wave) == {"mel_cepstral_distortion": 0.0}
-    # Scaled to one peak: level is no distortion.
+    # Brought to one level: level is no distortion.
     assert mcd.evaluate(wave, 0.25 * wave)["mel_cepstral_distortion"] == pytest.approx(0, abs=1e-6)
 
 

@@ -85,28 +85,40 @@ def evaluate_folder(
     made = stamp(protocol, run, [case.stem for case in cases], digests, spoken, seed)
     job = Job(tuple(run), protocol, recogniser)
     rows = _measured(job, cases, trains, made, VoiceCache(voices), jobs, on_progress)
-    means = _means(run, rows, seed)
-    not_run |= {
-        name: f"no utterance has a value: {rows[0]['missing'][name]}"
-        for name in run
+    scores = _scores(given, made, _means(run, rows, seed), not_run, cases, rows)
+    for line in (*gaps(scores), *remarks(scores)):
+        log.warning("%s", line)
+    return scores
+
+
+def _scores(
+    given: Given,
+    made: Stamp,
+    means: Mapping[str, dict[str, Any]],
+    not_run: Mapping[str, str],
+    cases: Sequence[Case],
+    rows: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """The contents of `scores.json`; what has no value at all is not run, for the first reason."""
+    without = {
+        name: f"no utterance has a value: {reason}"
+        for name, reason in rows[0].get("missing", {}).items()
         if name not in means
     }
-    scores = {
+    reasons = {**not_run, **without}
+    return {
         "format": FORMAT,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "voiceconv": __version__,
         "protocol": made,
         "metrics": means,
-        "not_run": {name: not_run[name] for name in MEASURES if name in not_run},
+        "not_run": {name: reasons[name] for name in MEASURES if name in reasons},
         "inputs": {key: _as_given(value) for key, value in given._asdict().items() if value},
         "utterances": {
             case.stem: {"file": _relative(case.converted.path, given.converted), **row}
             for case, row in zip(cases, rows, strict=True)
         },
     }
-    for line in (*gaps(scores), *remarks(scores)):
-        log.warning("%s", line)
-    return scores
 
 
 def _runnable(

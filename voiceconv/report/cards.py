@@ -123,7 +123,7 @@ def load(files: Mapping[str, Path | None]) -> Sounds:
 
 
 def draw(chosen: Chosen, sounds: Sounds) -> Markup | None:
-    """Spectrograms and F0 of waves scaled to one peak, as for the measures; None for silence."""
+    """Spectrograms and F0 of waves at one level, as for the measures; None for silence."""
     rate = sounds.sample_rate
     waves = {
         kind: Tensor(condition(wave.numpy())) for kind, wave in sounds.waves.items() if wave.any()
