@@ -1,4 +1,4 @@
-"""Locks that die with their process, on systems with and without POSIX's modules; names in markdown."""
+"""Locks that die with their process, with and without POSIX's modules; names in markdown."""
 
 import os
 import signal
