@@ -94,10 +94,6 @@ def card_text(
     said = {key: "not stated" if value is None else markdown(value) for key, value in rows.items()}
     lines += [f"| {key} | {value} |" for key, value in said.items()]
     for heading, values in scores.items():
-        lines += [
-            "",
-            f"## {markdown(heading)}",
-            "",
-            *(f"- {name}: {v}" for name, v in values.items()),
-        ]
+        lines += ["", f"## {markdown(heading)}", ""]
+        lines += [f"- {name}: {value}" for name, value in values.items()]
     return "\n".join([*lines, "", "```", command, "```"]) + "\n"

@@ -363,7 +363,8 @@ def test_the_page_in_another_language(tmp_path, corpus):
     built(tmp_path / "test", corpus, "mos", n_items=1)
     words = json.loads((tmp_path / "test/page/strings.json").read_text())
     first = next(key for key, value in words.items() if isinstance(value, str))
-    (tmp_path / "words.json").write_text(json.dumps(words | {first: "Žluťoučký"}))
+    text = json.dumps(words | {first: "Žluťoučký"}, ensure_ascii=False)
+    (tmp_path / "words.json").write_text(text, encoding="utf-8-sig")  # as Notepad saves it
     built(tmp_path / "other", corpus, "mos", n_items=1, strings=tmp_path / "words.json")
     assert json.loads((tmp_path / "other/page/strings.json").read_text())[first] == "Žluťoučký"
 

@@ -136,6 +136,9 @@ def test_every_option_is_documented_for_its_page_type(tmp_path, method):
         assert [page["type"] for page in pages[:3]] == ["consent", "generic", "volume"]
         assert pages[-1]["type"] == "finish"
         assert {page["type"] for page in pages[3:-1]} == {TYPE_OF[method]}
+        asked = [question["name"] for question in pages[-1]["questionnaire"]]
+        assert asked == ["session_uuid"] * (method != "mushra") + ["participant_id"]
+        assert "id|PROLIFIC_PID|workerId" in pages[-1]["content"]  # who answers for the listener
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -23,14 +23,14 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def reading(folder: Path) -> Iterator[sqlite3.Connection]:
-    """One state of the database, for reading only. No file is made or changed beside it."""
+    """One state of the database, for reading only."""
     path = folder / FILE
     if not path.is_file():
         raise InputError(
             f"nobody has answered yet: {folder} holds no {FILE}; "
             "run voiceconv listen serve or voiceconv listen import"
         )
-    # SQLite makes a log, if there is none, unless the file is immutable.
+    # Without its log SQLite would make an empty one, which hides that it is missing.
     how = "mode=ro&immutable=1" if warn_if_alone(path) else "mode=ro"
     try:
         address = f"file:{quote(bytes(path.absolute()))}?{how}"
