@@ -1,13 +1,14 @@
 """Sound files and plain operations on waves; the only package that reads and writes sound files."""
 
 from voiceconv.audio.bs1770 import loudness, loudness_gain
+from voiceconv.audio.mixing import Mix
+from voiceconv.audio.opening import HIGHEST_RATE, LOWEST_RATE
 from voiceconv.audio.reading import (
     EXTENSIONS,
-    HIGHEST_RATE,
-    LOWEST_RATE,
     MEDIA_EXTENSIONS,
     AudioInfo,
     Recording,
+    mixing,
     probe,
     read,
 )
@@ -20,10 +21,12 @@ __all__ = [
     "LOWEST_RATE",
     "MEDIA_EXTENSIONS",
     "AudioInfo",
+    "Mix",
     "Recording",
     "check_output",
     "loudness",
     "loudness_gain",
+    "mixing",
     "n_resampled",
     "probe",
     "read",
