@@ -101,7 +101,8 @@ def choose(covariances: Powers, periodic: Powers) -> Mix:
         return mean
     sounding = peaks > _SILENT * peaks.max()
     steady = _are_steady(powers) & sounding
-    hum = steady & (periodic >= _PERIODIC) & (sounding & ~steady).any()
+    varies = (sounding & ~steady).any()
+    hum = steady & (periodic >= _PERIODIC) & varies
     kept = np.flatnonzero(sounding & ~hum)
     levels = np.array([_level(powers[:, c]) for c in kept])
     loudest = int(kept[levels.argmax()])
@@ -115,11 +116,11 @@ def choose(covariances: Powers, periodic: Powers) -> Mix:
     weights[kept] = np.where(opposite[kept], -1.0, 1.0) / len(kept)
     weights, levelled = _levelled(weights, covariances, float(levels.max()), loudest)
     remarks = [
-        _listed(~sounding, "without sound, left out"),
-        _listed(hum, "mains hum, left out"),
-        _listed(opposite, f"the opposite of channel {loudest}, turned over"),
+        _listed(~sounding, "left out (without sound)"),
+        _listed(hum, "left out (mains hum)"),
+        _listed(opposite, f"turned over (the opposite of channel {loudest})"),
         levelled,
-        _listed(steady & ~hum, "a steady sound") if (sounding & ~steady).any() else "",
+        _listed(steady & ~hum & varies, "mixed in though steady (noise?)"),
         _cancelling(weights, covariances, powers),
     ]
     remark = "; ".join(filter(None, remarks))
@@ -136,11 +137,9 @@ def _levelled(
     if loss > 20 * math.log10(n_kept) + _CANCELLED:
         alone = np.zeros(len(weights))
         alone[loudest] = 1.0
-        return alone, f"they cancel each other, only channel {loudest} is taken"
+        return alone, f"only channel {loudest} taken (they cancel each other)"
     if loss > 10 * math.log10(n_kept) + _DILUTED:
-        return weights * 10 ** (
-            loss / 20
-        ), f"their sounds differ, their mean raised by {loss:.1f} dB"
+        return weights * 10 ** (loss / 20), f"mean raised by {loss:.1f} dB (their sounds differ)"
     return weights, ""
 
 
@@ -150,7 +149,7 @@ def _cancelling(weights: Powers, covariances: Powers, powers: Powers) -> str:
     is_loud = unrelated > _LOUD * unrelated.max()
     lost = is_loud & (_mixed(weights, covariances) < _LOST * unrelated)
     seconds = _BLOCK * np.count_nonzero(lost)
-    return f"they cancel each other for {seconds:.1f} seconds" if seconds else ""
+    return f"the mix cancels for {seconds:.1f} seconds" if seconds else ""
 
 
 def _mixed(weights: Powers, covariances: Powers) -> Powers:
@@ -171,5 +170,5 @@ def _are_steady(powers: Powers) -> NDArray[np.bool_]:
 
 def _listed(channels: NDArray[np.bool_], what: str) -> str:
     """Channels, counted from 0, and what is with them; "" without any."""
-    numbers = ", ".join(str(c) for c in np.flatnonzero(channels))
-    return f"channel {numbers}: {what}" if numbers else ""
+    numbers = [str(c) for c in np.flatnonzero(channels)]
+    return f"channel{'s'[: len(numbers) > 1]} {', '.join(numbers)} {what}" if numbers else ""

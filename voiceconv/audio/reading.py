@@ -98,7 +98,7 @@ def probe(path: Path | str, channel: int | None = None) -> AudioInfo:
 
 
 def mixing(path: Path | str) -> Mix:
-    """How `read` mixes a file's channels down. Raises InputError."""
+    """How `read` mixes a file's channels down, if it is not told one. Raises InputError."""
     with opened(path) as sound:
         return _looked(sound, is_mixed=True).mix
 
@@ -121,7 +121,7 @@ def _looked(sound: Sound, is_mixed: bool) -> _Look:
         return _Look(decoder.n_samples, Mix((1.0,)))
     look = remembered(_LOOKS, sound.key, lambda: _look(sound))
     if is_mixed and look.mix.remark:
-        warn_once(f"{sound.name}: of its {decoder.n_channels} channels, {look.mix.remark}")
+        warn_once(f"{sound.name}: {decoder.n_channels} channels mixed down, {look.mix.remark}")
     return look
 
 
