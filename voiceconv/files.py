@@ -1,12 +1,14 @@
-"""Read text in Unicode; write a file or a folder whole or not at all, or under a lock."""
+"""Read text in Unicode; names of files; write a file or a folder whole or not, or under a lock."""
 
 import codecs
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import yaml
@@ -64,6 +66,7 @@ def appearing(folder: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+_LONGEST_NAME = 255  # bytes, of usual file systems
 _MARKS = (  # UTF-32 first: its little-endian mark starts with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -125,3 +128,38 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
 def printable(path: Path | str) -> str:
     """A path for messages: always one line."""
     return str(path) if str(path).isprintable() else repr(str(path))
+
+
+def listed(names: Iterable[Path | str], most: int = 10) -> str:
+    """Names for messages, on one line: of many the first, and how many more there are."""
+    shown = [printable(name) for name in names]
+    more = f" and {len(shown) - most} more" if len(shown) > most else ""
+    return ", ".join(shown[:most]) + more
+
+
+def plain_name(name: str) -> str:
+    """A name as it is kept in tables and compared, whatever file system it comes from.
+
+    Unicode in its composed form (NFC; macOS decomposes it), a byte that is no UTF-8 as `%E4`.
+    """
+    text = re.sub("[\udc80-\udcff]", lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", name)
+    return unicodedata.normalize("NFC", text)
+
+
+def below(name: str, place: str = "") -> Path:
+    """A word of somebody's data as the relative path of a file, which may be in sub-folders.
+
+    Raises InputError, which starts with `place`, for a name that leads out of its folder, as `..`
+    and absolute paths do, and for what no file can be called.
+    """
+    path, why = PurePath(name), ""
+    if path.anchor or ".." in path.parts or not path.parts:
+        why = "leads out of its folder"
+    elif "\0" in name:
+        why = "holds a NUL"
+    elif any(len(os.fsencode(part)) > _LONGEST_NAME for part in path.parts):
+        why = f"has more than {_LONGEST_NAME} bytes"
+    if why:
+        start = f"{place}: " if place else ""
+        raise InputError(f"{start}no file can be called {name!r}, which {why}; rename it")
+    return Path(path)

@@ -82,7 +82,7 @@ def test_relative_paths(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ("text", ["a-1 hello", "q hello"], r"text:2: utterance 'q' is not in wav\.scp"),
         ("spk2utt", ["a a-1 a-2 b-1", "b b-1"], r"spk2utt:1: 'b-1' is not of domain 'a' in utt2"),
         ("spk2utt", ["b b-1", "a a-1"], r"utt2spk:3: 'a-2' is missing in spk2utt; delete spk2utt"),
-        ("segments", ["a-1 a-1 0 x"], r"segments:1: expected `utterance recording start end`, fou"),
+        ("segments", ["a-1 a-1 0 x"], r"segments:1: expected `utterance recording start end \[cha"),
         ("segments", ["a-1 a-9 0 1"], r"segments:1: recording 'a-9' has no line in wav\.scp"),
         ("segments", ["a-1 a-1 2 1"], r"segments:1: 2 to 1 seconds is no part of a recording"),
         ("segments", ["a-1 a-1 nan 1"], r"segments:1: nan to 1 seconds is no part"),

@@ -160,7 +160,7 @@ def test_folders_formats_names_and_texts(tmp_path: Path) -> None:
         "Anna_de_Vries-it's_é": ("it's é.ogg", None),
     }
     assert summary.notes == [
-        "the folder 'Anna de Vries' is domain 'Anna_de_Vries': names have no spaces"
+        "the folder 'Anna de Vries' is domain 'Anna_de_Vries': names are UTF-8 without spaces"
     ]
 
 

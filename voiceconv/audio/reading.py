@@ -97,10 +97,24 @@ def probe(path: Path | str, channel: int | None = None) -> AudioInfo:
         return AudioInfo(n_samples, d.sample_rate, d.n_channels, d.subtype)
 
 
-def mixing(path: Path | str) -> Mix:
-    """How `read` mixes a file's channels down, if it is not told one. Raises InputError."""
+def mixing(path: Path | str, channel: int | None = None) -> Mix:
+    """How `read` mixes a file's channels down; without a remark if it takes one of them."""
     with opened(path) as sound:
-        return _looked(sound, is_mixed=True).mix
+        return _looked(sound, is_mixed=channel is None).mix
+
+
+def end_of_part(seconds: float, name: str, start: float, end: float | None) -> float:
+    """Where a part of a recording of so many seconds ends, in seconds.
+
+    None as `end`, and one up to half a second after the recording's, means its end. Raises
+    InputError where there is no such part.
+    """
+    stop = seconds if end is None else end
+    if not (0 <= start < stop and start < seconds and stop <= seconds + 0.5):
+        raise InputError(
+            f"{name} lasts {seconds:.2f} seconds; there is no part from {start:g} to {stop:g} in it"
+        )
+    return min(stop, seconds)
 
 
 class _Look(NamedTuple):
@@ -162,12 +176,7 @@ def _part(
     name: str, n_samples: int, sample_rate: int, start: float, end: float | None
 ) -> tuple[int, int]:
     """Seconds -> the first sample and the number of samples."""
-    seconds = n_samples / sample_rate
-    stop = seconds if end is None else end
-    if not (0 <= start < stop and start < seconds and stop <= seconds + 0.5):
-        raise InputError(
-            f"{name} lasts {seconds:.2f} seconds; there is no part from {start:g} to {stop:g} in it"
-        )
+    stop = end_of_part(n_samples / sample_rate, name, start, end)
     first = round(start * sample_rate)
     return first, max(min(round(stop * sample_rate), n_samples) - first, 1)
 

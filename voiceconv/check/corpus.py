@@ -5,14 +5,12 @@ one folder of sound files per speaker, as for `prepare`. A folder `splits` besid
 lists `SPEAKER.train`, `.val`, `.test` and `.paired` of utterances.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from voiceconv import audio
-from voiceconv.data.content import content_files
-from voiceconv.data.kaldi import Utterance, is_data_dir, read_data_dir, read_table
-from voiceconv.data.prepare import word
+from voiceconv.data.content import domain_files, sound_extensions
+from voiceconv.data.kaldi import Utterance, is_data_dir, read_data_dir, read_table, word
 from voiceconv.data.splits import SPLITS, split_by_lists
 from voiceconv.errors import InputError
 
@@ -32,10 +30,10 @@ class Item:
         return f"{self.split}/{self.utterance.id}" if self.split else self.utterance.id
 
 
-def read_corpus(data: Path | str, extensions: Collection[str] = audio.EXTENSIONS) -> list[Item]:
+def read_corpus(data: Path | str, extensions: Collection[str] | None = None) -> list[Item]:
     """Read the utterances of DATA, sorted by split and name. Raises InputError.
 
-    extensions: how names of files end that are taken of a folder.
+    extensions: how names of files end that are taken of a folder; None: sound files.
     """
     data = Path(data)
     if not data.is_dir():
@@ -46,7 +44,7 @@ def read_corpus(data: Path | str, extensions: Collection[str] = audio.EXTENSIONS
     found = {split: folder for split in SPLITS for folder in _split_folders(data, split)}
     if found:
         return [Item(u, split) for split, folder in found.items() for u in read_data_dir(folder)]
-    return _from_folders(data, extensions)
+    return _from_folders(data, sound_extensions() if extensions is None else extensions)
 
 
 def _split_folders(data: Path, split: str) -> list[Path]:
@@ -57,20 +55,14 @@ def _split_folders(data: Path, split: str) -> list[Path]:
 
 def _from_folders(data: Path, extensions: Collection[str]) -> list[Item]:
     """Read one folder of files per speaker."""
-    speakers: dict[str, dict[str, Utterance]] = {}
-    try:
-        folders = sorted(p for p in data.iterdir() if p.is_dir() and not p.name.startswith("."))
-    except OSError as error:
-        raise InputError(f"cannot read {data}: {error.strerror}; check the path") from None
-    for folder in folders:
-        if utterances := _of_speaker(folder, extensions):
-            speakers[word(folder.name)] = utterances
+    lists = data / "splits"
+    found = domain_files(data, extensions, lambda folder: folder != lists)
+    speakers = {word(folder.name): _of_speaker(folder, paths) for folder, paths in found.items()}
     if not speakers:
         raise InputError(
             f"{data} holds no wav.scp, no train, val or test that does, and no folder of sound "
             "files; give a data directory, or a folder with a folder of recordings per speaker"
         )
-    lists = data / "splits"
     splits = split_by_lists(speakers, lists) if lists.is_dir() else {}
     default = UNLISTED if splits else ""
     items = [
@@ -82,12 +74,12 @@ def _from_folders(data: Path, extensions: Collection[str]) -> list[Item]:
     return sorted(items, key=lambda item: (order[item.split], item.utterance.id))
 
 
-def _of_speaker(folder: Path, extensions: Collection[str]) -> dict[str, Utterance]:
+def _of_speaker(folder: Path, paths: Sequence[Path]) -> dict[str, Utterance]:
     """Stem -> utterance, named as `prepare` would."""
     speaker = word(folder.name)
     transcripts = read_table(folder / "text") if (folder / "text").exists() else {}
     utterances: dict[str, Utterance] = {}
-    for path in content_files(folder, extensions):
+    for path in paths:
         relative = path.relative_to(folder)
         stem = word(relative.with_suffix("").as_posix().replace("/", "_"))
         if stem in utterances:  # `prepare` will refuse it; `check` looks at both

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from voiceconv.check.evidence import Evidence, Finding, Needs
 from voiceconv.check.fingerprint import find_matches
 from voiceconv.check.measure import F0_FLOOR, Embed, Measurements, measure
 from voiceconv.check.rules import apply_rules
+from voiceconv.data.content import read_wave
 from voiceconv.errors import InputError
 from voiceconv.features import FeatureExtractor
 from voiceconv.metrics.speaker_similarity import SpeakerEncoder
@@ -156,7 +157,8 @@ def _setup(worker: int, voices: bool) -> Iterator[Callable[[Item], Measurements]
 
     def handle(item: Item) -> Measurements:
         u = item.utterance
-        wave, sample_rate = audio.read(u.path, start=u.start or 0.0, end=u.end)
-        return measure(wave, sample_rate, embed)
+        wave, sample_rate = read_wave(u)
+        measured = measure(wave, sample_rate, embed)
+        return replace(measured, mixing=audio.mixing(u.path, u.channel).remark)
 
     yield handle

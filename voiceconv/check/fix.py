@@ -21,9 +21,10 @@ from voiceconv import audio
 from voiceconv.check.corpus import Item
 from voiceconv.check.doctor import Report
 from voiceconv.check.evidence import usual_rate
+from voiceconv.data.content import read_wave
 from voiceconv.data.kaldi import Utterance, write_data_dir
 from voiceconv.errors import InputError, RunError
-from voiceconv.files import appearing, replace_text
+from voiceconv.files import appearing, below, replace_text
 from voiceconv.progress import Progress
 from voiceconv.workers import GiveUp, run_tasks
 
@@ -187,7 +188,7 @@ def _setup(worker: int) -> Iterator[Callable[[_Task], dict[str, object]]]:
 
     def handle(task: _Task) -> dict[str, object]:
         u = task.item.utterance
-        wave, sample_rate = audio.read(u.path, start=u.start or 0.0, end=u.end)
+        wave, sample_rate = read_wave(u)
         is_fine = audio.probe(u.path).subtype in _FULL_RESOLUTION
         mended, done = treat(wave, sample_rate, task.treatment)
         try:
@@ -203,16 +204,10 @@ def _setup(worker: int) -> Iterator[Callable[[_Task], dict[str, object]]]:
 def _wave_path(item: Item) -> Path:
     """The path of an utterance in the copy; ids are unique only within a split."""
     u = item.utterance
-    return Path("wav", item.split, _file_name(u.domain), f"{_file_name(u.id)}.flac")
-
-
-def _file_name(word: str) -> str:
-    """Any word as a unique, safe file name: `..` becomes `%2E%2E`."""
-    name = word.replace("%", "%25").replace("/", "%2F")
-    return name.replace(".", "%2E") if name in (".", "..") else name
+    return Path("wav", item.split) / below(u.domain) / below(f"{u.id}.flac")
 
 
 def _moved(item: Item, output: Path) -> Utterance:
     """Return the utterance of the copy."""
     path = output.resolve() / _wave_path(item)
-    return replace(item.utterance, path=path, start=None, end=None)
+    return replace(item.utterance, path=path, start=None, end=None, channel=None)

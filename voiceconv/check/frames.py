@@ -16,7 +16,7 @@ from voiceconv.features import Features, FileRepresentation, Representation
 from voiceconv.progress import Progress
 
 OF_SOUND = (
-    "mixed rates", "rate too low", "clipping", "DC", "low level", "noise", "silence", "too long",
+    "channels", "mixed rates", "rate too low", "clipping", "DC", "low level", "noise", "silence", "too long",
     "octave errors", "mislabelled", "too little data",
 )  # fmt: skip
 WHY_NOT = "these features are of files without a wave"

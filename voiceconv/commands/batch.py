@@ -19,9 +19,10 @@ from torch import Tensor
 
 from voiceconv import audio
 from voiceconv.audio import EXTENSIONS, HIGHEST_RATE, LOWEST_RATE
+from voiceconv.data.content import content_files
 from voiceconv.data.kaldi import is_data_dir, read_data_dir
-from voiceconv.errors import InputError, RunError
-from voiceconv.files import printable
+from voiceconv.errors import NO_ROOM, InputError, NoRoomError, RunError
+from voiceconv.files import below, listed, plain_name, printable
 from voiceconv.workers import describe, run_tasks
 
 STREAM = "-"
@@ -30,6 +31,7 @@ Report = Callable[[float], None]
 Change = Callable[[Tensor, str | None, Report], Tensor]  # wave, its domain if known, progress
 WAV = ".wav"
 _Logged = list[tuple[str, int, str]]  # logger, level, message
+_Failure = InputError | RunError  # of one job
 _End = tuple[_Logged, Exception | None]  # what a worker says of a job
 Show = Callable[["Job", float], None]  # what is worked on, how many are done
 
@@ -42,7 +44,7 @@ class Opened(NamedTuple):
 
     def do(self, job: "Job", output_rate: int | None, report: Report) -> None:
         """Read, change and write a job's wave."""
-        wave = audio.read(job.path, self.sample_rate, job.start, job.end).samples
+        wave = audio.read(job.path, self.sample_rate, job.start, job.end, job.channel).samples
         changed = self.change(wave, job.domain, report)
         if output_rate is not None:
             changed = audio.resample(changed, self.sample_rate, output_rate)
@@ -64,13 +66,14 @@ class OpenedFiles(NamedTuple):
 
 
 class Job(NamedTuple):
-    """One file, or seconds [start, end) of it, and the file that it becomes."""
+    """One file, or seconds [start, end) and one channel of it, and the file that it becomes."""
 
     path: Path | str
     output: Path | str
     domain: str | None = None
     start: float = 0.0
     end: float | None = None
+    channel: int | None = None
 
 
 def plan(
@@ -88,20 +91,24 @@ def plan(
     extensions: how names of files end, their outputs' too; None: sound files, which become WAV.
 
     One file goes to `output` if that is no folder, else to a file of its own name in it; without
-    an output, to `<name>-<suffix>.wav` in the current directory. Raises InputError where nothing
-    is found, and where an output would be an input, be written twice or be of no known format.
+    an output, to `<name>-<suffix>.wav` in the current directory. Of several files of a name, each
+    but a .wav keeps its extension: a.wav, a.flac.wav. An `output` in a folder is no input. Raises
+    InputError where nothing is found, and where an output would be an input, be written twice or
+    be of no known format.
     """
     if extensions is not None and STREAM in (*inputs, output):
         raise InputError("- stands for sound, and these features have files; name a file")
-    found = [job for one in inputs for job in _find(one, domain, extensions)]
+    place = None if output is None else Path(output)
+    found = [job for one in inputs for job in _find(one, domain, extensions, place)]
     found = [job for job in found if without is None or job.domain != without]
     if not found:
         kind = "sound" if extensions is None else " or ".join(sorted(extensions))
         raise InputError(f"no {kind} file in {', '.join(map(repr, inputs))}; name files or folders")
+    found = _apart(found)
     outputs = [_output(job, len(found), inputs, output, suffix, extensions) for job in found]
     jobs = [job._replace(output=place) for job, place in zip(found, outputs, strict=True)]
     sources = {_identity(job.path): job.path for job in jobs if job.path != STREAM}
-    taken: dict[Path, Path | str] = {}
+    taken: dict[Path, Job] = {}
     for job in jobs:
         if job.output == STREAM:
             continue
@@ -109,9 +116,12 @@ def plan(
         place = _identity(job.output)
         if place in sources:
             raise InputError(f"{job.output} is an input too; choose another output with -o")
-        if place in taken and taken[place] != (job.path, job.start):
-            raise InputError(f"{job.output} would be written twice; give an output folder with -o")
-        taken[place] = (job.path, job.start)  # type: ignore[assignment]
+        other = taken.setdefault(place, job)
+        if other != job:
+            raise InputError(
+                f"{job.output} would be written twice, of {printable(other.path)} and of "
+                f"{printable(job.path)}; rename one, or convert them with another -o for each"
+            )
     return jobs
 
 
@@ -122,18 +132,20 @@ def run(
     output_rate: int | None = None,
     skip_existing: bool = False,
     n_workers: int = 1,
+    done: Callable[[Job], None] = lambda job: None,
 ) -> None:
     """Do the jobs with a progress bar on stderr: one by one, or in processes that each reopen.
 
-    A single bad input raises its InputError; of several, all others are done first, and RunError
-    then names the bad ones, in the order of the inputs.
+    A single bad input raises its InputError or RunError; of several, all others are done first,
+    and RunError then names the bad ones, in the order of the inputs. A full disk ends it at once.
+    done: is called with each job that was.
     """
     if output_rate is not None and not LOWEST_RATE <= output_rate <= HIGHEST_RATE:
         raise InputError(
             f"no output at {output_rate} Hz; choose a rate from {LOWEST_RATE} to {HIGHEST_RATE} Hz"
         )
     todo = [job for job in jobs if not (skip_existing and _exists(job.output))]
-    failed: list[InputError] = []
+    failed: list[Job] = []
     with _bar() as progress:
         bar = progress.add_task("", total=len(todo))
 
@@ -142,35 +154,35 @@ def run(
 
         streams = any(STREAM in (job.path, job.output) for job in todo)  # this process has them
         if n_workers > 1 and len(todo) > 1 and not streams:
-            done = _in_processes(todo, reopen, output_rate, n_workers, show)
+            ends = _in_processes(todo, reopen, output_rate, n_workers, show)
         else:
-            done = _one_by_one(todo, opened, output_rate, show)
-        with closing(done):
-            for error in done:
-                if error is not None and len(jobs) == 1:
+            ends = _one_by_one(todo, opened, output_rate, show)
+        with closing(ends):
+            for job, error in zip(todo, ends, strict=True):
+                if error is None:
+                    done(job)
+                elif len(jobs) == 1:
                     raise error
-                if error is not None:
-                    failed.append(error)
+                else:
+                    failed.append(job)
                     # soft_wrap: one line for each, however narrow the terminal
                     progress.console.print(
                         f"voiceconv: {error}", markup=False, highlight=False, soft_wrap=True
                     )
     if failed:
-        raise RunError(f"{len(failed)} of {len(jobs)} inputs were not converted; see above")
+        names = listed(job.path for job in failed)
+        raise RunError(
+            f"{len(failed)} of {len(jobs)} inputs were not converted: {names}; see above"
+        )
 
 
 def _one_by_one(
     jobs: Sequence[Job], opened: Opened | OpenedFiles, output_rate: int | None, show: Show
-) -> Generator[InputError | None, None, None]:
+) -> Generator[_Failure | None, None, None]:
     """Yield what was wrong with each input."""
     for number, job in enumerate(jobs):
         show(job, number)
-        error = None
-        try:
-            _do(job, opened, output_rate, lambda share: show(job, number + share))  # noqa: B023
-        except InputError as raised:
-            error = raised
-        yield error
+        yield _do(job, opened, output_rate, lambda share: show(job, number + share))  # noqa: B023
 
 
 def _in_processes(
@@ -179,11 +191,11 @@ def _in_processes(
     output_rate: int | None,
     n_workers: int,
     show: Show,
-) -> Generator[InputError | None, None, None]:
+) -> Generator[_Failure | None, None, None]:
     """The same, with what the workers log; raises what else a worker raised as soon as it has."""
     arguments = (reopen, output_rate, logging.getLogger("voiceconv").level)
     outcomes = run_tasks(enumerate(jobs), _setup, lambda _: arguments, n_workers, retries=1)
-    ends: dict[int, tuple[_Logged, InputError | None]] = {}
+    ends: dict[int, tuple[_Logged, _Failure | None]] = {}
     n_yielded = 0
     with closing(outcomes):
         for (number, job), _, died, end in outcomes:
@@ -191,7 +203,7 @@ def _in_processes(
                 [],
                 InputError(f"{printable(job.path)}: {died}; try fewer --jobs"),
             )
-            if error is not None and not isinstance(error, InputError):
+            if isinstance(error, NoRoomError) or not isinstance(error, _Failure | None):
                 raise error
             ends[number] = logged, error
             show(job, n_yielded + len(ends))
@@ -220,10 +232,10 @@ def _setup(
     def handle(task: tuple[int, Job]) -> _End:
         kept.logged, error = [], None
         try:
-            _do(task[1], opened, output_rate, lambda share: None)
+            error = _do(task[1], opened, output_rate, lambda share: None)
         except Exception as raised:
-            error = _portable(raised)
-        return kept.logged, error
+            error = raised
+        return kept.logged, error and _portable(error)
 
     yield handle
     root.removeHandler(kept)
@@ -270,16 +282,31 @@ def _portable(error: Exception) -> Exception:
     return error
 
 
-def _do(job: Job, opened: Opened | OpenedFiles, output_rate: int | None, report: Report) -> None:
+def _do(
+    job: Job, opened: Opened | OpenedFiles, output_rate: int | None, report: Report
+) -> _Failure | None:
+    """Do a job; what was wrong with it. Raises what the others would meet too, and bugs."""
     log.info("%s -> %s:", printable(job.path), printable(job.output))
-    opened.do(job, output_rate, report)
+    try:
+        opened.do(job, output_rate, report)
+    except NoRoomError:
+        raise
+    except (InputError, RunError) as error:
+        return error
+    except OSError as error:  # a disk fails in a place that did not expect it
+        if error.errno in NO_ROOM:
+            raise
+        return RunError(f"{printable(job.path)}: {error.strerror}")
+    return None
 
 
 def _exists(output: Path | str) -> bool:
     return output != STREAM and Path(output).exists()
 
 
-def _find(given: str, domain: str | None, extensions: Collection[str] | None) -> Iterator[Job]:
+def _find(
+    given: str, domain: str | None, extensions: Collection[str] | None, without: Path | None
+) -> Iterator[Job]:
     """What one argument stands for; outputs are names relative to an output folder as yet."""
 
     def becomes(name: Path, suffix: str) -> Path:
@@ -290,24 +317,44 @@ def _find(given: str, domain: str | None, extensions: Collection[str] | None) ->
         yield Job(STREAM, Path("stdin.wav"))
     elif path.is_dir() and is_data_dir(path):
         for utterance in read_data_dir(path):
-            if domain in (None, utterance.domain):
+            if domain is None or plain_name(domain) == utterance.domain:
                 yield Job(
                     utterance.path,
-                    Path(f"{utterance.id}{WAV if extensions is None else utterance.path.suffix}"),
+                    below(f"{utterance.id}{WAV if extensions is None else utterance.path.suffix}"),
                     utterance.domain,
                     utterance.start or 0.0,
                     utterance.end,
+                    utterance.channel,
                 )
     elif path.is_dir():
-        for file in sorted(path.rglob("*")):
-            is_ours = file.suffix.lower() in (EXTENSIONS if extensions is None else extensions)
-            if is_ours and not file.name.startswith(".") and file.is_file():
-                yield Job(file, becomes(file.relative_to(path), file.suffix))
+        for file in content_files(path, extensions, without):
+            yield Job(file, becomes(file.relative_to(path), file.suffix))
     elif not path.exists() and glob.has_magic(given):
         for name in sorted(glob.glob(given, recursive=True)):
-            yield from _find(name, domain, extensions)
+            yield from _find(name, domain, extensions, without)
     else:
         yield Job(path, becomes(Path(path.name), path.suffix))  # reading says what is wrong with it
+
+
+def _apart(jobs: Sequence[Job]) -> list[Job]:
+    """Give files of one name in several formats outputs of their own, and say which."""
+    by_output: dict[Path | str, set[Path | str]] = {}
+    for job in jobs:
+        by_output.setdefault(job.output, set()).add(job.path)
+    apart, kept = [], []
+    for job in jobs:
+        path, output = Path(job.path), Path(job.output)
+        paths = {Path(one).with_suffix("") for one in by_output[job.output]}
+        if len(by_output[job.output]) > len(paths) and path.name != output.name:
+            job = job._replace(output=output.with_name(path.name + output.suffix))
+            kept.append(path)
+        apart.append(job)
+    if kept:
+        log.warning(
+            "%s: another file has the same name in another format, so that the output's keeps the "
+            "extension, as in %s", listed(kept), Path(kept[0].name + WAV),
+        )  # fmt: skip
+    return apart
 
 
 def _output(
@@ -324,7 +371,7 @@ def _output(
             raise InputError(f"-o - takes one input, not {n_jobs}; give an output folder")
         return STREAM
     if output is None:
-        return relative.parent / f"{relative.stem}-{suffix}{relative.suffix}"
+        return relative.parent / below(f"{relative.stem}-{suffix}{relative.suffix}")
     folder = output.endswith(("/", "\\")) or Path(output).is_dir()
     single = n_jobs == 1 and not Path(inputs[0]).is_dir()
     known = EXTENSIONS if extensions is None else extensions

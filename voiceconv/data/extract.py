@@ -26,6 +26,7 @@ from voiceconv.data.archive import (
     read_scp,
     write_scp,
 )
+from voiceconv.data.content import read_wave
 from voiceconv.data.dump import read_yaml
 from voiceconv.data.kaldi import Utterance, is_data_dir, read_data_dir, write_data_dir
 from voiceconv.data.splits import SPLITS
@@ -278,9 +279,7 @@ def _read_wave(
     utterance: Utterance, extractor: FeatureExtractor, trim: float | None, loudness: float | None
 ) -> Tensor:
     """(N,) at the extractor's rate, trimmed, at that loudness."""
-    wave = audio.read(
-        utterance.path, extractor.sample_rate, utterance.start or 0.0, utterance.end
-    ).samples
+    wave = read_wave(utterance, extractor.sample_rate).samples
     if trim is not None:
         wave = audio.trim(wave, extractor.sample_rate, trim)
     if loudness is not None:

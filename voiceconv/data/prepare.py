@@ -5,26 +5,32 @@ SRC is a folder with a folder of sound files per domain, a Kaldi data directory,
 of their own kind have those in the place of sound files.
 """
 
+import logging
 import os
 import secrets
 import shutil
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from voiceconv.data.content import content_files, extensions_of, extent_of
+from voiceconv.data.content import domain_files, extensions_of, extent_of
 from voiceconv.data.kaldi import (
     Utterance,
     is_data_dir,
     read_data_dir,
     read_table,
+    word,
     write_data_dir,
 )
 from voiceconv.data.splits import SPLITS, Assignment, shared_stems, split_by_lists, split_by_seed
 from voiceconv.errors import InputError
 from voiceconv.features.base import FileRepresentation, Representation
+from voiceconv.files import listed, printable
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,7 @@ class _Item(NamedTuple):
     sample_rate: int | None
 
 
+_WHOLE = {".wav", ".flac"}  # of several formats of a recording, these lose nothing
 _Corpus = dict[str, dict[str, _Item]]  # domain -> stem -> item
 
 
@@ -74,18 +81,24 @@ def prepare(
     """
     source, data_dir = Path(source), Path(data_dir)
     lists = None if lists is None else Path(lists)
+    domains = None if domains is None else list(dict.fromkeys(map(word, domains)))
     _check_places(source, data_dir, lists)
     notes: list[str] = []
-    if not is_data_dir(source) and is_data_dir(source / "train"):
-        splits = _given_splits(source, domains, lists, notes, representation)
-    else:
-        if is_data_dir(source):
-            corpus = _from_kaldi(source, notes, representation)
+    try:
+        if not is_data_dir(source) and is_data_dir(source / "train"):
+            splits = _given_splits(source, domains, lists, notes, representation)
         else:
-            folders = _folders(source, domains, lists)
-            corpus = _from_folders(source, folders, notes, representation)
-        corpus = _chosen(corpus, domains, source, representation)
-        splits = _split(corpus, _assign(corpus, lists, n_val, n_test, seed, keep_shared, notes))
+            if is_data_dir(source):
+                corpus = _from_kaldi(source, notes, representation)
+            else:
+                found = _domains(source, domains, lists, representation)
+                corpus = _from_folders(found, notes, representation)
+            corpus = _chosen(corpus, domains, source, representation)
+            splits = _split(corpus, _assign(corpus, lists, n_val, n_test, seed, keep_shared, notes))
+    except InputError:
+        for note in notes:  # what was left out may be the reason
+            log.warning("%s", note)
+        raise
     rows = _summarise(splits)
     _note_rates(rows, notes)
     _write(data_dir, splits)
@@ -113,18 +126,27 @@ def _check_places(source: Path, data_dir: Path, lists: Path | None) -> None:
         raise InputError(f"there is no folder {lists} of lists; check the path")
 
 
-def _folders(source: Path, domains: Sequence[str] | None, lists: Path | None) -> dict[str, Path]:
-    """Domain -> its folder."""
-    try:
-        folders = sorted(p for p in source.iterdir() if p.is_dir() and not p.name.startswith("."))
-    except OSError as error:
-        raise InputError(f"cannot read {source}: {error.strerror}; check the path") from None
-    if lists is not None:
-        folders = [p for p in folders if p.resolve() != lists.resolve()]
-    named = {word(p.name): p for p in folders}
-    if domains is not None:
-        named = {d: p for d, p in named.items() if d in {word(domain) for domain in domains}}
-    elif not named:
+def _domains(
+    source: Path,
+    domains: Sequence[str] | None,
+    lists: Path | None,
+    representation: Representation | None,
+) -> dict[str, tuple[Path, list[Path]]]:
+    """Domain -> its folder, and the files in that."""
+
+    def is_domain(folder: Path) -> bool:
+        is_wanted = domains is None or word(folder.name) in domains
+        return is_wanted and (lists is None or folder.resolve() != lists.resolve())
+
+    named: dict[str, tuple[Path, list[Path]]] = {}
+    for folder, paths in domain_files(source, extensions_of(representation), is_domain).items():
+        other, _ = named.setdefault(word(folder.name), (folder, paths))
+        if other != folder:
+            raise InputError(
+                f"{printable(other)} and {printable(folder)} would both be domain "
+                f"{word(folder.name)!r}; rename one"
+            )
+    if not named and domains is None:
         raise InputError(
             f"{source} has no folder per domain in it; put the recordings of each speaker, "
             "instrument or genre in a folder of its own there"
@@ -133,32 +155,54 @@ def _folders(source: Path, domains: Sequence[str] | None, lists: Path | None) ->
 
 
 def _from_folders(
-    source: Path,
-    folders: Mapping[str, Path],
+    found: Mapping[str, tuple[Path, Sequence[Path]]],
     notes: list[str],
     representation: Representation | None,
 ) -> _Corpus:
     """Probe every file of every domain."""
     corpus: _Corpus = {}
-    for domain, folder in folders.items():
-        if domain != folder.name:
-            notes.append(f"the folder {folder.name!r} is domain {domain!r}: names have no spaces")
-        transcripts = read_table(folder / "text") if (folder / "text").exists() else {}
-        items: dict[str, _Item] = {}
-        for path in content_files(folder, extensions_of(representation)):
-            stem = word(path.relative_to(folder).with_suffix("").as_posix().replace("/", "_"))
-            if stem in items:
+    for domain, (folder, paths) in found.items():
+        if domain != unicodedata.normalize("NFC", folder.name):
+            notes.append(
+                f"the folder {folder.name!r} is domain {domain!r}: names are UTF-8 without spaces"
+            )
+        corpus[domain] = _of_domain(domain, folder, paths, notes, representation)
+    return corpus
+
+
+def _of_domain(
+    domain: str,
+    folder: Path,
+    paths: Sequence[Path],
+    notes: list[str],
+    representation: Representation | None,
+) -> dict[str, _Item]:
+    """Stem -> item. Of a recording in two formats one is taken: a copy in test were a leak."""
+    transcripts = read_table(folder / "text") if (folder / "text").exists() else {}
+    items: dict[str, _Item] = {}
+    copies = []
+    for path in sorted(paths, key=lambda path: path.suffix.lower() not in _WHOLE):
+        stem = word(path.relative_to(folder).with_suffix("").as_posix().replace("/", "_"))
+        if stem in items:
+            other = items[stem].utterance.path
+            if Path(os.path.abspath(path)).with_suffix("") != other.with_suffix(""):
                 raise InputError(
-                    f"{path} and {items[stem].utterance.path} would both be utterance "
+                    f"{printable(path)} and {printable(other)} would both be utterance "
                     f"{stem!r} of domain {domain!r}; rename one"
                 )
-            name = f"{domain}-{stem}"
-            text = transcripts.get(stem, transcripts.get(name))
-            utterance = Utterance(name, domain, Path(os.path.abspath(path)), text=text)
-            if item := _look(utterance, notes, representation):
-                items[stem] = item
-        corpus[domain] = items
-    return corpus
+            copies.append(path)
+            continue
+        name = f"{domain}-{stem}"
+        text = transcripts.get(stem, transcripts.get(name))
+        utterance = Utterance(name, domain, Path(os.path.abspath(path)), text=text)
+        if item := _look(utterance, notes, representation):
+            items[stem] = item
+    if copies:
+        notes.append(
+            f"{len(copies)} files are left out, since each has the name of one in another format: "
+            f"{listed(copies)}; rename what is another recording"
+        )
+    return items
 
 
 def _from_kaldi(source: Path, notes: list[str], representation: Representation | None) -> _Corpus:
@@ -211,7 +255,7 @@ def _chosen(
     representation: Representation | None,
 ) -> _Corpus:
     """Keep the requested domains; each must exist with enough utterances to split."""
-    wanted = sorted(corpus) if domains is None else list(dict.fromkeys(map(word, domains)))
+    wanted = sorted(corpus) if domains is None else domains
     for domain in wanted:
         if domain not in corpus:
             known = " ".join(sorted(corpus)) or "none"
@@ -334,11 +378,4 @@ def _look(
 
 
 def _absolute(utterance: Utterance) -> Utterance:
-    path = Path(os.path.abspath(utterance.path))
-    u = utterance
-    return Utterance(u.id, u.domain, path, u.start, u.end, u.text)
-
-
-def word(name: str) -> str:
-    """Return a name that can be a field of a Kaldi file."""
-    return "_".join(name.split())
+    return replace(utterance, path=Path(os.path.abspath(utterance.path)))

@@ -10,7 +10,9 @@ import random
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from voiceconv.data.kaldi import word
 from voiceconv.errors import InputError
+from voiceconv.files import plain_name, printable, read_text
 
 PAIRED = "paired"
 SPLITS = ("train", "val", "test", PAIRED)
@@ -59,25 +61,26 @@ def split_by_seed(
 def split_by_lists(stems: Mapping[str, Collection[str]], lists: Path) -> Assignment:
     """Split by the files `<domain>.train`, `.val` and `.test` in `lists`, one stem per line.
 
-    `<domain>.paired` is optional.
+    `<domain>.paired` is optional. A line may be the name of a file, with its suffix and spaces.
     """
+    paths = {plain_name(path.name): path for path in lists.iterdir()}
     assignment: Assignment = {}
     for domain, known in stems.items():
         chosen: dict[str, str] = {}
         for split in SPLITS:
-            path = lists / f"{domain}.{split}"
+            name = f"{domain}.{split}"
+            path = paths.get(name, lists / name)
             if split == PAIRED and not path.exists():
                 continue
-            for number, stem in _lines(path):
-                if stem not in known:
+            for place, line in _lines(path):
+                stem = _stem(line, known)
+                if stem is None:
                     raise InputError(
-                        f"{path}:{number}: domain {domain!r} has no utterance {stem!r}; "
+                        f"{place}: domain {domain!r} has no utterance {line!r}; "
                         "take the line out or add the recording"
                     )
                 if stem in chosen:
-                    raise InputError(
-                        f"{path}:{number}: {stem!r} is in {chosen[stem]} already; keep one"
-                    )
+                    raise InputError(f"{place}: {line!r} is in {chosen[stem]} already; keep one")
                 chosen[stem] = split
         if "train" not in chosen.values():
             raise InputError(f"{lists / f'{domain}.train'} names no utterance; add some")
@@ -158,12 +161,22 @@ def _train_stems(
     return train
 
 
-def _lines(path: Path) -> list[tuple[int, str]]:
-    """Return the stems of a list with their line numbers."""
+def _stem(line: str, known: Collection[str]) -> str | None:
+    """The stem that a line names, itself or as the name of a file; None: it is not known."""
+    name = word(line)
+    return next((stem for stem in (name, name.rpartition(".")[0]) if stem in known), None)
+
+
+def _lines(path: Path) -> list[tuple[str, str]]:
+    """Return the lines of a list with their places, `FILE:NUMBER`."""
     try:
-        lines = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
+        lines = read_text(path, "surrogateescape").split("\n")
     except FileNotFoundError:
         raise InputError(f"there is no list {path}; write one (it may be empty)") from None
     except OSError as error:
         raise InputError(f"cannot read the list {path}: {error.strerror}; check it") from None
-    return [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
+    return [
+        (f"{printable(path)}:{number}", line.strip())
+        for number, line in enumerate(lines, 1)
+        if line.strip()
+    ]

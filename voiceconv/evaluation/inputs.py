@@ -36,7 +36,7 @@ def recordings(location: Location, domain: str | None, option: str | None) -> li
         raise InputError(f"there is no folder {folder}; check the path")
     if is_data_dir(folder):
         return _of_domain(folder, domain, option)
-    files = list(content_files(folder))
+    files = content_files(folder)
     if not files:
         raise InputError(f"no sound file in {folder}; give a folder that holds some")
     return [Utterance(file.stem, domain or "", file) for file in files]
@@ -90,7 +90,8 @@ def contents(utterances: Iterable[Utterance]) -> list[str]:
     for one in utterances:
         if one.path not in known:
             known[one.path] = file_digest(one.path)
-        found.append(f"{known[one.path]} {one.start or 0.0!r} {one.end!r}")
+        channel = "" if one.channel is None else f" channel {one.channel}"
+        found.append(f"{known[one.path]} {one.start or 0.0!r} {one.end!r}{channel}")
     return found
 
 

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from voiceconv import audio
+from voiceconv.data.content import read_wave
 from voiceconv.data.kaldi import Utterance
 from voiceconv.errors import InputError, RunError
 from voiceconv.evaluation.inputs import Case
@@ -169,7 +170,7 @@ class Measurer:
 
     def read(self, utterance: Utterance) -> tuple[Wave, Wave, int]:
         """The wave (N,) at 16 kHz, the wave (M,) of the file, and the file's rate."""
-        own, rate = audio.read(utterance.path, None, utterance.start or 0.0, utterance.end)
+        own, rate = read_wave(utterance)
         wave = audio.resample(own, rate, SAMPLE_RATE, self.protocol.quality)
         return wave.numpy(), own.numpy(), rate
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from voiceconv import audio
 from voiceconv.converter import SILENCE, Converter
+from voiceconv.data.content import read_wave
 from voiceconv.data.kaldi import Utterance, read_data_dir
 from voiceconv.errors import InputError
 from voiceconv.features import MelSpectrogram
@@ -154,9 +154,8 @@ class Validation:
 
     def _read(self, utterance: Utterance) -> Tensor | None:
         """(N,); None for a file that extraction, too, has left out, and for silence."""
-        start, rate = utterance.start or 0.0, self.converter.sample_rate
         try:
-            wave = audio.read(utterance.path, rate, start, utterance.end).samples
+            wave = read_wave(utterance, self.converter.sample_rate).samples
         except InputError as error:
             log.warning("no validation audio of %s: %s", utterance.id, error)
             return None

@@ -14,8 +14,7 @@ from itertools import cycle, islice, zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
-from voiceconv import audio
-from voiceconv.data.content import content_files
+from voiceconv.data.content import content_files, extent_of
 from voiceconv.data.kaldi import Utterance, is_data_dir, read_data_dir
 from voiceconv.errors import InputError
 from voiceconv.evaluation.inputs import ends
@@ -142,8 +141,7 @@ def pick(items: Iterable[Item], numbers: Numbers, seed: int) -> tuple[Picked, li
 
 def seconds(utterance: Utterance) -> float:
     """Duration, from the header."""
-    end = audio.probe(utterance.path).seconds if utterance.end is None else utterance.end
-    return end - (utterance.start or 0.0)
+    return extent_of(utterance).seconds
 
 
 def _recordings(folder: Path) -> list[Utterance]:
@@ -152,7 +150,7 @@ def _recordings(folder: Path) -> list[Utterance]:
         raise InputError(f"there is no folder {folder}; check the path")
     if is_data_dir(folder):
         return read_data_dir(folder)
-    files = list(content_files(folder))
+    files = content_files(folder)
     if not files:
         raise InputError(f"no sound file in {folder}; give a folder that holds some")
     places = [file.parent.relative_to(folder).as_posix() for file in files]

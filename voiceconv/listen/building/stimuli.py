@@ -18,6 +18,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from voiceconv import audio
+from voiceconv.data.content import read_wave
 from voiceconv.data.kaldi import Utterance
 from voiceconv.errors import InputError, RunError
 from voiceconv.evaluation.inputs import file_digest
@@ -159,10 +160,7 @@ def _cut(
     recordings: Sequence[Utterance], sample_rate: int, trim: float | None
 ) -> dict[Utterance, tuple[Tensor, float]]:
     """Recordings of one scene -> the wave (N,) of each, and its start in the file."""
-    waves = {
-        one: audio.read(one.path, sample_rate, one.start or 0.0, one.end).samples
-        for one in recordings
-    }
+    waves = {one: read_wave(one, sample_rate).samples for one in recordings}
     kept = [(0, wave.numel()) for wave in waves.values()]
     if trim is not None:
         kept = spans(list(waves.values()), sample_rate, trim)
