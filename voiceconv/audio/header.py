@@ -1,4 +1,4 @@
-"""Where the samples of a WAV or AIFF file end: what its header announces against what is there.
+"""Where the samples of a file end: what its header announces against what is there.
 
 libsndfile reads the rest of a truncated file without an error, stops where a header announces too
 little, and refuses a file with another one behind it; a user who trains on it or converts it should
@@ -23,6 +23,8 @@ import os
 import struct
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
+
+from voiceconv.audio.extents import announced_extent
 
 _LOWEST_OPEN, _ROUND, _NEAR = 0x7F00_0000, 1 << 24, 1 << 12
 _ORDERS = {b"RIFF": "<", b"RF64": "<", b"RIFX": ">", b"FORM": ">"}
@@ -61,7 +63,7 @@ def read_form(file: BinaryIO, origin: int = 0) -> Form | None:
     """Read the form that starts at `origin`; None for other formats or broken headers."""
     header = _header(file, origin)
     if header is None:
-        return None
+        return _of_extent(file, origin)
     n_bytes = file.seek(0, os.SEEK_END)
     start, announced = header.start, header.announced
     is_whole = header.form_end == n_bytes
@@ -86,6 +88,20 @@ def read_form(file: BinaryIO, origin: int = 0) -> Form | None:
     struct.pack_into(header.size_format, head, header.size_at - origin, true)
     form_end = n_bytes if following is None else following
     return Form(start, announced, end - start, form_end, n_beyond, is_cut, bytes(head))
+
+
+def _of_extent(file: BinaryIO, origin: int) -> Form | None:
+    """The same for formats without the faults of WAV: they end where announced, or are cut."""
+    extent = announced_extent(file, origin)
+    if extent is None:
+        return None
+    start, announced = extent
+    n_bytes = file.seek(0, os.SEEK_END)
+    end = min(start + announced, n_bytes)
+    is_cut = end < start + announced and not _is_open(announced)
+    if announced_extent(file, end) is not None:  # another one is joined
+        return Form(start, announced, announced, end, 0, False, b"")
+    return Form(start, announced, end - start, n_bytes, 0, is_cut, b"")
 
 
 def origin_of_form(file: BinaryIO, place: int) -> int | None:

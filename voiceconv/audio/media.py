@@ -12,7 +12,7 @@ from voiceconv.optional import load
 
 # FFmpeg's names of the formats that are taken; it finds some of the others in noise and text.
 _FORMATS = frozenset(
-    "mov matroska asf aac amr amrnb amrwb ac3 eac3 ape tta wv ogg flv avi mpegts wav caf".split()
+    "mov matroska asf aac amr amrnb amrwb ac3 eac3 ape tta wv ogg flv avi mpegts".split()
 )
 # The formats whose header states the duration well enough to tell a cut file.
 _EXACT, _SLACK = frozenset({"mov", "matroska", "asf"}), 0.5  # s

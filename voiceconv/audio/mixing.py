@@ -61,7 +61,7 @@ class Tally:
         self._lags = [round(sample_rate / frequency) for frequency in _MAINS]
         self._rest = np.zeros((0, n_channels), np.float32)
         self._covariances: list[NDArray[np.float32]] = []  # (C, C) of each block
-        self._periodic = np.zeros((len(_MAINS), n_channels))
+        self._product = np.zeros((len(_MAINS), n_channels))
         self._power = np.zeros((len(_MAINS), n_channels))
 
     def add(self, block: Samples) -> None:
@@ -78,17 +78,22 @@ class Tally:
             self._take(self._rest)
             self._rest = self._rest[:0]
         with np.errstate(divide="ignore", invalid="ignore"):
-            periodic = np.nan_to_num(self._periodic / self._power).max(0)
+            periodic = np.nan_to_num(self._product / self._power).max(0)
         return choose(np.array(self._covariances, np.float64), periodic)
 
     def _take(self, piece: Samples) -> None:
-        with np.errstate(invalid="ignore"):  # reading refuses what is not finite, with its place
-            piece = np.nan_to_num(piece - piece.mean(0), posinf=0.0, neginf=0.0)
-        self._covariances.append(piece.T @ piece / np.float32(len(piece)))
+        """Take a block (n, C); what is not finite counts as silence, for reading refuses it."""
+        channels = np.ascontiguousarray(piece.T)
+        with np.errstate(invalid="ignore", over="ignore"):
+            channels -= channels.mean(1, keepdims=True)
+            covariance = channels @ channels.T / np.float32(len(piece))
+        if not np.isfinite(covariance).all():
+            channels, covariance = np.zeros_like(channels), np.zeros_like(covariance)
+        self._covariances.append(covariance)
         for number, lag in enumerate(self._lags):
-            early, late = piece[:-lag], piece[lag:]
-            self._periodic[number] += (early * late).sum(0)
-            self._power[number] += (early**2 + late**2).sum(0) / 2
+            early, late = channels[:, :-lag], channels[:, lag:]
+            self._product[number] += np.vecdot(early, late)
+            self._power[number] += (np.vecdot(early, early) + np.vecdot(late, late)) / 2
 
 
 def choose(covariances: Powers, periodic: Powers) -> Mix:

@@ -15,7 +15,7 @@ import soundfile
 from voiceconv.audio.decoders import Chain, Decoder, Sndfile, warn_once
 from voiceconv.audio.media import Media, NotMediaError
 from voiceconv.audio.pieces import Pieces, find_pieces
-from voiceconv.errors import InputError
+from voiceconv.errors import InputError, RunError
 from voiceconv.files import printable
 
 LOWEST_RATE, HIGHEST_RATE = 4_000, 384_000  # Hz
@@ -35,15 +35,21 @@ class Sound(NamedTuple):
 
 @contextmanager
 def opened(path: Path | str) -> Iterator[Sound]:
-    """Give the checked sound file. Raises InputError."""
+    """Give the checked sound file. Raises InputError, and RunError if the system fails."""
     name = "standard input" if str(path) == "-" else printable(path)
-    with _opened_bytes(path, name) as (file, key):
-        if file.seek(0, os.SEEK_END) == 0:
-            raise InputError(f"{name} is empty (0 bytes); give a file that holds sound")
-        pieces = remembered(_PIECES, key, lambda: find_pieces(file))
-        with closing(_decoder(file, pieces, name)) as decoder:
-            _check(decoder, pieces, name)
-            yield Sound(decoder, name, key)
+    try:
+        with _opened_bytes(path, name) as (file, key):
+            if file.seek(0, os.SEEK_END) == 0:
+                raise InputError(f"{name} is empty (0 bytes); give a file that holds sound")
+            pieces = remembered(_PIECES, key, lambda: find_pieces(file))
+            with closing(_decoder(file, pieces, name)) as decoder:
+                _check(decoder, pieces, name)
+                yield Sound(decoder, name, key)
+    except OSError as error:
+        raise RunError(
+            f"cannot read {name}: {error.strerror}; see to its disk, and to the room in "
+            f"{tempfile.gettempdir()} for copies"
+        ) from None
 
 
 def refuse_cut(name: str, seconds: float, announced: float | None) -> NoReturn:
@@ -81,7 +87,7 @@ def _decoder(file: BinaryIO, found: Pieces, name: str) -> Decoder:
     except NotMediaError as error:
         tried, how = f"{why}; {error}", ""
     except InputError:  # no PyAV
-        tried, how = why, f": `ffmpeg -i {name} x.flac`, or pip install 'voiceconv[media]'"
+        tried, how = why, ": `ffmpeg -i IN OUT.flac`, or pip install 'voiceconv[media]'"
     raise InputError(
         f"{name} is no sound file that libsndfile reads ({tried}); "
         f"convert it to WAV or FLAC first{how}"
@@ -107,11 +113,8 @@ def _check(decoder: Decoder, found: Pieces, name: str) -> None:
                 f"they are sound) beyond the {seconds:.2f} seconds that its header announces; they "
                 "are not read: if they are sound, mend the header, as by `sox --ignore-length`"
             )
-    if found.n_junk:
-        warn_once(
-            f"{name} holds {found.n_junk} bytes between its MP3 frames that are no sound; they are "
-            "left out"
-        )
+    if found.remark:
+        warn_once(f"{name} {found.remark}")
     if decoder.n_samples == 0:
         raise InputError(f"{name} holds no samples, only a header; give a file that holds sound")
 

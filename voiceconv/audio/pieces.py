@@ -29,10 +29,10 @@ class Piece(NamedTuple):
 
 
 class Pieces(NamedTuple):
-    """The pieces, one at least, and the number of bytes between MP3 frames that are no sound."""
+    """The pieces, one at least, and a remark on what is missing or left out."""
 
     pieces: tuple[Piece, ...]
-    n_junk: int = 0
+    remark: str = ""
 
 
 def find_pieces(file: BinaryIO) -> Pieces:
@@ -42,16 +42,21 @@ def find_pieces(file: BinaryIO) -> Pieces:
         return Pieces(forms)
     with closing(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)) as data:
         if data[:4] == b"OggS":
-            starts = _ogg_starts(data)
-        elif data[:4] == b"fLaC":
-            starts = [found.start() for found in _FLAC.finditer(data)]
-        else:
-            runs, n_junk = find_runs(data)
-            if len(runs) == 1 and not runs[0].head:
-                runs = []
-            pieces = tuple(Piece(run.start, run.stop, run.head) for run in runs)
-            return Pieces(pieces or (Piece(0, n_bytes),), n_junk)
-    return Pieces(tuple(map(Piece, starts, [*starts[1:], n_bytes])))
+            return _ogg_streams(data)
+        if data[:4] == b"fLaC":
+            return _from(list(map(re.Match.start, _FLAC.finditer(data))), n_bytes)
+        runs, n_junk = find_runs(data)
+    if len(runs) == 1 and not runs[0].head:
+        runs = []
+    pieces = tuple(Piece(run.start, run.stop, run.head) for run in runs)
+    remark = f"holds {n_junk} bytes between its MP3 frames that are no sound; they are left out"
+    return Pieces(pieces or (Piece(0, n_bytes),), remark if n_junk else "")
+
+
+def _from(starts: list[int], n_bytes: int, remark: str = "") -> Pieces:
+    """Pieces that begin at these places, or the whole file."""
+    starts = starts or [0]
+    return Pieces(tuple(map(Piece, starts, [*starts[1:], n_bytes])), remark)
 
 
 def _forms(file: BinaryIO) -> Iterator[Piece]:
@@ -63,17 +68,18 @@ def _forms(file: BinaryIO) -> Iterator[Piece]:
         origin = form.end
 
 
-def _ogg_starts(data: mmap.mmap) -> list[int]:
-    """Where chained Ogg streams begin: at a first page that follows another kind of page."""
+def _ogg_streams(data: mmap.mmap) -> Pieces:
+    """Chained Ogg streams: each begins at a first page that follows another kind of page."""
     starts = [0]
     began = True
     place = 0
-    while (place := data.find(b"OggS", place)) >= 0:
-        header = data[place : place + _OGG_HEADER].ljust(_OGG_HEADER, b"\0")
+    while (found := data.find(b"OggS", place)) >= 0:
+        header = data[found : found + _OGG_HEADER].ljust(_OGG_HEADER, b"\0")
         begins = bool(header[5] & _BEGINS)
         if begins and not began:
-            starts.append(place)
+            starts.append(found)
         began = begins
-        place += _OGG_HEADER
-        place += header[26] + sum(data[place : place + header[26]])
-    return starts
+        place = found + _OGG_HEADER + header[26]
+        place += sum(data[place - header[26] : place])
+    remark = "ends within a page of its stream: it is cut, and what followed is missing"
+    return _from(starts, len(data), remark if place > len(data) else "")

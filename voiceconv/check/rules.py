@@ -284,8 +284,8 @@ def too_little(evidence: Evidence) -> Iterator[Finding]:
 
 
 RULES: tuple[Rule, ...] = (
-    unreadable, mixed_channels, mixed_rates, low_rate, clipping, direct_current, low_level, noise, silence,
-    too_short, too_long, octave_errors, same_recording, mislabelled, too_little,
+    unreadable, mixed_channels, mixed_rates, low_rate, clipping, direct_current, low_level, noise,
+    silence, too_short, too_long, octave_errors, same_recording, mislabelled, too_little,
 )  # fmt: skip
 
 
