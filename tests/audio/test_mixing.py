@@ -139,3 +139,12 @@ def test_silence_and_what_is_shorter_than_a_block(tmp_path: Path) -> None:
     np.testing.assert_allclose(samples.numpy(), tone, atol=1e-6)
     assert audio.read(written(tmp_path, (tone[:1] + 1, OFF[:1]))).samples.shape == (1,)
     assert Tally(RATE, 4).mix() == ((0.25,) * 4, "")
+
+
+def test_what_is_not_finite_is_refused_without_a_warning(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    broken = np.where(np.arange(N) == RATE, np.inf, A)
+    with pytest.raises(InputError, match=r"holds a NaN or infinite sample at 1\.000 seconds"):
+        audio.read(written(tmp_path, (broken, -broken)))
+    assert len(recwarn) == 0

@@ -47,9 +47,10 @@ class Mix(NamedTuple):
 
     def __call__(self, block: Samples) -> Samples:
         """(n, channels) -> mono (n,)."""
-        if not self.remark:
-            return np.asarray(block.mean(1, dtype=np.float32))
-        return np.asarray(block @ np.array(self.weights, np.float32))
+        with np.errstate(invalid="ignore", over="ignore"):  # reading refuses what is not finite
+            if not self.remark:
+                return np.asarray(block.mean(1, dtype=np.float32))
+            return np.asarray(block @ np.array(self.weights, np.float32))
 
 
 class Tally:
