@@ -3,9 +3,10 @@
 import pytest
 import torch
 import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from voiceconv.build import build, build_factory, class_of, compose_config
+from voiceconv.build import as_override, build, build_factory, class_of, compose_config
 from voiceconv.errors import InputError
 from voiceconv.features import FeatureExtractor, MelSpectrogram
 from voiceconv.models import Discriminator, PairTranslator, Translator
@@ -218,3 +219,10 @@ def test_the_class_of_a_node_is_named_and_not_made():
     ):
         with pytest.raises(InputError, match=message):
             class_of(wrong, Objective)
+
+
+@pytest.mark.parametrize("text", ["out${x}", "a\\${b}", "${", "a, b=c", "it's ${oc.env:HOME}"])
+def test_a_text_passes_hydras_grammar_unchanged(text):
+    read = OverridesParser.create().parse_override(as_override("data.dump", text))
+    assert read.key_or_group == "data.dump"
+    assert OmegaConf.create({"dump": read.value()}).dump == text

@@ -1,12 +1,14 @@
 """Locks that die with their process, on systems with and without POSIX's modules."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +16,15 @@ import torch
 
 from voiceconv.data.archive import Archive, ArchiveWriter
 from voiceconv.errors import InputError, NoRoomError
-from voiceconv.files import abridged, locked, replace_text, unwritable
+from voiceconv.files import (
+    abridged,
+    below,
+    locked,
+    plain_name,
+    replace_text,
+    require_utf8,
+    unwritable,
+)
 from voiceconv.model_folder import read_weights, write_weights
 
 # As on Windows: modules and functions that its Python lacks. What is not ours has its own guards.
@@ -91,6 +101,42 @@ def test_files_are_written_without_posix(tmp_path):
     assert done.returncode == 0, done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
     assert (tmp_path / "a.txt").read_text() == "whole"
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("a b..c/ü", "a b..c/ü"),
+        ("u\u0308", "ü"),  # as macOS has it
+        ("\u1112\u1161\u11ab", "한"),
+        ("\udcfc\udc80%", "%FC%80%"),
+        ("\ud800", "\ud800"),  # no byte
+    ],
+)
+def test_a_plain_name_is_composed_and_has_no_odd_bytes(name, plain):
+    assert plain_name(name) == plain == plain_name(plain)
+
+
+@pytest.mark.parametrize("name", ["a", "a/b.wav", ".a", "a..", "...", "\udcfc", "x" * 255])
+def test_a_name_below_a_folder_is_its_path(name):
+    assert below(name) == Path(name)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/..", "/a", "//a", "a\0", "x" * 256])
+def test_a_name_that_is_not_below_is_refused(name):
+    with pytest.raises(
+        InputError, match=f"^tables:3: no file can be called {re.escape(repr(name))}, "
+    ):
+        below(name, "tables:3")
+
+
+def test_a_path_for_what_opens_no_other_than_utf_8():
+    require_utf8(Path("/tmp/ü"), "TensorBoard")
+    with pytest.raises(InputError) as caught:
+        require_utf8(Path("run/\udcfc"), "TensorBoard")
+    assert str(caught.value) == (
+        "TensorBoard opens no path that is not UTF-8, as 'run/\\udcfc'; rename the folder"
+    )
 
 
 def test_what_is_replaced_has_the_modes_of_any_new_file(tmp_path):

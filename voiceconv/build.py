@@ -6,6 +6,7 @@ this package and torch's optimisers are built, so a model from an unknown author
 
 import importlib
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from typing import Any, TypeVar
 
 from hydra import compose, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException, InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -82,6 +84,11 @@ def _instantiate(plain: dict[str, Any], expect: type, dependencies: Mapping[str,
     for target in _targets(plain):
         _resolve(target)
     cls: type = class_of(plain, expect)
+    if repeated := sorted(plain.keys() & dependencies.keys()):
+        raise InputError(
+            f"{plain['_target_']} gets {', '.join(repeated)} from voiceconv; take it out of the "
+            "configuration"
+        )
     try:
         # Code's own arguments bypass Hydra, which would convert dataclasses and arrays.
         make = instantiate({**plain, "_partial_": True}, _convert_="all")
@@ -131,10 +138,26 @@ def _hydra() -> Iterator[None]:
             yield
     except (HydraException, OmegaConfBaseException) as error:
         raise InputError(one_line(error)) from error
+    except (TypeError, ValueError, AttributeError) as error:  # what Hydra did not expect
+        raise InputError(f"the overrides make no configuration: {one_line(error)}") from error
 
 
 def _search(config_dir: Path | None) -> list[str]:
-    return [f"hydra.searchpath=['file://{config_dir.resolve()}']"] if config_dir else []
+    if config_dir is None:
+        return []
+    place = quoted(f"file://{config_dir.resolve()}")
+    return [f"hydra.searchpath=[{place}]"]
+
+
+def as_override(key: str, text: str) -> str:
+    """`key=text` in Hydra's grammar, where nothing in the text has a meaning, `${` included."""
+    escaped = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
+    return f"{key}={quoted(escaped)}"
+
+
+def quoted(text: str) -> str:
+    """A text as a value in Hydra's grammar; `${...}` in it is an interpolation."""
+    return QuotedString(text, Quote.single).with_quotes()
 
 
 def one_line(error: Exception) -> str:

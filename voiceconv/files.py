@@ -7,7 +7,7 @@ import secrets
 import shutil
 import unicodedata
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -75,6 +75,7 @@ def appearing(folder: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+_BYTES = re.compile("[\udc80-\udcff]")  # what surrogateescape makes of bytes that are no UTF-8
 _LONGEST_NAME = 255  # bytes, of usual file systems
 _MARKS = (  # UTF-32 first: its little-endian mark starts with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -122,16 +123,26 @@ def read_mapping(path: Path, remedy: str) -> dict[str, Any]:
 
 @contextmanager
 def locked(folder: Path, doing: str) -> Iterator[None]:
-    """Lock a folder against other processes: the second process gets an InputError.
+    """Lock a folder, made if need be, against other processes: the second gets an InputError.
 
-    The open file has the lock, so it ends with its process, whatever ends that.
+    The open file has the lock, so it ends with its process, whatever ends that. If the body raises,
+    what is new here goes again: the file of the lock, and the folder if nothing else is in it.
     """
-    with open(folder / ".lock", "w") as lock:
+    path = folder / ".lock"
+    new = [one for one in (path, folder, *folder.parents) if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as lock:
         if not lock_descriptor(lock.fileno(), blocking=False):
             raise InputError(
                 f"another process is {doing} {folder}; wait for it, or choose another folder"
             )
-        yield
+        try:
+            yield
+        except BaseException:
+            with suppress(OSError):  # not empty; Windows keeps what is open
+                for one in new:
+                    one.rmdir() if one.is_dir() else one.unlink()
+            raise
 
 
 def printable(path: Path | str) -> str:
@@ -151,8 +162,16 @@ def plain_name(name: str) -> str:
 
     Unicode in its composed form (NFC; macOS decomposes it), a byte that is no UTF-8 as `%E4`.
     """
-    text = re.sub("[\udc80-\udcff]", lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", name)
+    text = _BYTES.sub(lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", name)
     return unicodedata.normalize("NFC", text)
+
+
+def require_utf8(path: Path, user: str) -> None:
+    """Raise InputError for a path with bytes that are no UTF-8, which its `user` could not open."""
+    if _BYTES.search(str(path)):
+        raise InputError(
+            f"{user} opens no path that is not UTF-8, as {printable(path)}; rename the folder"
+        )
 
 
 def below(name: str, place: str = "") -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 from torch import Tensor
 
 from voiceconv.errors import InputError
@@ -49,7 +49,8 @@ def write_settings(path: Path, config: Mapping[str, Any]) -> None:
 def read_weights(path: Path, what: str) -> dict[str, Tensor]:
     """Read a network's weights as float32. Raises InputError if the file is missing or damaged."""
     try:
-        return {name: weight.float() for name, weight in load_file(path).items()}
+        weights = load(path.read_bytes())  # load_file refuses paths that are not UTF-8
+        return {name: weight.float() for name, weight in weights.items()}
     except (OSError, SafetensorError) as error:
         raise InputError(
             f"{path} is not readable as safetensors ({error}); fetch the {what} again"

@@ -11,7 +11,8 @@ from pathlib import Path
 import torch
 
 from voiceconv import __version__
-from voiceconv.files import replace_text
+from voiceconv.errors import InputError
+from voiceconv.files import read_text, replace_text
 
 CONVERSION = "conversion.json"  # beside converted files
 
@@ -31,16 +32,24 @@ def provenance(seed: int | None = None) -> dict[str, object]:
 
 
 def write_provenance(path: Path, seed: int) -> None:
-    """A JSON list with one entry for each start of the run, the first one first."""
-    entries = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    """A JSON list with one entry for each start of the run, the first one first.
+
+    Raises InputError where the file holds no such list.
+    """
+    try:
+        entries = json.loads(read_text(path)) if path.exists() else []
+    except (OSError, InputError, ValueError, RecursionError):
+        entries = None
+    if not isinstance(entries, list):
+        raise InputError(f"{path} is damaged; delete it: its list of starts begins anew")
     replace_text(path, json.dumps([*entries, provenance(seed)], indent=2) + "\n")
 
 
 def read_conversions(folder: Path) -> list[dict[str, object]]:
     """Read the notes of `write_conversion` in a folder; empty if there is no such file."""
     try:
-        entries = json.loads((folder / CONVERSION).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        entries = json.loads(read_text(folder / CONVERSION))
+    except (OSError, InputError, ValueError, RecursionError):
         return []
     is_ours = isinstance(entries, list) and all(
         isinstance(entry, dict) and "voiceconv" in entry for entry in entries

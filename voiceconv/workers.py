@@ -202,7 +202,9 @@ def _serve(
     environment: Mapping[str, str],
 ) -> None:
     """Handle tasks until None arrives or the master has ended."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the master decides about retries
+    for name in ("SIGINT", "SIGHUP"):  # the terminal's, to all its processes: the master decides
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     os.environ.clear()  # the server's is that of its start
     os.environ.update(environment)
     try:

@@ -103,6 +103,15 @@ def test_it_is_found_by_itself_by_its_run_and_by_its_name(model, monkeypatch):
     assert [card["name"] for card in list_models()] == [model.parent.name]
 
 
+def test_a_folder_may_have_a_name_that_is_no_utf_8(model, tmp_path):
+    place = tmp_path / os.fsdecode(b"\xfcber")
+    shutil.copytree(model, place)
+    weights, others = (
+        Converter.from_pretrained(one).translator.state_dict() for one in (model, place)
+    )
+    assert all(torch.equal(weights[name], others[name]) for name in weights)
+
+
 def test_links_are_followed(model, tmp_path):
     linked = tmp_path / "linked"
     linked.mkdir()

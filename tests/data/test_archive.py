@@ -1,5 +1,6 @@
 """Archives: parity with kaldiio both ways, views without a copy, recovery from a torn end."""
 
+import os
 import pickle
 import struct
 from pathlib import Path
@@ -108,6 +109,21 @@ def test_intact_utterances(scp: Path) -> None:
     ark = scp.parent / "feats.0.ark"
     ark.write_bytes(ark.read_bytes()[:-1])
     assert intact_utterances(scp) == ["a", "b"]
+
+
+def test_names_are_composed_and_paths_may_be_no_utf_8(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"\xfc")
+    folder.mkdir()
+    with ArchiveWriter(folder, "feats", 0) as writer:
+        writer.write("u\u0308", MATRIX)
+    write_scp(tmp_path / "feats.scp", read_scp(folder / "feats.0.scp"))
+    assert (tmp_path / "feats.scp").read_bytes() == b"\xc3\xbc \xfc/feats.0.ark:4\n"
+    archive = Archive(tmp_path / "feats.scp")
+    assert list(archive) == ["ü"]
+    np.testing.assert_array_equal(archive["ü"], MATRIX)
+    with ArchiveWriter(folder, "feats", 0, keep={"ü"}) as writer:  # goes on
+        writer.write("z", MATRIX)
+    assert intact_utterances(folder / "feats.0.scp") == ["ü", "z"]
 
 
 def test_merged_scp_is_sorted_and_relative(tmp_path: Path) -> None:

@@ -118,6 +118,86 @@ def test_errors_name_file_and_line(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("../a", "leads out of its folder"),
+        ("b/../../a", "leads out of its folder"),
+        ("..", "leads out of its folder"),
+        ("/tmp/a", "leads out of its folder"),
+        ("a\0b", "holds a NUL"),
+        ("é" * 128, "has more than 255 bytes"),
+    ],
+)
+def test_a_name_that_no_file_can_have_is_refused(data: Path, name: str, why: str) -> None:
+    wav = data.parent / "1.wav"
+    for utterance, domain in ((name, "a"), ("a-1", name)):
+        fill(data, "wav.scp", f"{utterance} {wav}")
+        fill(data, "utt2spk", f"{utterance} {domain}")
+        with pytest.raises(InputError) as caught:
+            read_data_dir(data)
+        assert str(caught.value) == (
+            f"{data}/utt2spk:1: no file can be called {name!r}, which {why}; rename it"
+        )
+
+
+def test_a_name_may_have_slashes_and_dots(data: Path) -> None:
+    fill(data, "wav.scp", f"s1/a..1 {data.parent}/1.wav")
+    fill(data, "utt2spk", "s1/a..1 s1/x")
+    assert [(u.id, u.domain) for u in read_data_dir(data)] == [("s1/a..1", "s1/x")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
+def test_tables_may_be_of_windows(data: Path, tmp_path: Path, encoding: str) -> None:
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    tables = {
+        "wav.scp": f"ä-1 {tmp_path}/1.wav\r\n",
+        "utt2spk": "ä-1 ä\r\n\r\n",
+        "spk2utt": "ä ä-1\r\n",
+        "text": "ä-1 größer als\r\n",
+    }
+    for name, text in tables.items():
+        (data / name).write_bytes(f"{mark}{text}".encode(encoding))
+    assert read_data_dir(data) == [Utterance("ä-1", "ä", tmp_path / "1.wav", text="größer als")]
+
+
+@pytest.mark.parametrize("name", ["text", "utt2spk", "spk2utt", "segments"])
+def test_latin_1_is_refused_where_it_is_no_path(data: Path, name: str) -> None:
+    (data / name).write_bytes("a-1 a\na-2 größer\n".encode("latin-1"))
+    with pytest.raises(InputError) as caught:
+        read_data_dir(data)
+    assert str(caught.value) == (
+        f"{data}/{name}:2 has the byte 0xf6, which is not UTF-8; save the file as UTF-8"
+    )
+
+
+def test_names_are_composed_and_their_odd_bytes_written_out(data: Path, tmp_path: Path) -> None:
+    """`ü` as macOS writes it, and as a byte of Latin-1: the path keeps what it is."""
+    odd = tmp_path / os.fsdecode(b"\xfc.wav")
+    odd.touch()
+    (data / "wav.scp").write_bytes(b"u\xcc\x88-1 1.wav\n\xfc-2 " + os.fsencode(odd) + b"\n")
+    (tmp_path / "data/1.wav").touch()
+    fill(data, "utt2spk", "ü-1 u\u0308", "%FC-2 ü")
+    fill(data, "spk2utt", "u\u0308 ü-1 %FC-2")
+    fill(data, "text", "u\u0308-1 ja")
+    assert read_data_dir(data) == [
+        Utterance("%FC-2", "ü", odd),
+        Utterance("ü-1", "ü", data / "1.wav", text="ja"),
+    ]
+
+
+@pytest.mark.parametrize("place", ["dump/wav.ark:123", "dump/wav.ark", "wav.ark:7[0:99]"])
+def test_a_place_in_an_archive_is_named_for_what_it_is(data: Path, place: str) -> None:
+    fill(data, "wav.scp", f"a-1 {place}")
+    with pytest.raises(InputError) as caught:
+        read_data_dir(data)
+    assert str(caught.value) == (
+        f"{data}/wav.scp:1: {place!r} is a place in a Kaldi archive, as ESPnet's dump has it, not "
+        "a sound file; name the files that it was made of, or write some with "
+        "`format_wav_scp.sh --audio-format wav`"
+    )
+
+
 def test_a_command_is_not_run(data: Path, tmp_path: Path) -> None:
     fill(data, "wav.scp", f"a-1 touch {tmp_path}/ran |")
     with pytest.raises(InputError, match="is a command"):
@@ -168,6 +248,7 @@ def test_segments_are_written_and_read_back(data: Path, tmp_path: Path) -> None:
             r"'new\\nline\.wav' can't stand in a wav\.scp",
         ),
         (Utterance("a", "d", Path("x.wav ")), r"'x\.wav ' can't stand in a wav\.scp"),
+        (Utterance("a", "d", Path("a\rb.wav")), r"'a\\rb\.wav' can't stand in a wav\.scp"),
         (Utterance("a", "d", Path("rm|")), r"'rm\|' can't stand in a wav\.scp"),
         (Utterance("a b", "d", Path("x.wav")), r"'a b' can't be an utterance's"),
         (Utterance("a", "", Path("x.wav")), r"'' can't be an utterance's or a domain's name"),

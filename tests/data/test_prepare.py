@@ -143,6 +143,57 @@ def test_by_lists(corpus: Path, tmp_path: Path) -> None:
     assert stems(data, "train", "ben") == {"s10", "s11"}  # a refusal leaves what was there
 
 
+def test_lists_may_name_files_and_be_of_windows(tmp_path: Path) -> None:
+    """Suffixes, spaces, CRLF, a byte order mark, UTF-16, and names as macOS writes them."""
+    for n in range(4):
+        record(tmp_path / f"src/Ju\u0308rgen/sa\u0308tze {n}.v2.wav")
+    lists = tmp_path / "lists"
+    lists.mkdir()
+    (lists / "Jürgen.train").write_bytes(b"\xef\xbb\xbfs\xc3\xa4tze 0.v2.wav\r\n\r\n")
+    (lists / "Ju\u0308rgen.val").write_bytes("sätze_1.v2\r\n".encode("utf-16"))
+    (lists / "Jürgen.test").write_text("sa\u0308tze 2.v2\r\nsätze 3.v2.flac", encoding="utf-8")
+    prepare(tmp_path / "src", tmp_path / "data", domains=["Ju\u0308rgen"], lists=lists)
+    found = [stems(tmp_path / "data", split, "Jürgen") for split in ("train", "val", "test")]
+    assert found == [{"sätze_0.v2"}, {"sätze_1.v2"}, {"sätze_2.v2", "sätze_3.v2"}]
+
+
+def test_bytes_that_are_no_utf_8_are_written_out_in_names(tmp_path: Path) -> None:
+    folder = os.path.join(os.fsencode(tmp_path), b"src", b"J\xfcrgen")
+    os.makedirs(folder)
+    for n in range(3):
+        with open(os.path.join(folder, b"s\xe4tze%d.wav" % n), "wb") as file:
+            soundfile.write(file, np.zeros(1600, np.float32), RATE, format="WAV")
+    summary = prepare(tmp_path / "src", tmp_path / "data")
+    assert {row.domain for row in summary.rows} == {"J%FCrgen"}
+    assert "the folder 'J\\udcfcrgen' is domain 'J%FCrgen'" in summary.notes[0]
+    (utterance,) = read_data_dir(tmp_path / "data/train")
+    assert utterance.id.startswith("J%FCrgen-s%E4tze")
+    assert utterance.path.is_file() and b"/s\xe4tze" in os.fsencode(utterance.path)
+
+
+def test_sentences_are_the_same_in_either_unicode_form(tmp_path: Path) -> None:
+    for domain, stem in (("anna", "sätze"), ("ben", "sa\u0308tze")):
+        for n in range(6):
+            record(tmp_path / f"src/{domain}/{stem}{n}.wav")
+    prepare(tmp_path / "src", tmp_path / "data", n_val=1, n_test=1)
+    assert stems(tmp_path / "data", "test", "anna") == stems(tmp_path / "data", "test", "ben")
+
+
+def test_times_in_milliseconds_are_named_and_no_duration_is_negative(tmp_path: Path) -> None:
+    data = tmp_path / "src"
+    record(data / "r.wav", 3.0)
+    (data / "wav.scp").write_text(f"r {data}/r.wav\n")
+    (data / "utt2spk").write_text("".join(f"a-{n} a\n" for n in range(4)))
+    times = ["0 1", "1 2", "2 -1", "1000 2500"]
+    (data / "segments").write_text("".join(f"a-{n} r {one}\n" for n, one in enumerate(times)))
+    summary = prepare(data, tmp_path / "data", n_val=1, n_test=1)
+    assert sum(row.minutes for row in summary.rows) == pytest.approx(3 / 60)
+    assert summary.notes == [
+        f"left out: {data}/r.wav lasts 3.00 seconds; there is no part from 1000 to 2500 in it; "
+        "these look like milliseconds"
+    ]
+
+
 def test_folders_formats_names_and_texts(tmp_path: Path) -> None:
     folder = tmp_path / "src" / "Anna de Vries"
     for name in ("a.wav", "sub/b.FLAC", "it's é.ogg", ".hidden.wav"):

@@ -48,7 +48,7 @@ def run_python(place: Path, script: str) -> subprocess.CompletedProcess[str]:
 
 def cli(place: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run `voiceconv ARGUMENT...` in PLACE."""
-    return _run(place, "-m", "voiceconv.cli", *map(str, arguments))
+    return _run(place, "-m", "voiceconv", *map(str, arguments))
 
 
 def _run(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

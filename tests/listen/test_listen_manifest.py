@@ -91,3 +91,21 @@ def test_no_json_is_refused_in_a_sentence(tmp_path, text):
 def test_no_manifest(tmp_path):
     with pytest.raises(InputError, match="holds no listening test"):
         read_test(tmp_path)
+
+
+@pytest.mark.parametrize("part", ["id", "stimulus"])
+def test_a_name_that_leads_out_of_the_test_is_refused(tmp_path, part):
+    test = tiny_test("mos")
+    write_test(tmp_path, test)
+    name = test.id if part == "id" else next(iter(test.stimuli))
+    text = (tmp_path / FILE).read_text(encoding="utf-8")
+    (tmp_path / FILE).write_text(text.replace(f'"{name}"', '"../../x"'), encoding="utf-8")
+    with pytest.raises(InputError, match=r"manifest\.json: no file can be called '\.\./\.\./x'"):
+        read_test(tmp_path)
+
+
+def test_a_manifest_may_come_from_an_editor_of_windows(tmp_path):
+    write_test(tmp_path, tiny_test("mos"))
+    text = (tmp_path / FILE).read_text(encoding="utf-8")
+    (tmp_path / FILE).write_text(text, encoding="utf-8-sig")
+    assert read_test(tmp_path) == tiny_test("mos")

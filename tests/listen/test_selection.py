@@ -165,3 +165,16 @@ def test_training_repeats_sentences_where_there_are_no_others(tmp_path):
     picked, notes = pick(items, Numbers(3, 2, 1), seed=0)
     assert notes == ["training repeats sentences of the test: there are no more of them"]
     assert len(picked.training) == 2 and set(names_of(picked.training)) < set(names_of(items))
+
+
+def test_names_and_places_pair_in_either_unicode_form(tmp_path):
+    ours = folder_of(tmp_path / "ours", "Ju\u0308rgen-Zoe\u0308/sa\u0308tze")
+    knn = folder_of(tmp_path / "knn", "Jürgen-Zoë/sätze")
+    reference = folder_of(tmp_path / "reference", "Zoë/sa\u0308tze")
+    items, notes = chosen({"ours": ours, "knn": knn}, reference)
+    assert names_of(items) == ["Jürgen-Zoë/sätze"] and notes == []
+    assert {name: one.path for name, one in items[0].recordings.items()} == {
+        "ours": ours / "Ju\u0308rgen-Zoe\u0308/sa\u0308tze.wav",
+        "knn": knn / "Jürgen-Zoë/sätze.wav",
+        REFERENCE: reference / "Zoë/sa\u0308tze.wav",
+    }

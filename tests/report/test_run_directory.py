@@ -1,6 +1,8 @@
 """A run directory, whole and in part."""
 
 import json
+import shutil
+from dataclasses import replace
 
 import pytest
 from tiny_run import scores, write_curves, write_run
@@ -29,6 +31,16 @@ def test_the_log_gives_findings_and_warnings_once_each(run):
         Warned("the generator hands its input on", 200, 1),
         Warned("no validation audio of u9", None, 2),
     ]
+
+
+def test_files_may_come_from_an_editor_of_windows(run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    for path in (tmp_path / "run").rglob("*"):
+        if path.suffix in (".json", ".yaml"):
+            path.write_text(path.read_text(encoding="utf-8"), encoding="utf-8-sig", newline="\r\n")
+    assert replace(read_run(tmp_path / "run"), folder=run, curves={}) == replace(
+        read_run(run), curves={}
+    )
 
 
 def test_what_is_missing_is_named(tmp_path):

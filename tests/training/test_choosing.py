@@ -9,7 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from test_trainer import BatchesThat, poison
 from tiny import differing, trainer
 
-from voiceconv.errors import InputError, RunError
+from voiceconv.errors import RunError
 from voiceconv.training.checkpoint import load_checkpoint
 
 
@@ -152,11 +152,6 @@ def test_a_validation_that_fails_at_the_last_step_costs_no_step(tmp_path):
     assert (validator.measured, validator.shipped) == ([5], [5])
     assert differing(again.state_dict(), whole.state_dict()) == []
     assert differing(load_checkpoint(again.checkpoint_path), whole.state_dict()) == []
-
-
-def test_ship_takes_best_or_last(tmp_path):
-    with pytest.raises(InputError, match="trainer.ship is 'newest'; it takes one of"):
-        trainer(tmp_path, ship="newest")
 
 
 def test_nothing_is_measured_of_a_run_that_has_failed(tmp_path):

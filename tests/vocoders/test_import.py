@@ -1,15 +1,19 @@
 """`voiceconv vocoder import`: published HiFi-GAN generators speak here as they did there."""
 
+import json
 import os
 import shutil
+import zipfile
 from pathlib import Path
 
 import librosa
+import numpy as np
 import published
 import pytest
 import torch
 import yaml
 from published import CONFIG, SECOND
+from tiny import differing
 from tiny_model import make_cli, speech
 from torch import Tensor
 from torch.nn import functional as F
@@ -18,7 +22,7 @@ from voiceconv.build import build
 from voiceconv.errors import InputError
 from voiceconv.features import Features, MelSpectrogram
 from voiceconv.vocoders.directory import read_vocoder
-from voiceconv.vocoders.hifigan_format import import_hifigan
+from voiceconv.vocoders.hifigan_format import import_hifigan, read_config, read_generator
 from voiceconv.vocoders.neural import NeuralVocoder
 
 kinds = pytest.mark.parametrize("config", [CONFIG, SECOND], ids=["resblock 1", "resblock 2"])
@@ -59,6 +63,71 @@ def test_checkpoints_of_the_authors_torch_are_read(tmp_path):
     import_hifigan(*paths, tmp_path / "made")
     made = opened(tmp_path / "made").generator.exit.bias
     assert torch.equal(made, weights["conv_post.bias"])
+
+
+NAMES = {
+    "weight_g": "parametrizations.weight.original0",
+    "weight_v": "parametrizations.weight.original1",
+}
+SPELLINGS = {  # what people's checkpoints have in place of {"generator": weights}
+    "weight norm since torch 2.0": lambda w: {
+        "generator": {
+            ".".join([*k.split(".")[:-1], NAMES.get(k.split(".")[-1], k.split(".")[-1])]): v
+            for k, v in w.items()
+        }
+    },
+    "data parallel": lambda w: {"generator": {f"module.{k}": v for k, v in w.items()}},
+    "bare": lambda w: w,
+    "bare, of a whole GAN": lambda w: (
+        {"mpd.conv_post.bias": torch.ones(2)} | {f"generator.{k}": v for k, v in w.items()}
+    ),
+    "another name, deeper": lambda w: {"model": {"g": w, "d": {}}, "optimizer": [{}]},
+    "NumPy scalars beside them": lambda w: {
+        "generator": w,
+        "steps": np.int64(3),
+        "loss": np.float32(0.5),
+        "best": (np.float64(1.5), np.bool_(True)),
+    },
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_other_spellings_of_a_checkpoint_give_the_same_weights(tmp_path, spelling):
+    weights = published.generator(SECOND)
+    import_hifigan(*published.write(tmp_path, SECOND, {"generator": weights}), tmp_path / "usual")
+    paths = published.write(tmp_path, SECOND, SPELLINGS[spelling](weights))
+    import_hifigan(*paths, tmp_path / "made")
+    usual, made = (read_vocoder(tmp_path / name)[1] for name in ("usual", "made"))
+    assert len(made) == 24 and differing(usual, made) == []
+
+
+def test_scalars_of_numpy_1_are_read_and_its_objects_are_not(tmp_path):
+    def rewrite(old: bytes, new: bytes) -> None:
+        with zipfile.ZipFile(path) as archive:
+            parts = {name: archive.read(name) for name in archive.namelist()}
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in parts.items():
+                assert not name.endswith("data.pkl") or old in content
+                archive.writestr(name, content.replace(old, new))
+
+    weights = published.generator(SECOND)
+    path = published.write(tmp_path, SECOND, {"generator": weights, "steps": np.int64(3)})[1]
+    rewrite(b"cnumpy._core.multiarray", b"cnumpy.core.multiarray")
+    assert read_generator(path).keys() == weights.keys()
+    rewrite(b"cnumpy.core.multiarray\nscalar", b"cnumpy.core.multiarray\n_reconstruct")
+    with pytest.raises(InputError, match="wants to run code as it is read"):
+        read_generator(path)
+
+
+def test_a_configuration_with_a_byte_order_mark_is_read(tmp_path):
+    paths = published.write(tmp_path, SECOND, {"generator": published.generator(SECOND)})
+    paths[0].write_text(json.dumps(SECOND), encoding="utf-8-sig")
+    assert read_config(paths[0])["hop_size"] == 32
+
+
+def test_the_keys_of_another_checkpoint_are_named(tmp_path):
+    said = refused(tmp_path, CONFIG, {"mpd": {}, "msd": {}, "steps": 3})
+    assert "conv_pre.bias among them, but mpd, msd, steps; give the checkpoint g_..." in said
 
 
 def test_weights_without_weight_norm_or_of_half_precision_are_taken_as_they_are(tmp_path):
@@ -182,7 +251,7 @@ def test_weights_of_another_configuration_are_refused_by_name(tmp_path):
         ("ups.0.weight_g", torch.ones(31, 1, 1), "ups.0.weight_g (31, 1, 1) and ups.0.weight_v"),
         ("ups.0.weight_g", None, "has ups.0.weight_v without ups.0.weight_g"),
         ("ups.0.bias", torch.full((16,), torch.nan), "ups.0.bias has numbers that are not finite"),
-        ("ups.0.bias", [1.0], "has no `generator` with weights by name"),
+        ("ups.0.bias", [1.0], "lacks ups.0.bias;"),
     ):
         others = {key: value for key, value in weights.items() if key != name}
         given = others if changed is None else others | {name: changed}

@@ -113,8 +113,11 @@ def end_of_part(seconds: float, name: str, start: float, end: float | None) -> f
     """
     stop = seconds if end is None else end
     if not (0 <= start < stop and start < seconds and stop <= seconds + 0.5):
+        last = start if end is None else end
+        unit = "; these look like milliseconds" if 10 < last / seconds <= 1001 else ""
         raise InputError(
-            f"{name} lasts {seconds:.2f} seconds; there is no part from {start:g} to {stop:g} in it"
+            f"{name} lasts {seconds:.2f} seconds; there is no part from {start:g} to {stop:g} "
+            f"in it{unit}"
         )
     return min(stop, seconds)
 

@@ -1,5 +1,6 @@
 """The command line. Each command imports what it needs: `voiceconv --help` must not start torch."""
 
+import io
 import logging
 import os
 import shlex
@@ -15,10 +16,11 @@ from voiceconv.cli import listen, vocoder
 from voiceconv.cli.convert import convert, export, info, models, resynth
 from voiceconv.cli.corpus import check, extract, prepare, stats
 from voiceconv.cli.scores import compare, evaluate, report
-from voiceconv.cli.terminal import LOG_FORMAT, escaped
+from voiceconv.cli.terminal import LOG_FORMAT, OneLine, escaped
 from voiceconv.cli.train import fit, train
 from voiceconv.cli.unexpected import EXIT_CODE, report_unexpected
 from voiceconv.errors import NO_ROOM, InputError, RunError
+from voiceconv.signals import ending_signals, note_hang_up
 
 app = typer.Typer(
     help="Convert audio of one domain (a speaker, an instrument) into another, unpaired.",
@@ -67,8 +69,12 @@ def main() -> None:
     _open_streams()
     _name_user()
     command = shlex.join(["voiceconv", *sys.argv[1:]])  # Hydra is given another
-    logging.basicConfig(format=LOG_FORMAT, stream=sys.stderr)
-    before = signal.signal(signal.SIGTERM, _terminate)
+    plain = logging.StreamHandler(sys.stderr)
+    plain.setFormatter(OneLine(LOG_FORMAT))
+    logging.basicConfig(handlers=[plain])
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name may hold what a terminal cannot show
+        sys.stdout.reconfigure(errors="backslashreplace")
+    before = {number: signal.signal(number, _terminate) for number in ending_signals()}
     try:
         _check_place()
         app(prog_name="voiceconv")
@@ -86,7 +92,8 @@ def main() -> None:
         report_unexpected(error, command)
         sys.exit(EXIT_CODE)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _open_streams() -> None:
@@ -116,5 +123,6 @@ def _check_place() -> None:
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
-    """SIGTERM ends a command as Ctrl-C does: what is half written goes."""
+    """SIGTERM and SIGHUP end a command as Ctrl-C does: what is half written goes."""
+    note_hang_up(number)
     sys.exit(128 + number)

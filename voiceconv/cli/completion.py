@@ -39,7 +39,7 @@ def _bundled() -> list[Path]:
 def _domains(folder: Path) -> list[str]:
     """Empty where it is no model's: a run's own configuration is another."""
     try:
-        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        config = yaml.safe_load((folder / "config.yaml").read_bytes())
         return [str(name) for name in config["domains"]]
     except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError):
         return []

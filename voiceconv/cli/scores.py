@@ -27,7 +27,10 @@ def evaluate(
     ] = None,
     target: Annotated[
         str | None,
-        typer.Option(help="Domain in --reference and --target-train, if they have several."),
+        typer.Option(
+            help="Domain in --reference and --target-train, if they have several; IN-TARGET.wav "
+            "is then a conversion of IN."
+        ),
     ] = None,
     source: Annotated[
         str | None, typer.Option(help="Domain in all other data directories, if they have several.")

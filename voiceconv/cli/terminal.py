@@ -34,7 +34,7 @@ def logging_to_stderr(verbose: bool = False) -> Iterator[None]:
     root, ours = logging.getLogger(), logging.getLogger("voiceconv")
     plain = [one for one in root.handlers if type(one) is logging.StreamHandler]
     above, level = StderrHandler(), ours.level
-    above.setFormatter(logging.Formatter(LOG_FORMAT))
+    above.setFormatter(OneLine(LOG_FORMAT))
     root.handlers = [above, *(one for one in root.handlers if one not in plain)]
     ours.setLevel(logging.INFO if verbose else logging.WARNING)
     try:
@@ -57,5 +57,13 @@ def as_lines(shown: dict[str, Any], indent: str = "") -> str:
 
 
 def escaped(text: str) -> str:
-    """Text on one line, for any file name."""
-    return text.replace("\n", "\\n").encode("utf-8", "backslashreplace").decode()
+    """Text on one line, for any file name: what is not printable is escaped."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+
+
+class OneLine(logging.Formatter):
+    """Formats each message on one line, for any file name in it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See Formatter."""
+        return escaped(super().format(record))

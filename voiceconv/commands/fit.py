@@ -4,25 +4,30 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_type_hints
 
+import torch
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from voiceconv.build import build, class_of, compose_config
+from voiceconv.build import as_override, build, class_of, compose_config
 from voiceconv.commands.train import prepare_trainer
 from voiceconv.data.extract import LeftOutError, extract
 from voiceconv.data.prepare import Summary, prepare
 from voiceconv.data.splits import SPLITS
 from voiceconv.data.statistics import write_stats
+from voiceconv.device import pick_device
 from voiceconv.errors import InputError, RunError
 from voiceconv.features import Representation
-from voiceconv.files import locked, replace_text
+from voiceconv.files import locked, read_mapping, replace_text, require_utf8
 from voiceconv.objectives import Objective
 from voiceconv.progress import progress_bar
+from voiceconv.runs.settings import CONVERTER, check_settings
+from voiceconv.runs.setup import DEVICE
+from voiceconv.schema import Above0, Steps, fits
 
 TRIM = 40.0  # dB below the loudest: silence at both ends is cut
 TRIAL_STEPS = 1000  # of the trial's plan; where in it a step is measured:
@@ -33,9 +38,13 @@ PLAN = "fit.yaml"  # the plan of the first call, for resumed ones
 class Plan(NamedTuple):
     """The length of a run in hours and steps, and the objective's keywords that depend on it."""
 
-    hours: float
-    n_steps: int
-    objective: dict[str, Any]
+    hours: Above0
+    n_steps: Steps
+    objective: Mapping[str, Any]
+
+
+_PLAN = get_type_hints(Plan, include_extras=True)
+_ANEW = "delete it to plan anew"
 
 
 def fit(
@@ -52,13 +61,36 @@ def fit(
     Writes OUTPUT/model, and OUTPUT/{data,dump,checkpoints} for resuming. Raises RunError when
     interrupted.
     """
-    data, dump = output / "data", output / "dump"
-    config = _config(experiment, data, dump, output)
+    require_utf8(output, "TensorBoard")
+    config = _config(experiment, output)
+    with locked(output, "training in"):
+        _extract(config, speakers, jobs, say, show)
+        say("3/4 taking statistics")
+        write_stats(Path(config.data.dump) / "train")
+        plan = _plan(config, output, hours)
+        _apply(plan, config)
+        say(f"4/4 training: {plan.n_steps:,} steps; Ctrl-C saves, the same command goes on")
+        trainer = prepare_trainer(config, output)
+        finished = trainer.run()
+    if not finished:
+        raise RunError(f"stopped at step {trainer.step} and saved; the same command goes on")
+
+
+def _extract(
+    config: DictConfig,
+    speakers: Path,
+    jobs: int | None,
+    say: Callable[[str], None],
+    show: Callable[[Summary], None],
+) -> None:
+    """The recordings, unless an earlier call has listed them, then their features."""
+    data, dump = Path(config.data.waves), Path(config.data.dump)
     if not (data / "train" / "wav.scp").exists():
         say("1/4 looking at the recordings")
         _prepare(speakers, data, build(config.features, Representation), show)
     else:
-        say(f"1/4 going on with the recordings listed in {data}; delete {output} to start anew")
+        folder = data.parent
+        say(f"1/4 going on with the recordings listed in {data}; delete {folder} to start anew")
     say("2/4 extracting features")
     features = dict(config.features)
     loudness = config.data.loudness
@@ -67,16 +99,6 @@ def fit(
             extract(data, dump, features, jobs, trim=TRIM, loudness=loudness, progress=progress)
     except LeftOutError as error:  # an evening is not to be lost for a damaged file
         say(f"going on without what failed: {error}")
-    say("3/4 taking statistics")
-    write_stats(dump / "train")
-    plan = _plan(config, output, hours)
-    _apply(plan, config)
-    say(f"4/4 training: {plan.n_steps:,} steps; Ctrl-C saves, the same command goes on")
-    with locked(output, "training in"):
-        trainer = prepare_trainer(config, output)
-        finished = trainer.run()
-    if not finished:
-        raise RunError(f"stopped at step {trainer.step} and saved; the same command goes on")
 
 
 def _prepare(
@@ -93,17 +115,17 @@ def _prepare(
     show(summary)
 
 
-def _config(experiment: str, data: Path, dump: Path, output: Path) -> DictConfig:
+def _config(experiment: str, output: Path) -> DictConfig:
+    """The experiment's configuration with the folders of a run in `output`. Raises InputError."""
+    folders = {"run_dir": output, "data.dump": output / "dump", "data.waves": output / "data"}
     config = compose_config(
         [
             f"experiment={experiment}",
             f"name={experiment}",
-            "run_dir=.",
-            "data.dump=.",
+            *(as_override(key, str(folder)) for key, folder in folders.items()),
         ]
     )
-    # set here, not as overrides, whose grammar would need quotes for spaces and commas
-    config.run_dir, config.data.dump, config.data.waves = str(output), str(dump), str(data)
+    check_settings(config, CONVERTER)
     return config
 
 
@@ -134,7 +156,7 @@ def _apply(plan: Plan, config: DictConfig) -> None:
 
 def _seconds_a_step(config: DictConfig) -> float:
     """The mean time of steps from all parts of a plan, in a temporary trial."""
-    trial = config.copy()
+    trial, device = config.copy(), pick_device(config.trainer.device, DEVICE)
     _apply(Plan(0.0, TRIAL_STEPS, _objective(config).plan(TRIAL_STEPS)), trial)
     with tempfile.TemporaryDirectory() as folder:
         with _unlogged():  # the run itself warns of the same
@@ -143,10 +165,17 @@ def _seconds_a_step(config: DictConfig) -> float:
         seconds = []
         for step in MEASURED:
             trainer.step = step
-            start = time.monotonic()
+            start = _now(device)
             trainer.train_step()
-            seconds.append(time.monotonic() - start)
+            seconds.append(_now(device) - start)
     return sum(seconds) / len(seconds)
+
+
+def _now(device: torch.device) -> float:
+    """The time in seconds when the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.monotonic()
 
 
 @contextmanager
@@ -161,10 +190,9 @@ def _unlogged() -> Iterator[None]:
 
 def _read_plan(path: Path) -> Plan:
     """Read a plan; older ones have `identity_steps` at the top. Raises InputError."""
-    try:
-        stated = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if "identity_steps" in stated:
-            stated["objective"] = {"identity_steps": stated.pop("identity_steps")}
-        return Plan(**stated)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError) as error:
-        raise InputError(f"{path} is damaged; delete it to plan anew") from error
+    stated = read_mapping(path, _ANEW)
+    if "identity_steps" in stated:
+        stated["objective"] = {"identity_steps": stated.pop("identity_steps")}
+    if stated.keys() != _PLAN.keys() or not all(fits(stated[key], _PLAN[key]) for key in _PLAN):
+        raise InputError(f"{path} is damaged; {_ANEW}")
+    return Plan(**stated)

@@ -18,10 +18,10 @@ from voiceconv.features import DomainStats
 from voiceconv.objectives import Objective
 from voiceconv.runs.file_validation import FileValidation
 from voiceconv.runs.hydra_main import call_hydra, run_training
+from voiceconv.runs.settings import CONVERTER
 from voiceconv.runs.setup import (
     make_objective,
     make_trainer,
-    require_counts,
     require_same_frames,
     require_same_loudness,
     warn_of_short,
@@ -49,7 +49,7 @@ def train_command(arguments: Sequence[str]) -> None:
 
 @hydra.main(config_path="pkg://voiceconv.conf", config_name="config", version_base="1.3")
 def _hydra_main(config: DictConfig) -> None:
-    run_training(config, prepare_trainer)
+    run_training(config, CONVERTER, prepare_trainer)
 
 
 def prepare_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ranks()) -> Trainer:  # noqa: B008 (frozen)
@@ -57,7 +57,6 @@ def prepare_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ranks()) ->
 
     Raises InputError.
     """
-    require_counts(config)
     dump = Path(config.data.dump)
     require_same_frames(config.features, dump / "train")
     require_same_loudness(config.data.loudness, dump / "train")

@@ -19,9 +19,9 @@ from voiceconv.models.base import SpectralGenerator, WaveGenerator
 from voiceconv.models.layers import load_folded
 from voiceconv.objectives.vocoder import Vocoding
 from voiceconv.runs.hydra_main import call_hydra, run_training
+from voiceconv.runs.settings import VOCODER
 from voiceconv.runs.setup import (
     make_trainer,
-    require_counts,
     require_same_frames,
     require_same_loudness,
     warn_of_short,
@@ -41,7 +41,7 @@ def train_vocoder_command(arguments: Sequence[str]) -> None:
 
 @hydra.main(config_path="pkg://voiceconv.conf", config_name="train_vocoder", version_base="1.3")
 def _hydra_main(config: DictConfig) -> None:
-    run_training(config, prepare_vocoder_trainer)
+    run_training(config, VOCODER, prepare_vocoder_trainer)
 
 
 def prepare_vocoder_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ranks()) -> Trainer:  # noqa: B008 (frozen)
@@ -49,7 +49,6 @@ def prepare_vocoder_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ran
 
     Raises InputError.
     """
-    require_counts(config)
     dump = Path(config.data.dump)
     extractor = build(config.features, MelSpectrogram)
     require_same_frames(config.features, dump / "train")

@@ -84,7 +84,7 @@ def digest(folder: Path) -> str:
     """The SHA-256 of all that a model's directory computes with: settings, statistics, networks."""
     whole = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
-        if path.suffix not in (".yaml", ".safetensors", ".onnx"):
+        if path.suffix not in (".yaml", ".safetensors", ".onnx") and path.name != EXPORT:
             continue
         whole.update(f"{path.relative_to(folder).as_posix()}\0".encode())
         with open(path, "rb") as file:

@@ -21,7 +21,7 @@ from filelock import lock_descriptor
 from numpy.typing import NDArray
 
 from voiceconv.errors import InputError
-from voiceconv.files import replace_text
+from voiceconv.files import plain_name, printable, replace_text
 
 FloatArray = NDArray[np.float32]
 ByteArray = NDArray[np.uint8]
@@ -62,7 +62,10 @@ class ArchiveWriter:
         # Entries lie in the order of their lines: the last one ends last.
         _cut(self._ark, _end_of(entries[-1][2]) if entries else 0)
         self._scp: BinaryIO = open(self.scp_path, "ab")
-        _cut(self._scp, sum(len(line.encode()) + 1 for line, _, _ in entries))
+        _cut(
+            self._scp,
+            sum(len(line.encode("utf-8", "surrogateescape")) + 1 for line, _, _ in entries),
+        )
 
     def write(self, utterance: str, array: FloatArray) -> None:
         """Append a (T, C) matrix or a (T,) vector, float32."""
@@ -234,18 +237,13 @@ def _read_lines(path: Path) -> tuple[list[tuple[int, str]], int]:
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; check the path") from None
     whole = data[: data.rfind(b"\n") + 1]
-    try:
-        lines = whole.decode().split("\n")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path} is no UTF-8 text ({error.reason} at byte {error.start}); extract again"
-        ) from None
+    lines = whole.decode("utf-8", "surrogateescape").split("\n")  # paths may not be UTF-8
     return [(n, line) for n, line in enumerate(lines, 1) if line.strip()], len(whole)
 
 
 def _parse(line: str, scp: Path, number: int) -> tuple[str, Location]:
     """`utterance path.ark:offset` -> the id and where its array is."""
-    source = f"{scp}:{number}"
+    source = f"{printable(scp)}:{number}"
     # Not str.split(): it also splits at the no-break and wide spaces that a path may hold.
     utterance, _, rest = line.strip(" \t\r").replace("\t", " ").partition(" ")
     name, _, offset = rest.strip().rpartition(":")
@@ -253,7 +251,7 @@ def _parse(line: str, scp: Path, number: int) -> tuple[str, Location]:
         raise InputError(
             f"{source}: expected `utterance path.ark:offset`, found {line!r}; extract again"
         )
-    return utterance, Location(scp.parent / name, int(offset), source)
+    return plain_name(utterance), Location(scp.parent / name, int(offset), source)
 
 
 def _end_of(location: Location) -> int:

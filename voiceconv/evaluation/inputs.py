@@ -1,14 +1,16 @@
 """The scored recordings with their references and transcripts, paired by name."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from voiceconv.data.content import content_files
 from voiceconv.data.kaldi import Utterance, is_data_dir, read_data_dir, read_table
 from voiceconv.errors import InputError
+from voiceconv.files import plain_name, printable
 
+COPY = "resynth"  # what `voiceconv resynth` puts behind a name
 T = TypeVar("T")
 Location = Path | str | Sequence[Path | str]
 
@@ -29,8 +31,9 @@ def recordings(location: Location, domain: str | None, option: str | None) -> li
     option: the option that error messages name for the domain (`--target`, `--source` or
     `--domain`); None: all domains, if none is chosen.
     """
+    domain = domain and plain_name(domain)
     if not isinstance(location, (str, Path)):
-        return [Utterance(Path(file).stem, domain or "", Path(file)) for file in location]
+        return [_of_file(Path(file), domain) for file in location]
     folder = Path(location)
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder}; check the path")
@@ -39,7 +42,7 @@ def recordings(location: Location, domain: str | None, option: str | None) -> li
     files = content_files(folder)
     if not files:
         raise InputError(f"no sound file in {folder}; give a folder that holds some")
-    return [Utterance(file.stem, domain or "", file) for file in files]
+    return [_of_file(file, domain) for file in files]
 
 
 def cases(
@@ -53,26 +56,31 @@ def cases(
     """Pair each converted recording with what is given of it; sorted by stem.
 
     The stem is that of the reference (else of the original, of the text, of the recording itself):
-    the longest end of the name, cut at hyphens, that is known there. Originals may be of several
-    domains: a copy has its utterance's full name. Raises InputError for one without counterpart.
+    the longest end of the name, cut at hyphens, that is known there; where none is, also without
+    the `-TARGET` or `-resynth` that `convert` and `resynth` append, TARGET being `target` or a
+    domain of the references. Originals may be of several domains: a copy has its utterance's full
+    name. Raises InputError for one without counterpart, or with two.
     """
     references = _recordings_by_stem(reference, target, "--target")
     originals = _recordings_by_stem(copy_of, source, None)
     texts = None if text is None else _texts(Path(text), source)
+    ours = {plain_name(target or ""), *(one.domain for one in (references or {}).values()), COPY}
+    suffixes = [f"-{word}" for word in sorted(ours - {""})]
     found: dict[str, Case] = {}
     for one in converted:
         name = _stem(one)
         of_reference, of = _counterpart(
-            one, references, f"{reference}; add the target's recording of it under the same name"
+            one, references, suffixes, f"{reference}; add the target's recording of it"
         )
         of_original, original = _counterpart(
-            one, originals, f"{copy_of}; add what it is a copy of under the same name"
+            one, originals, suffixes, f"{copy_of}; add what it is a copy of"
         )
-        of_text, said = _counterpart(one, texts, f"{text}; add its transcript")
+        of_text, said = _counterpart(one, texts, suffixes, f"{text}; add its transcript")
         stem = of_reference or of_original or of_text or name
         if stem in found:
             raise InputError(
-                f"{found[stem].converted.path} and {one.path} are both of {stem!r}; keep one"
+                f"{printable(found[stem].converted.path)} and {printable(one.path)} are both of "
+                f"{stem!r}; keep one"
             )
         found[stem] = Case(stem, one, of, original, said)
     return [found[stem] for stem in sorted(found)]
@@ -108,6 +116,10 @@ def file_digest(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; check the path") from None
+
+
+def _of_file(path: Path, domain: str | None) -> Utterance:
+    return Utterance(plain_name(path.stem), domain or "", path)
 
 
 def _of_domain(folder: Path, domain: str | None, option: str | None) -> list[Utterance]:
@@ -152,6 +164,7 @@ def _texts(place: Path, source: str | None) -> Mapping[str, str | None]:
         if place.is_dir():
             raise InputError(f"{place} is no data directory; give one, or a file of `id text`")
         return {name: text for name, text in read_table(place).items() if text}
+    source = source and plain_name(source)
     texts = {_stem(u): u.text or None for u in _of_domain(place, source, "--source")}
     if not any(texts.values()):
         raise InputError(f"no transcripts in {place}; add a file `text` of `utterance transcript`")
@@ -159,12 +172,23 @@ def _texts(place: Path, source: str | None) -> Mapping[str, str | None]:
 
 
 def _counterpart(
-    utterance: Utterance, table: Mapping[str, T] | None, remedy: str
+    utterance: Utterance, table: Mapping[str, T] | None, suffixes: Collection[str], remedy: str
 ) -> tuple[str | None, T | None]:
-    """The longest end of a name after a hyphen that is in the table, and its value."""
+    """The longest end of a name after a hyphen that is in the table, and its value; see cases."""
     if table is None:
         return None, None
-    stem = next((end for end in [utterance.id, *ends(_stem(utterance))] if end in table), None)
+    names = [utterance.id, *ends(_stem(utterance))]
+    bare = [name.removesuffix(end) for name in names for end in suffixes if name.endswith(end)]
+    plain, converted = (next((one for one in some if one in table), None) for some in (names, bare))
+    path = printable(utterance.path)
+    if plain is not None and converted is not None and not plain.startswith(converted):
+        raise InputError(f"{path} may be of {plain!r} or of {converted!r}; rename it")
+    stem = converted if plain is None else plain
     if stem is None:
-        raise InputError(f"{utterance.path} has no counterpart in {remedy}, or leave the file out")
+        first, _, last = utterance.id.rpartition("-")
+        hint = f", say --target {last} if it is a conversion to that" if first in table else ""
+        raise InputError(
+            f"{path} has no counterpart in {remedy} under the same name{hint}, "
+            "or leave the file out"
+        )
     return stem, table[stem]

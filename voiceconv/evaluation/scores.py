@@ -37,14 +37,14 @@ def write_scores(path: Path | str, scores: dict[str, Any]) -> None:
 def read_scores(path: Path | str) -> dict[str, Any]:
     """Read scores. Raises InputError for a file that is no scores.json, or of another format."""
     try:
-        scores = json.loads(Path(path).read_text(encoding="utf-8"))
+        scores = json.loads(Path(path).read_bytes())
         form = scores.get("format", 1)
         parts = [scores[key] for key in ("protocol", "metrics", "not_run", "utterances")]
         if form == FORMAT:
             parts += [parts[0][key] for key in ("common", "inputs", *parts[1])]
     except FileNotFoundError:
         raise InputError(f"there is no {path}; make it with `voiceconv evaluate`") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InputError(f"{path} holds no scores; make it with `voiceconv evaluate`") from None
     if form != FORMAT or not all(isinstance(part, dict) for part in parts):
         raise InputError(

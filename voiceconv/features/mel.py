@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from voiceconv.features.base import FeatureExtractor, differences
 from voiceconv.features.frames import Features
+from voiceconv.schema import Count
 
 LOG_FLOOR = 1e-5  # magnitude taken for silence: -100 dB, as HiFi-GAN and MelGAN have it
 LOWEST_FLOOR = 1e-37  # float32 has hardly less, and log(0) is no number
@@ -157,13 +158,13 @@ class MelSpectrogram(FeatureExtractor):
 
     def __init__(
         self,
-        sample_rate: int = 22050,
-        n_fft: int = 1024,
-        hop_length: int = 256,
-        n_mels: int = 80,
+        sample_rate: Count = 22050,
+        n_fft: Count = 1024,
+        hop_length: Count = 256,
+        n_mels: Count = 80,
         f_min: float = 0.0,
         f_max: float | None = None,
-        win_length: int | None = None,
+        win_length: Count | None = None,
         window: Literal["hann", "hamming"] = "hann",
         mel_scale: Literal["slaney", "htk"] = "slaney",
         norm: Literal["slaney"] | None = "slaney",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import Tensor
 
 from voiceconv.errors import InputError
@@ -130,7 +130,7 @@ def save_stats(path: Path | str, stats: Mapping[str, DomainStats]) -> None:
 def load_stats(path: Path | str) -> dict[str, DomainStats]:
     """The inverse of save_stats. Raises InputError on a file that is cut, foreign or incomplete."""
     try:
-        tensors = load_file(path)
+        tensors = load(Path(path).read_bytes())  # load_file refuses paths that are not UTF-8
     except (OSError, SafetensorError) as error:
         raise InputError(
             f"{path}: not readable as statistics ({error}); run `voiceconv stats` again"

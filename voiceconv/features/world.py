@@ -6,7 +6,7 @@ mel-cepstra and the frame count.
 """
 
 import warnings
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 from voiceconv.features.base import FeatureExtractor
 from voiceconv.features.frames import Features
 from voiceconv.features.mel_cepstrum import MelCepstrum, all_pass_alpha
+from voiceconv.schema import Above0, Count, Range
 
 with warnings.catch_warnings():  # pyworld 0.3.5 asks pkg_resources for its own version, which warns
     warnings.simplefilter("ignore")
@@ -32,13 +33,13 @@ class World(FeatureExtractor):
 
     def __init__(
         self,
-        sample_rate: int = 24000,
-        n_coefficients: int = 36,
-        frame_period: float = 5.0,
+        sample_rate: Count = 24000,
+        n_coefficients: Count = 36,
+        frame_period: Annotated[float, Range(above=0, most=1000)] = 5.0,
         f0_method: Literal["harvest", "dio"] = "harvest",
-        f0_floor: float = F0_FLOOR,
-        f0_ceil: float = 800.0,
-        alpha: float | None = None,
+        f0_floor: Above0 = F0_FLOOR,
+        f0_ceil: Above0 = 800.0,
+        alpha: Annotated[float, Range(above=-1, below=1)] | None = None,
     ) -> None:
         hop_length = sample_rate * frame_period / 1000
         if not hop_length.is_integer() or hop_length < 1:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from voiceconv.errors import InputError
-from voiceconv.files import replace_text
+from voiceconv.files import below, replace_text
 from voiceconv.listen.methods import METHODS, Method
 
 FORMAT = 1
@@ -194,7 +194,7 @@ def read_test(folder: Path) -> Test:
     path = folder / FILE
     remedy = "make one with voiceconv listen build"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise InputError(
             f"{folder} holds no listening test, there is no {FILE}; {remedy}"
@@ -224,7 +224,9 @@ def _as_rows(lists: Iterable[Iterable[Turn]]) -> list[list[list[Any]]]:
 
 
 def _check(test: Test) -> None:
-    """Raise KeyError or ValueError if a part refers to a missing one."""
+    """Raise KeyError or ValueError if a part refers to a missing one, InputError for its name."""
+    for name in (test.id, *test.stimuli):  # files are called after them
+        below(name, FILE)
     test.stimuli[test.level]
     for stimulus in test.stimuli.values():
         test.systems[stimulus.system]

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from voiceconv.models.base import Discriminator, Generator, Verdict
 from voiceconv.models.layers import GatedConv1d, GatedConv2d, PixelShuffle1d, ResidualBlock1d
+from voiceconv.schema import Count, Some
 
 
 class UpBlock1d(nn.Module):
@@ -47,7 +48,7 @@ class Generator1d(Generator):
     frame_multiple = 4
 
     def __init__(
-        self, n_channels: int, base_channels: int = 128, n_residual_blocks: int = 6
+        self, n_channels: int, base_channels: Count = 128, n_residual_blocks: Some = 6
     ) -> None:
         super().__init__()
         c = base_channels
@@ -75,7 +76,7 @@ class FullDiscriminator(Discriminator):
         base_channels: channels after the first gated unit, the paper's 128.
     """
 
-    def __init__(self, n_channels: int, n_frames: int = 128, base_channels: int = 128) -> None:
+    def __init__(self, n_channels: int, n_frames: Count = 128, base_channels: Count = 128) -> None:
         super().__init__()
         c = base_channels
         self.n_frames = n_frames

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from voiceconv.models.base import Discriminator, Generator, Verdict
 from voiceconv.models.layers import GatedConv2d, MapConv2d, ResidualBlock1d
+from voiceconv.schema import Count, Some
 
 
 class UpBlock2d(nn.Module):
@@ -46,9 +47,9 @@ class Generator212(Generator):
     def __init__(
         self,
         n_channels: int,
-        base_channels: int = 128,
-        n_residual_blocks: int = 6,
-        n_planes: int = 1,
+        base_channels: Count = 128,
+        n_residual_blocks: Some = 6,
+        n_planes: Count = 1,
     ) -> None:
         super().__init__()
         if n_channels % 4:
@@ -96,7 +97,7 @@ class PatchDiscriminator(Discriminator):
         base_channels: filters of the first layer; the paper's 128.
     """
 
-    def __init__(self, n_channels: int, base_channels: int = 128) -> None:
+    def __init__(self, n_channels: int, base_channels: Count = 128) -> None:
         super().__init__()
         if n_channels < 8:
             raise ValueError(f"n_channels {n_channels} must be 8 or more to be halved three times")

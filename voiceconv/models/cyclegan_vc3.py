@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from voiceconv.models.base import Generator
 from voiceconv.models.layers import GatedConv2d, MapConv2d, ResidualBlock1d, conv2d
+from voiceconv.schema import Count, Some
 
 
 class Tfan(nn.Module):
@@ -92,9 +93,9 @@ class TfanGenerator(Generator):
     def __init__(
         self,
         n_channels: int,
-        base_channels: int = 128,
-        n_residual_blocks: int = 6,
-        n_tfan_layers: int = 3,
+        base_channels: Count = 128,
+        n_residual_blocks: Some = 6,
+        n_tfan_layers: Count = 3,
     ) -> None:
         super().__init__()
         if n_channels % 4:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from voiceconv.errors import InputError
+from voiceconv.files import read_text, require_utf8
 from voiceconv.models.base import DomainId, Translator, WaveGenerator
 
 EXPORT = "export.json"  # beside the graphs: what is in them
@@ -42,6 +43,7 @@ class Graph:
                 f"{path} is run by onnxruntime, which cannot be imported ({error}); install it "
                 "with: pip install 'voiceconv[export]'"
             ) from error
+        require_utf8(path, "onnxruntime")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 4  # errors are raised; do not also print them
@@ -54,17 +56,16 @@ class Graph:
                 f"{path} is not readable as an ONNX graph ({str(error).splitlines()[0][:150]}); "
                 "export the model again"
             ) from error
-        first, *others = self._session.get_inputs()
-        n_outputs = len(self._session.get_outputs())
+        inputs = self._session.get_inputs()
         if (
-            n_outputs != 1
-            or first.shape[:-1] != [1, n_channels]
-            or {*names} != {other.name for other in others}
+            len(self._session.get_outputs()) != 1
+            or [one.shape[:-1] for one in inputs[:1]] != [[1, n_channels]]
+            or {*names} != {other.name for other in inputs[1:]}
         ):
-            taken = ", ".join(f"{one.name} {one.shape}" for one in (first, *others))
+            taken = ", ".join(f"{one.name} {one.shape}" for one in inputs) or "nothing"
             wanted = ", ".join((f"frames of {n_channels} channels", *names))
             raise InputError(f"{path} takes {taken}, not {wanted}; export the model again")
-        self._input = first.name
+        self._path, self._input = path, inputs[0].name
         self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
 
     def __call__(self, frames: Tensor, **others: Tensor) -> Tensor:
@@ -73,7 +74,13 @@ class Graph:
 
     def _run(self, frames: Tensor, others: Mapping[str, Tensor], item: int) -> Tensor:
         inputs = {name: value[item : item + 1].numpy() for name, value in others.items()}
-        (output,) = self._session.run(None, {self._input: frames[None].numpy(), **inputs})
+        try:
+            (output,) = self._session.run(None, {self._input: frames[None].numpy(), **inputs})
+        except Exception as error:  # of an input's type, say
+            raise InputError(
+                f"{self._path} does not run ({str(error).splitlines()[0][:150]}); export the model "
+                "again"
+            ) from error
         return torch.from_numpy(output)
 
 
@@ -85,14 +92,11 @@ class OnnxTranslator(Translator):
 
     def __init__(self, folder: Path, n_channels: int, n_domains: int) -> None:
         super().__init__()
-        stated = _stated(folder / EXPORT)
+        stated = _stated(folder / EXPORT, n_domains)
         self._folder, self._n_channels = folder, n_channels
-        self._is_one = bool(stated.get("shared"))
-        self._condition = {
-            name: torch.tensor(values) for name, values in stated.get("condition", {}).items()
-        }
-        pairs = stated.get("directions", permutations(range(n_domains), 2))
-        self._directions = [(int(source), int(target)) for source, target in pairs]
+        self._is_one: bool = stated["shared"]
+        self._condition = stated["condition"]
+        self._directions: list[tuple[int, int]] = stated["directions"]
         self._graphs: dict[str, Graph] = {}
         for pair in self._directions:
             if not (folder / self._file(*pair)).is_file():
@@ -123,13 +127,23 @@ class OnnxTranslator(Translator):
         return TRANSLATOR if self._is_one else translator_file(source, target)
 
 
-def _stated(path: Path) -> dict[str, Any]:
-    """What export.json says of the translator; nothing in one of an older version."""
+def _stated(path: Path, n_domains: int) -> dict[str, Any]:
+    """What export.json says of the translator; an older version's says nothing.
+
+    Raises InputError where it is damaged.
+    """
+    pairs = list(permutations(range(n_domains), 2))
     try:
-        stated: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["translator"]
-        return stated
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
+        written = json.loads(read_text(path))
+        stated: dict[str, Any] = {"shared": False, "condition": {}, "directions": pairs}
+        stated |= written.get("translator", {})
+        stated["condition"] = {key: torch.tensor(v) for key, v in stated["condition"].items()}
+        stated["directions"] = [pairs[pairs.index((s, t))] for s, t in stated["directions"]]
+        if isinstance(stated["shared"], bool):
+            return stated
+    except (OSError, InputError, ValueError, TypeError, AttributeError, RuntimeError):
+        pass
+    raise InputError(f"{path} is damaged; export the model again")
 
 
 def _each(value: Tensor, n_items: int) -> Tensor:
@@ -145,7 +159,13 @@ class OnnxGenerator(WaveGenerator):
         super().__init__()
         self._graph = Graph(folder / GENERATOR, n_channels)
         self.hop_length = hop_length
-        self.frame_centre = int(self._graph.metadata[FRAME_CENTRE])
+        centre = self._graph.metadata.get(FRAME_CENTRE, "")
+        if not centre.isdecimal():
+            raise InputError(
+                f"{folder / GENERATOR} does not say where its frames are centred "
+                f"({FRAME_CENTRE}={centre!r}); export the model again"
+            )
+        self.frame_centre = int(centre)
 
     def forward(self, frames: Tensor) -> Tensor:
         """See WaveGenerator."""

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
 from voiceconv.models.base import Verdict, WaveDiscriminator, WaveGenerator
+from voiceconv.schema import Count
 
 SLOPE = 0.1  # slope of the leaky rectifiers
 LAST_SLOPE = 0.01  # slope of the generator's last one; only in the authors' code
@@ -38,11 +39,11 @@ class HifiGan(WaveGenerator):
         self,
         n_channels: int,
         hop_length: int,
-        rates: Sequence[int] = (8, 8, 2, 2),
-        kernels: Sequence[int] = (16, 16, 4, 4),
-        channels: int = 512,
-        residual_kernels: Sequence[int] = (3, 7, 11),
-        dilations: Sequence[Sequence[Sequence[int]]] = (((1, 1), (3, 1), (5, 1)),) * 3,
+        rates: Sequence[Count] = (8, 8, 2, 2),
+        kernels: Sequence[Count] = (16, 16, 4, 4),
+        channels: Count = 512,
+        residual_kernels: Sequence[Count] = (3, 7, 11),
+        dilations: Sequence[Sequence[Sequence[Count]]] = (((1, 1), (3, 1), (5, 1)),) * 3,
     ) -> None:
         super().__init__()
         _check(hop_length, rates, kernels, channels, residual_kernels, dilations)
@@ -157,7 +158,9 @@ class MultiPeriodDiscriminator(WaveDiscriminator):
     base_channels: filters of the first layer, 32 in the paper; then 4, 16, 32 and 32 times as many.
     """
 
-    def __init__(self, periods: Sequence[int] = (2, 3, 5, 7, 11), base_channels: int = 32) -> None:
+    def __init__(
+        self, periods: Sequence[Count] = (2, 3, 5, 7, 11), base_channels: Count = 32
+    ) -> None:
         super().__init__()
         self.periods = nn.ModuleList(Period(period, base_channels) for period in periods)
 
@@ -199,7 +202,7 @@ class MultiScaleDiscriminator(WaveDiscriminator):
     base_channels: filters of the first layer, 128 in the paper; a multiple of 16.
     """
 
-    def __init__(self, n_scales: int = 3, base_channels: int = 128) -> None:
+    def __init__(self, n_scales: Count = 3, base_channels: Count = 128) -> None:
         super().__init__()
         self.scales = nn.ModuleList(
             Scale(base_channels, weight_norm if number else spectral_norm)

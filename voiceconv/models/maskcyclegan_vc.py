@@ -11,6 +11,7 @@ from torch import Tensor
 
 from voiceconv.models.base import Generator
 from voiceconv.models.cyclegan_vc2 import Generator212
+from voiceconv.schema import Count, Some
 
 
 class MaskedGenerator(Generator):
@@ -25,7 +26,7 @@ class MaskedGenerator(Generator):
     frame_multiple = Generator212.frame_multiple
 
     def __init__(
-        self, n_channels: int, base_channels: int = 128, n_residual_blocks: int = 6
+        self, n_channels: int, base_channels: Count = 128, n_residual_blocks: Some = 6
     ) -> None:
         super().__init__()
         self.trunk = Generator212(n_channels, base_channels, n_residual_blocks, n_planes=2)

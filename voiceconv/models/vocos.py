@@ -14,6 +14,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from voiceconv.errors import InputError
 from voiceconv.models.base import SpectralGenerator, Verdict, WaveDiscriminator
+from voiceconv.schema import Count, Some
 
 MOMENTUM = 0.99 / 1.99  # momentum of the refinement: 0.99 in the paper's terms
 LARGEST = 1e2  # limit of a magnitude, as in the authors' code: early in training exp() may be inf
@@ -37,11 +38,11 @@ class Vocos(SpectralGenerator):
         self,
         n_channels: int,
         hop_length: int,
-        n_fft: int = 1024,
-        channels: int = 512,
-        hidden: int = 1536,
-        n_blocks: int = 8,
-        n_refinements: int = 0,
+        n_fft: Count = 1024,
+        channels: Count = 512,
+        hidden: Count = 1536,
+        n_blocks: Count = 8,
+        n_refinements: Some = 0,
         with_levels: bool = False,
     ) -> None:
         super().__init__()
@@ -185,7 +186,9 @@ class InverseStft(nn.Module):
 class MultiResolutionDiscriminator(WaveDiscriminator):
     """Waves (B, N) -> one verdict for each FFT size."""
 
-    def __init__(self, fft_sizes: Sequence[int] = (2048, 1024, 512), channels: int = 32) -> None:
+    def __init__(
+        self, fft_sizes: Sequence[Count] = (2048, 1024, 512), channels: Count = 32
+    ) -> None:
         super().__init__()
         self.resolutions = nn.ModuleList(BandedSpectrum(size, channels) for size in fft_sizes)
 

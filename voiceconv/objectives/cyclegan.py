@@ -6,9 +6,9 @@ Filling in frames: MaskCycleGAN-VC, Kaneko et al. 2021, arXiv:2102.12841, sectio
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import permutations
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -19,8 +19,10 @@ from voiceconv.losses.adversarial import CHANCE_LEVEL, discriminator_loss, gener
 from voiceconv.losses.reconstruction import l1_loss
 from voiceconv.models.base import Discriminator, Translator, Verdict, split_verdicts
 from voiceconv.objectives.base import Fake, Generated, Losses, Objective
+from voiceconv.schema import Some, Step, Weights
 
-KINDS = ("converted", "cycled")
+Kind = Literal["converted", "cycled"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 class Corruption(ABC):
@@ -49,7 +51,7 @@ class FillingInFrames(Corruption):
     One run of frames, its length uniform in 0..max_frames, is set to 0 and named by the mask.
     """
 
-    def __init__(self, max_frames: int = 32) -> None:
+    def __init__(self, max_frames: Some = 32) -> None:
         self.max_frames = max_frames
 
     def __call__(
@@ -87,10 +89,10 @@ class CycleGAN(Objective[Unpaired]):
         translator: Translator,
         discriminator: Callable[[], Discriminator],
         n_domains: int,
-        weights: Mapping[str, Mapping[str, float]],
-        judged: Sequence[str] = KINDS,
+        weights: Weights,
+        judged: Sequence[Kind] = KINDS,
         corruption: Corruption | None = None,
-        identity_steps: int = 10_000,
+        identity_steps: Step = 10_000,
         seed: int = 0,
     ) -> None:
         if not judged or set(judged) - set(KINDS):

@@ -6,6 +6,7 @@ Distances of the spectrum itself: APNet, Ai and Ling 2023, arXiv:2305.07952, sec
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +28,7 @@ from voiceconv.models.base import (
     split_verdicts,
 )
 from voiceconv.objectives.base import Fake, Generated, Losses, Objective
+from voiceconv.schema import Step, Weights
 
 OPTIONAL = {"stft", "magnitude", "group_delay", "frequency"}  # computed where they have a weight
 RESOLUTIONS = ((1024, 600, 120), (2048, 1200, 240), (512, 240, 50))  # Parallel WaveGAN's table 1
@@ -55,10 +57,10 @@ class Vocoding(Objective[Segments]):
         generator: WaveGenerator,
         discriminators: Mapping[str, WaveDiscriminator],
         mel: Callable[[Tensor], Tensor],
-        weights: Mapping[str, Mapping[str, float]],
-        gan_mode: str = "hinge",
+        weights: Weights,
+        gan_mode: Literal["least_squares", "hinge"] = "hinge",
         resolutions: Sequence[Resolution] = RESOLUTIONS,
-        waves_start: int = 0,
+        waves_start: Step = 0,
     ) -> None:
         if gan_mode not in GAN_MODES:
             raise ValueError(f"gan_mode is {gan_mode!r}; it takes one of {sorted(GAN_MODES)}")

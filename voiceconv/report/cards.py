@@ -16,6 +16,7 @@ from torch import Tensor
 from voiceconv import audio
 from voiceconv.errors import InputError
 from voiceconv.features import MelSpectrogram
+from voiceconv.files import plain_name
 from voiceconv.metrics.analysis import find_f0
 from voiceconv.metrics.wave_input import SAMPLE_RATE, scale_to_peak
 from voiceconv.report.plots import utterance_picture
@@ -78,13 +79,14 @@ def find_files(folder: Path, direction: Direction, stem: str) -> dict[str, Path 
     A conversion has the name of its source, DOMAIN-STEM; the target's recording has its own domain.
     """
     name = PurePath(str(direction.utterances[stem].get("file") or stem))
-    bare = name.stem.removeprefix(f"{direction.source}-")
+    own = plain_name(name.stem)
+    bare = own.removeprefix(f"{direction.source}-")
     sources, targets = (
         _by_stem(folder / "unconverted" / domain) for domain in (direction.source, direction.target)
     )
     converted = folder / "converted" / direction.name / name
     return {
-        "source": sources.get(name.stem) or _scored(direction, "unconverted", stem),
+        "source": sources.get(own) or _scored(direction, "unconverted", stem),
         "converted": converted if converted.is_file() else _scored(direction, MODEL, stem),
         "target": targets.get(f"{direction.target}-{bare}") or _scored(direction, "target", stem),
     }
@@ -187,4 +189,4 @@ def _address(name: str) -> str:
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
-    return {path.stem: path for path in sorted(folder.glob("*")) if path.is_file()}
+    return {plain_name(path.stem): path for path in sorted(folder.glob("*")) if path.is_file()}

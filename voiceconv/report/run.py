@@ -13,6 +13,7 @@ import yaml
 
 from voiceconv.errors import InputError
 from voiceconv.evaluation.scores import read_scores
+from voiceconv.files import plain_name
 from voiceconv.report.scalars import Curve, read_curves
 
 MODEL = "model"  # the system whose scores have no system name
@@ -124,7 +125,7 @@ def read_all_scores(folder: Path) -> tuple[dict[str, Scores], list[str]]:
             unread.append(str(error))
             continue
         if _is_sound(scores):
-            found[path.name] = scores
+            found[plain_name(path.name)] = scores
         else:
             unread.append(f"{path} lacks figures that scores have; evaluate again")
     return found, unread
@@ -176,11 +177,11 @@ def _curves(folder: Path) -> dict[str, Curve] | None:
 
 
 def _yaml(path: Path) -> Any:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    return yaml.safe_load(path.read_bytes())
 
 
 def _json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    return json.loads(path.read_bytes())
 
 
 def _dicts(entries: list[Any] | None) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from voiceconv.errors import InputError
-from voiceconv.files import replace_text
+from voiceconv.files import read_text, replace_text
 
 HISTORY = "validation.json"
 
@@ -40,11 +40,15 @@ class History:
 def read_history(path: Path) -> list[dict[str, Any]]:
     """The scores of a run so far; InputError for a file that holds none."""
     try:
-        history: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
-        if all(isinstance(entry["step"], int) for entry in history):
-            return history
+        history = json.loads(read_text(path))
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
+    except (OSError, InputError, ValueError, RecursionError):
+        history = None
+    entry = {"step": int, "measures": dict}
+    if isinstance(history, list) and all(
+        isinstance(one, dict) and all(isinstance(one.get(k), kind) for k, kind in entry.items())
+        for one in history
+    ):
+        return history
     raise InputError(f"{path} is damaged; delete it: training goes on, its scores begin anew")

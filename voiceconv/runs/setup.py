@@ -13,7 +13,7 @@ from voiceconv.data.dump import read_yaml
 from voiceconv.device import pick_device
 from voiceconv.errors import InputError
 from voiceconv.features import Representation, differences
-from voiceconv.files import replace_text
+from voiceconv.files import read_mapping, replace_text, require_utf8
 from voiceconv.models import Discriminator, Translator
 from voiceconv.objectives import PLAYERS, Objective
 from voiceconv.provenance import write_provenance
@@ -70,27 +70,6 @@ def make_trainer(
     return trainer
 
 
-def require_counts(config: DictConfig) -> None:
-    """Raise InputError for a number of steps, frames or the like that can't be one."""
-    lowest = dict.fromkeys(("data.n_frames", "data.batch_size", "trainer.n_steps"), 1)
-    lowest |= {f"trainer.{what}_every": 0 for what in ("log", "checkpoint", "validate")}
-    lowest |= {"validation.n_scored": 1, "validation.n_utterances": 0, "seed": 0}
-    lowest["trainer.replay_size"] = 0
-    lowest |= {"validation.n_directions": 1} if "n_directions" in config.validation else {}
-    if config.trainer.patience is not None:
-        lowest["trainer.patience"] = 1
-    for key, least in lowest.items():
-        value = OmegaConf.select(config, key)
-        if not isinstance(value, int) or value < least:
-            raise InputError(f"{key} is {value!r}; it takes a whole number, {least} or more")
-    if config.trainer.patience is not None and not config.trainer.validate_every:
-        raise InputError(
-            f"trainer.patience is {config.trainer.patience} validations, and "
-            "trainer.validate_every=0 makes none; give trainer.patience=null or another "
-            "trainer.validate_every"
-        )
-
-
 def warn_of_short(n_left_out: int, of: str, what: str) -> None:
     """Say how many utterances training goes without: on the terminal and in train.log."""
     if n_left_out:
@@ -123,10 +102,10 @@ def require_same_loudness(loudness: float | None, dump: Path) -> None:
         )
 
 
-def _fixed(config: DictConfig, key: str) -> object:
+def _fixed(config: Mapping[str, Any], key: str) -> object:
     """A part that a run may not change; the paths of its data may change."""
     value = config.get(key)
-    if key != "data" or not isinstance(value, DictConfig):
+    if key != "data" or not isinstance(value, Mapping):
         return value
     return {name: one for name, one in value.items() if name not in ("dump", "waves")}
 
@@ -136,17 +115,18 @@ def write_run_files(config: DictConfig, folder: Path, fixed: Sequence[str]) -> N
 
     Raises InputError where the folder holds a run of another configuration.
     """
+    require_utf8(folder, "TensorBoard")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "config.yaml"
-    OmegaConf.resolve(config)
+    now: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     if path.exists():
-        before = DictConfig(OmegaConf.load(path))
+        before = read_mapping(path, "delete it if the run's settings are those of before")
         known = [key for key in fixed if key in before]  # an older version had fewer
-        changed = [key for key in known if _fixed(before, key) != _fixed(config, key)]
+        changed = [key for key in known if _fixed(before, key) != _fixed(now, key)]
         if changed:
             raise InputError(
                 f"{folder} holds a run of another configuration ({', '.join(changed)} differ); "
                 "give another run_dir, or the overrides of that run"
             )
-    replace_text(path, OmegaConf.to_yaml(config))
     write_provenance(folder / "provenance.json", seed=config.seed)
+    replace_text(path, OmegaConf.to_yaml(config, resolve=True))

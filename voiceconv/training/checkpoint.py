@@ -43,10 +43,12 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> State:
         state: State = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such checkpoint") from error
+    except OSError as error:
+        raise InputError(f"{path} is not readable: {error.strerror}") from error
     except Exception as error:  # a foreign file can make the unpickler raise anything
-        raise InputError(
-            f"{path}: not readable as a checkpoint ({_first_line(error)}); delete it to start "
-            "from the beginning"
+        raise InputError(  # torch's own sentence would have the safe reading switched off
+            f"{path}: not readable as a checkpoint: it is damaged, or of another program; delete "
+            "it to start from the beginning"
         ) from error
     return state
 

@@ -1,23 +1,25 @@
-"""SIGINT and SIGTERM request a stop at the next safe point; a second signal acts at once."""
+"""SIGINT, SIGTERM and SIGHUP ask for a stop at the next safe point; a second one acts at once."""
 
 import signal
 from types import FrameType, TracebackType
 from typing import Self
 
-NUMBERS = (signal.SIGINT, signal.SIGTERM)
+from voiceconv.signals import ending_signals, note_hang_up
 
 
 class StopSignals:
-    """A context in which the first signal sets `received`, and a second one acts at once."""
+    """A context in which the first signal sets `received`, and a second one acts at once.
+
+    A second SIGHUP does nothing, because a lost terminal sends two.
+    """
 
     def __init__(self) -> None:
         self.received = False
 
     def __enter__(self) -> Self:
         """Install the handlers."""
-        self._previous = {number: signal.getsignal(number) for number in NUMBERS}
-        for number in NUMBERS:
-            signal.signal(number, self._note)
+        numbers = [signal.SIGINT, *ending_signals()]
+        self._previous = {number: signal.signal(number, self._note) for number in numbers}
         return self
 
     def __exit__(
@@ -33,3 +35,4 @@ class StopSignals:
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.received = True
         signal.signal(number, self._previous[signal.Signals(number)])
+        note_hang_up(number)

@@ -1,11 +1,12 @@
 """The training loop of all families: generator and discriminator in turns."""
 
 import copy
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal, Protocol, get_args
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +27,9 @@ from voiceconv.training.tracker import Tracker
 Precision = Literal["float32", "bf16", "fp16"]
 AUTOCAST = {"float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 Ship = Literal["best", "last"]
+ENDED = "nothing is left to train: %s is at step %d, and trainer.%s ends it; give a greater one"
 N_PROBED = 4  # crops of each domain the monitor looks at: 1% of the time at every hundredth step
+log = logging.getLogger(__name__)
 
 
 class Batches(Protocol):
@@ -90,12 +93,6 @@ class Trainer:
         patience: int | None = None,
         seed: int = 0,
     ) -> None:
-        if ship not in get_args(Ship):
-            raise InputError(f"trainer.ship is {ship!r}; it takes one of {list(get_args(Ship))}")
-        if precision not in AUTOCAST:
-            raise InputError(
-                f"trainer.precision is {precision!r}; it takes one of {sorted(AUTOCAST)}"
-            )
         if precision == "fp16" and torch.device(device).type != "cuda":
             raise InputError(f"trainer.precision=fp16 needs CUDA, not {device}; use bf16")
         self.objective = objective.to(device)
@@ -147,18 +144,19 @@ class Trainer:
         return waited or self.step >= self.schedule.n_steps
 
     def run(self) -> bool:
-        """Train to the end, or until SIGINT or SIGTERM. True when training is finished.
+        """Train to the end, or until SIGINT, SIGTERM or SIGHUP. True when training is finished.
 
         Raises RunError when a loss is no longer finite; the checkpoint on disk is then the last
         good one.
         """
         if self.checkpoint_path.exists():
             self.load_state_dict(load_checkpoint(self.checkpoint_path))
-        silent = not self.ranks.is_main
-        with (
-            self._signals,
-            Tracker(self.folder, self.step, self.schedule.n_steps, silent) as tracker,
-        ):
+        silent, n_steps = not self.ranks.is_main, max(self.step, self.schedule.n_steps)
+        if self.finished and not silent:
+            at_end = self.step >= self.schedule.n_steps
+            end = f"n_steps={self.schedule.n_steps}" if at_end else f"patience={self.patience}"
+            log.warning(ENDED, self.folder, self.step, end)
+        with self._signals, Tracker(self.folder, self.step, n_steps, silent) as tracker:
             monitor = None if silent else HealthMonitor(self.objective, self._probe())
             if self._validation_is_due():  # it was stopped before that
                 self._validate(tracker)
@@ -366,7 +364,7 @@ class Trainer:
 
         Raises InputError where the checkpoint is of another configuration.
         """
-        if not isinstance(state, dict) or not {"torch_rng", "best"} <= state.keys():
+        if not isinstance(state, dict) or not isinstance(state.get("torch_rng"), list):
             raise InputError(
                 f"{self.checkpoint_path} is no checkpoint of a run of this version; delete it to "
                 "start again"
@@ -377,18 +375,19 @@ class Trainer:
                 f"there are {self.ranks.world_size}; start as many, or a new run directory"
             )
         try:
-            self.objective.load_state_dict(state["objective"])
-            for player, optimizer in self.optimizers.items():
-                optimizer.load_state_dict(state["optimizers"][player])
-            if self._average is not None:
-                self._average.load_state_dict(
-                    state["average"] or self.objective.generator.state_dict()
-                )
-        except (RuntimeError, ValueError, KeyError) as error:
+            self._load(state)
+        except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise InputError(
-                f"{self.checkpoint_path} belongs to a differently configured network "
-                f"({str(error).splitlines()[-1].strip()[:120]}); choose another run directory"
+                f"{self.checkpoint_path} belongs to a differently configured network, or is "
+                f"damaged ({' '.join(str(error).split())[-120:]}); choose another run directory"
             ) from error
+
+    def _load(self, state: State) -> None:
+        self.objective.load_state_dict(state["objective"])
+        for player, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][player])
+        if self._average is not None:
+            self._average.load_state_dict(state["average"] or self.objective.generator.state_dict())
         if state["scaler"]:  # none of a run in another precision
             self._scaler.load_state_dict(state["scaler"])
         pool = state["replay"][self.ranks.rank]
@@ -397,4 +396,4 @@ class Trainer:
         if self.device.type == "cuda" and state.get("cuda_rng"):
             torch.cuda.set_rng_state(state["cuda_rng"][self.ranks.rank], self.device)
         self.best.load_state_dict(state["best"])
-        self._validated, self.step = state["validated"], state["step"]
+        self._validated, self.step = int(state["validated"]), int(state["step"])

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from voiceconv.features.frames import Features
 from voiceconv.features.mel import WINDOWS, MelSpectrogram
+from voiceconv.schema import Some
 from voiceconv.vocoders.base import Vocoder
 
 
@@ -14,7 +15,7 @@ class GriffinLim(Vocoder[MelSpectrogram]):
 
     takes = MelSpectrogram
 
-    def __init__(self, extractor: MelSpectrogram, n_iterations: int = 64) -> None:
+    def __init__(self, extractor: MelSpectrogram, n_iterations: Some = 64) -> None:
         super().__init__(extractor)
         spec = extractor.spec
         self._to_linear = torch.linalg.pinv(extractor.filters.double()).float()  # (F, C)

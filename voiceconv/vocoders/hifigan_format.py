@@ -9,21 +9,31 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from voiceconv.build import build
 from voiceconv.errors import InputError
 from voiceconv.features.mel import MelSpec
+from voiceconv.files import read_text
 from voiceconv.models.base import WaveGenerator
 from voiceconv.models.layers import fold_weight_norm
 from voiceconv.vocoders.directory import WEIGHTS, write_vocoder
 
 FLOOR = 1e-5  # of their mel
+FIRST = "conv_pre.bias"  # a weight that every generator has
+_SCALAR = np.float64().__reduce__()[0]  # what makes a NumPy scalar of its bytes
+_NUMPY_SCALARS: list[Any] = [  # of steps and losses; the second name is NumPy 1's
+    _SCALAR,
+    (_SCALAR, "numpy.core.multiarray.scalar"),
+    np.dtype,
+    *(type(np.dtype(code)) for code in "?bBhHiIlLqQefd"),
+]
 
 
 def import_hifigan(config: Path, checkpoint: Path, folder: Path) -> None:
@@ -65,8 +75,8 @@ def import_hifigan(config: Path, checkpoint: Path, folder: Path) -> None:
 def read_config(path: Path) -> dict[str, Any]:
     """Read the settings of mel and network from config.json. Raises InputError."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        values = json.loads(read_text(path))
+    except (OSError, InputError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is not readable as JSON; give HiFi-GAN's config.json") from error
     if not isinstance(values, dict):
         raise InputError(f"{path} is no mapping of keys to values; give HiFi-GAN's config.json")
@@ -86,9 +96,14 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def read_generator(path: Path) -> dict[str, Tensor]:
-    """Read the generator's weights from a checkpoint as float32; code in it is refused."""
+    """Read the generator's weights from a checkpoint as float32, by the published names.
+
+    They may lie anywhere in it, under any prefix, such as `module.`, and with weight norm of either
+    kind. Code in it is refused.
+    """
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_NUMPY_SCALARS):
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise InputError(f"{path} is not readable: {error.strerror}") from error
     except Exception as error:  # torch has no common class for errors in a pickle
@@ -96,17 +111,37 @@ def read_generator(path: Path) -> dict[str, Tensor]:
             f"{path} is no checkpoint of weights alone: it is damaged, or wants to run code as it "
             "is read; do not use it unless you know why"
         ) from error
-    weights = checkpoint.get("generator") if isinstance(checkpoint, dict) else None
-    if not isinstance(weights, dict) or not all(
-        isinstance(name, str) and isinstance(weight, Tensor) for name, weight in weights.items()
-    ):
+    weights = next(_generators(checkpoint), None)
+    if weights is None:
+        found = ", ".join(map(str, checkpoint)) if isinstance(checkpoint, dict) else ""
         raise InputError(
-            f"{path} has no `generator` with weights by name; give the checkpoint g_..., not do_..."
+            f"{path} has no `generator` with weights by name, {FIRST} among them, but "
+            f"{found[:200] or type(checkpoint).__name__}; give the checkpoint g_..., not do_..."
         )
     infinite = [name for name, weight in weights.items() if not weight.isfinite().all()]
     if infinite:
         raise InputError(f"{path}: {infinite[0]} has numbers that are not finite; fetch it again")
     return {name: weight.float() for name, weight in weights.items()}
+
+
+def _generators(tree: object) -> Iterator[dict[str, Tensor]]:
+    """The weights of every mapping in the tree that has FIRST: without the prefix of its name."""
+    if not isinstance(tree, dict):
+        return
+    tensors = {k: v for k, v in tree.items() if isinstance(k, str) and isinstance(v, Tensor)}
+    for name in tensors:
+        if name == FIRST or name.endswith(f".{FIRST}"):
+            prefix = name.removesuffix(FIRST)
+            own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+            yield {_older_name(k): v for k, v in own.items()}
+    for value in tree.values():
+        yield from _generators(value)
+
+
+def _older_name(name: str) -> str:
+    """Of weight norm since torch 2.0: "x.parametrizations.weight.original0" -> "x.weight_g"."""
+    name = name.replace(".parametrizations.weight.original0", ".weight_g")
+    return name.replace(".parametrizations.weight.original1", ".weight_v")
 
 
 def fold(weights: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:

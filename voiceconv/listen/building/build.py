@@ -236,7 +236,7 @@ def _systems(
     """The sources of a plan's sounds: the given systems, then checks and anchors."""
     systems = {}
     for name, folders in places.items():
-        inner = {folder / key.direction for folder in folders for key in found[name]}
+        inner = {utterance.path.parent for utterance in found[name].values()}
         entries = {str(one): read_conversions(one) for one in sorted({*folders, *inner})}
         made = {
             "folders": list(map(str, folders)),
@@ -254,10 +254,10 @@ def _systems(
 def _read_strings(path: Path) -> dict[str, Any]:
     """Read a translation of the page's texts; it must be complete."""
     try:
-        words = json.loads(path.read_text(encoding="utf-8"))
+        words = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is not readable as JSON; copy the page's strings.json") from error
-    known = json.loads((_page() / "strings.json").read_text(encoding="utf-8"))
+    known = json.loads((_page() / "strings.json").read_bytes())
     if (place := _unlike(words, known)) is not None:
         raise InputError(
             f"{path} lacks {place or 'everything'}, or has something else there; copy the page's "

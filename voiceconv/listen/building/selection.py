@@ -18,6 +18,7 @@ from voiceconv.data.content import content_files, extent_of
 from voiceconv.data.kaldi import Utterance, is_data_dir, read_data_dir
 from voiceconv.errors import InputError
 from voiceconv.evaluation.inputs import ends
+from voiceconv.files import plain_name, printable
 from voiceconv.listen.manifest import REFERENCE
 
 TARGET = "target"  # like REFERENCE, no system
@@ -84,7 +85,8 @@ def find(folders: Iterable[Path]) -> Found:
             key = Key(utterance.domain, utterance.id)
             if key in found:
                 raise InputError(
-                    f"{found[key].path} and {utterance.path} have the same name; keep one"
+                    f"{printable(found[key].path)} and {printable(utterance.path)} have the same "
+                    "name; keep one"
                 )
             found[key] = utterance
     return found
@@ -153,9 +155,9 @@ def _recordings(folder: Path) -> list[Utterance]:
     files = content_files(folder)
     if not files:
         raise InputError(f"no sound file in {folder}; give a folder that holds some")
-    places = [file.parent.relative_to(folder).as_posix() for file in files]
+    places = [plain_name(file.parent.relative_to(folder).as_posix()) for file in files]
     return [
-        Utterance(file.stem, "" if place == "." else place, file)
+        Utterance(plain_name(file.stem), "" if place == "." else place, file)
         for file, place in zip(files, places, strict=True)
     ]
 

@@ -1,0 +1,220 @@
+"""Every setting of a training has a type and a range, and each sentence names all three."""
+
+import copy
+import math
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
+
+from voiceconv.build import build, compose_config
+from voiceconv.errors import InputError
+from voiceconv.objectives import Objective
+from voiceconv.runs.hydra_main import quote_path
+from voiceconv.runs.settings import CONVERTER, VOCODER, check_settings, check_value
+
+VALUES = [0, -1, 2, 1e9, math.nan, math.inf, "x", None, [], True]
+COUNT, SOME = [2], [0, 2]
+NOTE = [0, -1, 2, 1e9, "x", None]
+LOSS = [0, 2, 1e9]
+COMMON = {  # what of VALUES a setting takes; all others are refused
+    "run_dir": ["x"], "name": ["x", None], "seed": SOME,
+    "data.dump": ["x"], "data.n_frames": COUNT, "data.batch_size": COUNT,
+    "data.loudness": [0, -1, None],
+    "card.data": NOTE, "card.licence": NOTE,
+    "validation.n_utterances": SOME, "validation.n_scored": COUNT,
+    "optimizer.generator._target_": [], "optimizer.discriminator._target_": [],
+    "optimizer.generator.lr": [], "optimizer.discriminator.lr": [],
+    "optimizer.generator.betas": [], "optimizer.discriminator.betas": [],
+    "optimizer.generator.fused": [None, True], "optimizer.discriminator.fused": [None, True],
+    "trainer.n_steps": COUNT, "trainer.decay_start": [0, 2, None],
+    "trainer.device": ["x"],  # the machine decides
+    "trainer.precision": [], "trainer.ship": [],
+    "trainer.gradient_clip": [2, 1e9, None], "trainer.ema_decay": [None],
+    "trainer.replay_size": SOME, "trainer.patience": [2, None],
+    "trainer.log_every": SOME, "trainer.checkpoint_every": SOME, "trainer.validate_every": SOME,
+    "features._target_": [], "features.sample_rate": COUNT,
+    "objective._target_": [],
+}  # fmt: skip
+OF_CONVERTER = COMMON | {
+    "data.waves": ["x", None], "validation.n_directions": COUNT,
+    "features.n_coefficients": COUNT, "features.frame_period": [2], "features.f0_method": [],
+    "translator._target_": [], "translator.generator._target_": [],
+    "translator.generator._partial_": [True],
+    "translator.generator.base_channels": COUNT, "translator.generator.n_residual_blocks": SOME,
+    "discriminator._target_": [], "discriminator.base_channels": COUNT,
+    "batches._target_": [], "vocoder._target_": [],
+    "objective.judged": [[]],  # the constructor refuses it
+    "objective.identity_steps": SOME,
+    "objective.weights.generator.adversarial_converted": LOSS,
+    "objective.weights.generator.adversarial_cycled": LOSS,
+    "objective.weights.generator.cycle": LOSS, "objective.weights.generator.identity": LOSS,
+    "objective.weights.discriminator.adversarial_converted": LOSS,
+    "objective.weights.discriminator.adversarial_cycled": LOSS,
+}  # fmt: skip
+OF_VOCODER = COMMON | {
+    "init_from": ["x", None],
+    "features.n_fft": COUNT, "features.hop_length": COUNT, "features.n_mels": COUNT,
+    "generator._target_": [], "generator.n_fft": COUNT, "generator.channels": COUNT,
+    "generator.hidden": COUNT, "generator.n_blocks": COUNT, "generator.n_refinements": SOME,
+    "generator.with_levels": [True],
+    "objective.discriminators.period._target_": [],
+    "objective.discriminators.period.base_channels": COUNT,
+    "objective.discriminators.resolution._target_": [],
+    "objective.discriminators.resolution.channels": COUNT,
+    "objective.gan_mode": [], "objective.waves_start": SOME,
+    **{
+        f"objective.weights.generator.{name}": LOSS
+        for name in (
+            "magnitude", "group_delay", "frequency", "mel", "stft", "adversarial_period",
+            "matching_period", "adversarial_resolution", "matching_resolution",
+        )
+    },
+    "objective.weights.discriminator.adversarial_period": LOSS,
+    "objective.weights.discriminator.adversarial_resolution": LOSS,
+}  # fmt: skip
+
+
+def composed(*overrides, experiment="cyclegan_vc2_small", root="config"):
+    given = [f"experiment={experiment}", "name=x", "data.dump=d", *overrides]
+    return compose_config(given, root=root)
+
+
+@pytest.fixture(scope="module")
+def converter():
+    return OmegaConf.to_container(composed(), resolve=True)
+
+
+def leaves(tree, *above):
+    if not isinstance(tree, dict):
+        yield above
+        return
+    for name, value in tree.items():
+        yield from leaves(value, *above, name)
+
+
+def changed(tree, path, value):
+    """A copy of the tree along the path, with another value at its end."""
+    made = copy.copy(tree)
+    made[path[0]] = value if len(path) == 1 else changed(tree[path[0]], path[1:], value)
+    return made
+
+
+def refusal(plain, schema):
+    try:
+        check_value(plain, schema, "")
+    except InputError as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize(
+    ("experiment", "root", "schema", "accepted", "done"),
+    [
+        ("cyclegan_vc2_small", "config", CONVERTER, OF_CONVERTER, ()),
+        ("vocos_small", "train_vocoder", VOCODER, OF_VOCODER, COMMON),
+    ],
+    ids=["converter", "vocoder"],
+)
+def test_each_setting_takes_what_it_should_and_says_so(experiment, root, schema, accepted, done):
+    config = composed(experiment=experiment, root=root)
+    plain = OmegaConf.to_container(config, resolve=True)
+    assert refusal(plain, schema) is None
+    keys = [".".join(path) for path in leaves(plain)]
+    assert sorted(keys) == sorted(accepted)  # every setting is in the table
+    for key in set(keys) - set(done):
+        said = {i: refusal(changed(plain, key.split("."), v), schema) for i, v in enumerate(VALUES)}
+        assert [VALUES[i] for i, why in said.items() if why is None] == accepted[key], key
+        for i, why in said.items():
+            value = "null" if VALUES[i] is None else repr(VALUES[i])
+            assert why is None or (
+                why.startswith(key.removesuffix("._target_")) and value in why and "\n" not in why
+            )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("trainer.gradient_clip", 0, "{} is 0; it takes a number, above 0, or null"),
+        ("trainer.ema_decay", 2, "{} is 2; it takes a number, above 0 and below 1, or null"),
+        ("trainer.decay_start", -5, "{} is -5; it takes a whole number, 0 or more, or null"),
+        ("trainer.precision", "int8", "{} is 'int8'; it takes 'float32' or 'bf16' or 'fp16'"),
+        ("trainer.n_setps", 3, "there is no setting {} (did you mean n_steps?); trainer takes n_s"),
+        ("foo", 3, "there is no setting foo; a training takes run_dir, name, seed, card, "),
+        (
+            "translator.generator.base_chanels",
+            8,
+            "there is no setting {} (did you mean base_channels?); translator.generator takes bas",
+        ),
+        ("discriminator.n_channels", 3, "there is no setting {} (did you mean base_channels?); "),
+        ("translator.generator", 3, "{} is 3; it takes a node with a `_target_`"),
+        (
+            "translator.generator._target_",
+            "voiceconv.models.cyclegan_vc2.PatchDiscriminator",
+            "translator.generator: voiceconv.models.cyclegan_vc2.PatchDiscriminator is no Gener",
+        ),
+        ("vocoder._target_", "os.system", "vocoder: configuration asks for 'os.system'; only "),
+        (
+            "objective.judged",
+            ["cycled", "x"],
+            "{} is ['cycled', 'x']; it takes a list, each of it 'converted' or 'cycled'",
+        ),
+        (
+            "optimizer.generator.betas",
+            [0.5],
+            "{} is [0.5]; it takes a list of 2: a number, 0 or more and below 1, a number, 0 ",
+        ),
+        ("optimizer.generator.eps", -1, "optimizer.generator is no Adam: Invalid epsilon value"),
+        ("data", 3, "{} is 3; it takes the settings dump, n_frames, batch_size, loudness, waves"),
+        ("name", {"a": 1}, "{} is {{'a': 1}}; it takes text, or null"),
+        ("run_dir", "", "{} is ''; it takes text, not empty"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_place_and_its_range(converter, key, value, sentence):
+    said = refusal(changed(converter, key.split("."), value), CONVERTER)
+    assert said.startswith(sentence.format(key)) and "\n" not in said
+
+
+def test_a_setting_that_is_not_there_and_settings_that_exclude_each_other_are_named(converter):
+    without = {name: value for name, value in converter.items() if name != "trainer"}
+    assert refusal(without, CONVERTER) == "trainer is not given; add trainer=VALUE"
+    config = composed("trainer.patience=2", "trainer.validate_every=0")
+    with pytest.raises(InputError, match="patience is 2 validations, .*validate_every=0 makes non"):
+        check_settings(config, CONVERTER)
+
+
+@pytest.mark.parametrize("override", ["trainer=null", "features=null", "experiment=4"])
+def test_what_hydra_itself_does_not_expect_is_a_sentence(override):
+    with pytest.raises(InputError, match="the overrides make no configuration: "):
+        composed(override)
+
+
+def test_what_code_passes_is_not_taken_from_a_configuration():
+    node = composed("+objective.seed=3").objective
+    with pytest.raises(InputError, match="CycleGAN gets seed from voiceconv; take it out"):
+        build(node, Objective, translator=None, discriminator=None, n_domains=2, seed=0)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "exp/lr=1", "a, b", "{x}", "[1]", "it's", 'say "hi"', "$HOME", "\\", "a\\'", "-x", "ümläut",
+        " lead", "trail ", "a#b", "a\tb", "a\nb", "true", "1e5", "%(", "a|b;", "*?", "~/x",
+        "\udcff",
+    ],
+)  # fmt: skip
+def test_a_path_needs_no_quotes_of_hydras(path):
+    for key in ("run_dir", "data.dump", "data.waves", "init_from", "++vocoder.model"):
+        assert taken(quote_path(f"{key}={path}")) == (key.lstrip("+"), path)
+
+
+def test_what_hydras_users_know_stays():
+    for override in ("run_dir='a b'", "data.waves=null", "trainer.n_steps=3", "seed=1,2", "-m"):
+        assert quote_path(override) == override
+    assert composed(quote_path("run_dir=exp/${name}=1")).run_dir == "exp/x=1"
+
+
+def taken(override):
+    """Key and value of an override as Hydra reads it and OmegaConf resolves it."""
+    read = OverridesParser.create().parse_override(override)
+    return read.key_or_group, OmegaConf.create({"value": read.value()}).value
