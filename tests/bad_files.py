@@ -209,7 +209,7 @@ def _(place):
     def denied(path, *rest, **keywords):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)  # root may read all
 
-    place.monkeypatch.setattr("voiceconv.audio.reading.open", denied, raising=False)
+    place.monkeypatch.setattr("voiceconv.audio.opening.open", denied, raising=False)
     return convert_wave(place, wave())
 
 

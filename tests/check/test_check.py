@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from test_fix import content
 from tiny_model import make_cli, record
 from voices import RATE, as_wave, corpus, in_this_process, sentence
@@ -190,6 +191,22 @@ def test_planted_faults_are_found_and_nothing_else(voiceconv, large, tmp_path):
     assert content(data) == before
     left = {f.rule for f in examine(tmp_path / "out").findings}
     assert left == {"clipping", "noisy utterances", "too long", "octave errors"}
+
+
+def test_channels_that_are_no_stereo_are_found_and_mended(tmp_path, voiceconv):
+    """A speaker whose right channel is dead: found, with a note; the copy has the voice's level."""
+    data = corpus(tmp_path / "data", n_train=2)
+    path = data / "ann" / "s1.flac"
+    wave, rate = audio.read(path)
+    soundfile.write(path, np.stack([wave, 0 * wave], 1), rate)
+    said = voiceconv("check", data, "--json", "--fix", tmp_path / "out")
+    found = {f["rule"]: f for f in json.loads(said.out)["findings"]}["channels"]
+    assert (found["speaker"], found["mendable"]) == ("ann", True)
+    assert [(u["path"], u["note"]) for u in found["utterances"]] == [
+        (str(path), "channel 1 left out (without sound)")
+    ]
+    (mended,) = (tmp_path / "out").rglob("ann-s1.flac")
+    np.testing.assert_allclose(audio.read(mended).samples, wave, atol=2.0**-15)
 
 
 @pytest.mark.slow

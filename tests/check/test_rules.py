@@ -46,6 +46,7 @@ def test_fine_data_have_no_findings():
 @pytest.mark.parametrize(
     ("rule", "bad", "fine"),
     [
+        ("channels", {"mixing": "channel 1 left out (mains hum)"}, {"mixing": ""}),
         ("mixed rates", {"sample_rate": 16000}, {"sample_rate": 24000}),
         ("clipping", {"clipped": 1.1e-4}, {"clipped": 1e-4}),
         ("DC", {"dc": 0.01, "dc_ratio": 0.11}, {"dc": 0.01, "dc_ratio": 0.1}),

@@ -1,14 +1,15 @@
 """Sound files and plain operations on waves; the only package that reads and writes sound files."""
 
 from voiceconv.audio.bs1770 import loudness, loudness_gain
+from voiceconv.audio.mixing import Mix
+from voiceconv.audio.opening import HIGHEST_RATE, LOWEST_RATE
 from voiceconv.audio.reading import (
     EXTENSIONS,
-    HIGHEST_RATE,
-    LOWEST_RATE,
     MEDIA_EXTENSIONS,
     AudioInfo,
     Recording,
     end_of_part,
+    mixing,
     probe,
     read,
 )
@@ -21,11 +22,13 @@ __all__ = [
     "LOWEST_RATE",
     "MEDIA_EXTENSIONS",
     "AudioInfo",
+    "Mix",
     "Recording",
     "check_output",
     "end_of_part",
     "loudness",
     "loudness_gain",
+    "mixing",
     "n_resampled",
     "probe",
     "read",

@@ -63,10 +63,8 @@ def resampled_blocks(
     yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
-def gathered(blocks: Iterable[Samples], n_samples: int | None) -> Tensor:
-    """Collect blocks into one wave (n_samples,); an unknown length needs twice the memory."""
-    if n_samples is None:
-        return torch.from_numpy(np.concatenate(list(blocks)))
+def gathered(blocks: Iterable[Samples], n_samples: int) -> Tensor:
+    """Collect blocks into one wave (n_samples,)."""
     wave = np.zeros(n_samples, np.float32)
     n_done = 0
     for block in blocks:

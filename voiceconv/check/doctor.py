@@ -3,12 +3,13 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from voiceconv import audio
 from voiceconv.build import build, compose_config
 from voiceconv.check.corpus import Item, read_corpus
 from voiceconv.check.evidence import Evidence, Finding, Needs
@@ -155,7 +156,9 @@ def _setup(worker: int, voices: bool) -> Iterator[Callable[[Item], Measurements]
     embed: Embed | None = SpeakerEncoder().embed if voices else None
 
     def handle(item: Item) -> Measurements:
-        wave, sample_rate = read_wave(item.utterance)
-        return measure(wave, sample_rate, embed)
+        u = item.utterance
+        wave, sample_rate = read_wave(u)
+        measured = measure(wave, sample_rate, embed)
+        return replace(measured, mixing=audio.mixing(u.path, u.channel).remark)
 
     yield handle

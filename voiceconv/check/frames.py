@@ -16,8 +16,8 @@ from voiceconv.features import Features, FileRepresentation, Representation
 from voiceconv.progress import Progress
 
 OF_SOUND = (
-    "mixed rates", "rate too low", "clipping", "DC", "low level", "noise", "silence", "too long",
-    "octave errors", "mislabelled", "too little data",
+    "channels", "mixed rates", "rate too low", "clipping", "DC", "low level", "noise", "silence",
+    "too long", "octave errors", "mislabelled", "too little data",
 )  # fmt: skip
 WHY_NOT = "these features are of files without a wave"
 _REMEDIES = {

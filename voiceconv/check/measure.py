@@ -78,6 +78,7 @@ class Measurements:
     octave_jumps: int
     fingerprint: Fingerprint
     embedding: NDArray[np.float64] | None = None  # None: not requested, or too short
+    mixing: str = ""  # how channels were mixed down, if not by their mean
 
     @property
     def sounding(self) -> float:

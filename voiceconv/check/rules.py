@@ -62,6 +62,15 @@ def unreadable(evidence: Evidence) -> Iterator[Finding]:
         yield Finding("unreadable", speaker, len(cases), "files", 0, remedy, True, cases)
 
 
+def mixed_channels(evidence: Evidence) -> Iterator[Finding]:
+    """Files whose channels are not simply averaged (`audio.mixing`)."""
+    for speaker, own in evidence.by_speaker().items():
+        cases = tuple(Case(item, 1, m.mixing) for item, m in own.items() if m.mixing)
+        remedy = "export the channel of the voice, or name it in `segments`; --fix keeps this mix"
+        if cases:
+            yield Finding("channels", speaker, len(cases), "files", 0, remedy, True, cases)
+
+
 def mixed_rates(evidence: Evidence) -> Iterator[Finding]:
     """Files with another sample rate than most of the corpus."""
     usual = usual_rate(evidence)
@@ -275,8 +284,8 @@ def too_little(evidence: Evidence) -> Iterator[Finding]:
 
 
 RULES: tuple[Rule, ...] = (
-    unreadable, mixed_rates, low_rate, clipping, direct_current, low_level, noise, silence,
-    too_short, too_long, octave_errors, same_recording, mislabelled, too_little,
+    unreadable, mixed_channels, mixed_rates, low_rate, clipping, direct_current, low_level, noise,
+    silence, too_short, too_long, octave_errors, same_recording, mislabelled, too_little,
 )  # fmt: skip
 
 

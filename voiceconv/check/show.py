@@ -148,7 +148,7 @@ def _details(finding: Finding) -> str:
 
 
 def _named(finding: Finding, case: Case) -> str:
-    figure = "" if finding.rule == "unreadable" else f" {case.figure:.3g}"
+    figure = "" if finding.unit == "files" else f" {case.figure:.3g}"
     return f"  {case.item.name}{figure}{f' ({case.note})' if case.note else ''}"
 
 

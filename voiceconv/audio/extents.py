@@ -1,0 +1,45 @@
+"""Where the samples lie in AU, NIST SPHERE, CAF and Wave64 files, as their headers announce."""
+
+import re
+import struct
+from typing import BinaryIO
+
+Extent = tuple[int, int]  # offset of the samples, and their size in bytes
+
+_FIELD = re.compile(rb"^(\w+) -i (\d+)", re.MULTILINE)
+_FORM_BYTES = {b"caff": 8, b"riff": 40}  # CAF, Wave64: where the first chunk starts
+
+
+def announced_extent(file: BinaryIO, origin: int) -> Extent | None:
+    """Read it of the file that starts at `origin`; None for other formats and for open sizes."""
+    file.seek(origin)
+    head = file.read(1024)
+    try:
+        if head[:4] == b".snd":
+            start, size = struct.unpack(">II", head[4:12])
+            return None if size == 0xFFFF_FFFF else (origin + start, size)
+        if head[:8] == b"NIST_1A\n":
+            start = int(head[8:16])
+            fields = {name: int(value) for name, value in _FIELD.findall(head[:start])}
+            size = fields[b"sample_count"] * fields[b"channel_count"] * fields[b"sample_n_bytes"]
+            return None if b"shorten" in head else (origin + start, size)
+        if head[:4] in _FORM_BYTES:
+            return _chunk(file, origin + _FORM_BYTES[head[:4]], is_caf=head[:4] == b"caff")
+    except (struct.error, KeyError, ValueError, OSError, OverflowError):  # a broken header
+        pass
+    return None
+
+
+def _chunk(file: BinaryIO, place: int, is_caf: bool) -> Extent | None:
+    """Find the chunk of samples of CAF, or of Wave64, whose sizes include 24 bytes of header."""
+    n_header, number = (12, ">q") if is_caf else (24, "<q")
+    while True:
+        file.seek(place)
+        header = file.read(n_header)
+        (size,) = struct.unpack(number, header[-8:])
+        size -= 0 if is_caf else n_header
+        if header[:4] == b"data":
+            return (place + n_header, size) if size >= 0 else None
+        if size < 0:
+            return None
+        place += n_header + size + (0 if is_caf else -size % 8)
