@@ -60,7 +60,13 @@ def plan(
     found = _apart(found)
     outputs = [_output(job, len(found), inputs, output, suffix, extensions) for job in found]
     jobs = [job._replace(output=place) for job, place in zip(found, outputs, strict=True)]
-    sources = {_identity(job.path): job.path for job in jobs if job.path != STREAM}
+    _check(jobs, extensions)
+    return jobs
+
+
+def _check(jobs: Sequence[Job], extensions: Collection[str] | None) -> None:
+    """Refuse outputs that are inputs too, that are written twice, or of no known format."""
+    sources = {_identity(job.path) for job in jobs if job.path != STREAM}
     taken: dict[Path, Job] = {}
     for job in jobs:
         if job.output == STREAM:
@@ -75,7 +81,6 @@ def plan(
                 f"{job.output} would be written twice, of {printable(other.path)} and of "
                 f"{printable(job.path)}; rename one, or convert them with another -o for each"
             )
-    return jobs
 
 
 def _find(
