@@ -28,6 +28,12 @@ class Job(NamedTuple):
     end: float | None = None
     channel: int | None = None
 
+    @property
+    def source(self) -> str:
+        """The file, and which part of it, as the output's name has it, for messages."""
+        is_whole = (self.start, self.end, self.channel) == (0.0, None, None)
+        return str(self.path) if is_whole else f"{self.path} ({Path(self.output).stem})"
+
 
 def plan(
     inputs: Sequence[str],
