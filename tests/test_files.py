@@ -1,4 +1,4 @@
-"""Locks that die with their process, on systems with and without POSIX's modules."""
+"""Locks that die with their process, with and without POSIX's modules; names; markdown."""
 
 import os
 import re
@@ -20,12 +20,13 @@ from voiceconv.files import (
     abridged,
     below,
     locked,
+    markdown,
     plain_name,
     replace_text,
     require_utf8,
     unwritable,
 )
-from voiceconv.model_folder import read_weights, write_weights
+from voiceconv.model_folder import card_text, read_weights, write_weights
 
 # As on Windows: modules and functions that its Python lacks. What is not ours has its own guards.
 WITHOUT_POSIX = """
@@ -209,3 +210,15 @@ def test_only_a_full_disk_ends_a_run_of_many_files():
 def test_of_many_names_the_first_are_shown():
     assert abridged(["a", "b\n"]) == "a, 'b\\n'"
     assert abridged(map(str, range(12))) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more"
+
+
+def test_a_name_in_markdown_is_neither_a_cell_nor_a_tag_nor_code():
+    assert markdown("a|b `c` <b> *d*\n e\\f") == r"a\|b \`c\` \<b> \*d\* e\\f"
+    assert markdown("nathalie_2, 24 kHz (f0-shift)") == "nathalie_2, 24 kHz (f0-shift)"
+    card = card_text(
+        "a|b", "One.", {"domains": "a|b", "steps": None}, {"a|b to c": {"mcd": 1}}, "x"
+    )
+    assert card.splitlines()[:10] == [
+        r"# a\|b", "", "One.", "", "| | |", "| --- | --- |",
+        r"| domains | a\|b |", "| steps | not stated |", "", r"## a\|b to c",
+    ]  # fmt: skip

@@ -1,11 +1,14 @@
 """Packages that aren't there are named, with what brings them."""
 
+import os
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from voiceconv.errors import InputError
-from voiceconv.optional import load
+from voiceconv.optional import NUMBA_CACHE, load, place_numba_cache
 
 
 @pytest.mark.parametrize(
@@ -30,3 +33,27 @@ def test_who_needs_what_and_where_it_comes_from(monkeypatch, module, package, mi
 def test_a_mistake_of_our_own_is_not_a_missing_package():
     with pytest.raises(ModuleNotFoundError, match="voiceconv.no_such_module"):
         load("voiceconv.no_such_module", "a thing")
+
+
+def test_numba_gets_a_folder_only_where_it_would_find_none(monkeypatch, tmp_path):
+    """Its own rule: beside librosa, else in the user's cache; else compiling fails."""
+    monkeypatch.delenv(NUMBA_CACHE, raising=False)
+    monkeypatch.setenv("HOME", "/dev/null")  # a folder that even root can't write into
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    place = tmp_path / "librosa/__init__.py"
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: SimpleNamespace(origin=str(place)))
+    place_numba_cache()  # beside librosa
+    assert NUMBA_CACHE not in os.environ
+    place = Path("/dev/null/librosa/__init__.py")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    place_numba_cache()  # in the user's cache
+    assert NUMBA_CACHE not in os.environ
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for variable, value in (("XDG_CACHE_HOME", "/dev/null/cache"), ("XDG_CACHE_HOME", "relative")):
+        monkeypatch.setenv(variable, value)
+        monkeypatch.delenv(NUMBA_CACHE, raising=False)
+        place_numba_cache()
+        folder = Path(os.environ[NUMBA_CACHE])
+        assert folder.parent == tmp_path and folder.stat().st_mode & 0o777 == 0o700
+    place_numba_cache()
+    assert os.environ[NUMBA_CACHE] == str(folder)  # once is enough

@@ -191,3 +191,8 @@ def below(name: str, place: str = "") -> Path:
         start = f"{place}: " if place else ""
         raise InputError(f"{start}no file can be called {name!r}, which {why}; rename it")
     return Path(path)
+
+
+def markdown(text: object) -> str:
+    """A name or another value for a line or a table cell of markdown, in which it says itself."""
+    return re.sub(r"([\\|`*<])", r"\\\1", " ".join(str(text).split()))

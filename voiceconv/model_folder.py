@@ -14,7 +14,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from voiceconv.errors import InputError
-from voiceconv.files import read_mapping, replace_text, replacing
+from voiceconv.files import markdown, read_mapping, replace_text, replacing
 
 FORMAT = 1
 BUNDLED = Path(__file__).parent / "pretrained"
@@ -90,8 +90,14 @@ def card_text(
     command: str,
 ) -> str:
     """README.md: a table of `rows`, lists of `scores` by heading, and how to use it."""
-    lines = [f"# {title}", "", sentence, "", "| | |", "| --- | --- |"]
-    lines += [f"| {key} | {'not stated' if v is None else v} |" for key, v in rows.items()]
+    lines = [f"# {markdown(title)}", "", sentence, "", "| | |", "| --- | --- |"]
+    said = {key: "not stated" if value is None else markdown(value) for key, value in rows.items()}
+    lines += [f"| {key} | {value} |" for key, value in said.items()]
     for heading, values in scores.items():
-        lines += ["", f"## {heading}", "", *(f"- {name}: {v}" for name, v in values.items())]
+        lines += [
+            "",
+            f"## {markdown(heading)}",
+            "",
+            *(f"- {name}: {v}" for name, v in values.items()),
+        ]
     return "\n".join([*lines, "", "```", command, "```"]) + "\n"

@@ -41,6 +41,10 @@ def test_identical_folders_score_zero(tmp_path):
     assert scores["utterances"] == {
         stem: {
             "file": f"{stem}.wav",
+            "sample_rate": 16000,
+            "bandwidth": 8000,
+            "reference_sample_rate": 16000,
+            "reference_bandwidth": 8000,
             "mel_cepstral_distortion": pytest.approx(0, abs=0.05),
             "duration_ratio": 1.0,
         }
@@ -136,24 +140,11 @@ def test_a_voice_without_f0_is_no_end(tmp_path, monkeypatch, who):
     scores = evaluate_folder(given, ["source_similarity", "f0_mean_difference"])
     assert scores["metrics"]["source_similarity"]["mean"] == pytest.approx(1.0)
     if who == "target_train":
-        assert scores["not_run"]["f0_mean_difference"] == "no utterance has a value"
+        assert scores["not_run"]["f0_mean_difference"] == (
+            "no utterance has a value: undefined for this recording"
+        )
     else:
         assert scores["utterances"]["1"]["f0_mean_difference"] == pytest.approx(0.0)
-
-
-def test_an_utterance_without_a_value_is_counted_out(tmp_path):
-    """A silent file has no loudness and no peak: the mean is of the other one."""
-    write(tmp_path / "converted/1.wav")
-    audio.write(tmp_path / "converted/2.wav", torch.zeros(8000), 16000)
-    with pytest.warns(UserWarning, match="digital silence"):
-        scores = evaluate_folder(Given(tmp_path / "converted"), LEVEL)
-    assert scores["metrics"]["peak"]["n"] == 1 and scores["metrics"]["clipped"]["n"] == 2
-    assert scores["metrics"]["peak"]["mean"] == scores["utterances"]["1"]["peak"]
-    assert "peak" not in scores["utterances"]["2"]
-    assert scores["utterances"]["2"]["silence"] == 100.0
-    with pytest.warns(UserWarning, match="digital silence"):
-        scores = evaluate_folder(Given([tmp_path / "converted/2.wav"]), ["peak"])
-    assert scores["metrics"] == {} and scores["not_run"]["peak"] == "no utterance has a value"
 
 
 def test_level_is_taken_at_the_files_own_rate(tmp_path):
@@ -324,6 +315,9 @@ def test_refusals(tmp_path):
     write(tmp_path / "reference/1.wav")
     with pytest.raises(InputError, match=r"9\.wav has no counterpart in .*reference"):
         evaluate_folder(Given(tmp_path / "converted", tmp_path / "reference"))
+    write(tmp_path / "converted/8.wav")
+    with pytest.raises(InputError, match=r"8\.wav, .*9\.wav have no counterpart in .*reference"):
+        evaluate_folder(Given(tmp_path / "converted", tmp_path / "reference"))
     with pytest.raises(InputError, match="there is no folder"):
         evaluate_folder(Given(tmp_path / "nowhere"))
     (tmp_path / "empty").mkdir()
@@ -331,15 +325,6 @@ def test_refusals(tmp_path):
         evaluate_folder(Given(tmp_path / "empty"))
     with pytest.raises(InputError, match="no metric 'mos'; choose from mel_cepstral_distortion"):
         evaluate_folder(Given(tmp_path / "converted"), ["mos"])
-    write(tmp_path / "short/1.wav", seconds=0.01)
-    with pytest.raises(InputError, match=r"1\.wav cannot be scored: the estimate has 160 samples"):
-        evaluate_folder(Given(tmp_path / "short", tmp_path / "reference"), MCD)
-    with pytest.raises(InputError, match="1.* cannot be scored: the reference has 160 samples"):
-        evaluate_folder(Given(tmp_path / "reference", tmp_path / "short"), MCD)
-    (tmp_path / "bad").mkdir()
-    (tmp_path / "bad/1.wav").write_text("no sound")
-    with pytest.raises(InputError, match="is no sound file"):
-        evaluate_folder(Given(tmp_path / "bad"), LEVEL, jobs=2)
     write(tmp_path / "reference/a/1.wav")
     with pytest.raises(InputError, match="two recordings of '1'"):
         evaluate_folder(Given(tmp_path / "converted", tmp_path / "reference"))

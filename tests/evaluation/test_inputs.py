@@ -8,7 +8,7 @@ import pytest
 
 from voiceconv.errors import InputError
 from voiceconv.evaluation.inputs import Case, cases, recordings
-from voiceconv.evaluation.scores import read_scores
+from voiceconv.evaluation.scores import FORMAT, read_scores
 
 DECOMPOSED, COMPOSED = "sa\u0308tze", "sätze"
 
@@ -117,7 +117,7 @@ def test_transcripts_in_latin_1_are_no_wrong_words(tmp_path):
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
 def test_scores_may_come_from_an_editor_of_windows(tmp_path, encoding):
     scores = {
-        "format": 2,
+        "format": FORMAT,
         "protocol": {"common": {}, "inputs": {}},
         "metrics": {},
         "not_run": {},

@@ -20,7 +20,7 @@ def scores(path, order=24, not_run=None, commit=None, **values):
     """Write scores of measures given as lists, a value for each utterance."""
     n = len(next(iter(values.values())))
     found = {
-        "format": 2,
+        "format": 3,
         "protocol": {
             "common": {"sample_rate": 16000, "n_utterances": n, "utterances": "0" * 64}
             | ({"commit": commit} if commit else {}),

@@ -5,7 +5,7 @@ import http.server
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,36 @@ PAGE_FILES = Path(voiceconv.listen.__file__).parent / PAGE
 
 
 class _Files(http.server.SimpleHTTPRequestHandler):
+    to_file: Callable[[str], Path] | None = None
+    headers_sent: Mapping[str, str] = {}
+
+    def translate_path(self, path: str) -> str:
+        """The file of a path."""
+        return str(self.to_file(path)) if self.to_file else super().translate_path(path)
+
+    def end_headers(self) -> None:
+        """With more of them."""
+        for name, value in self.headers_sent.items():
+            self.send_header(name, value)
+        super().end_headers()
+
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """A server of files for a folder, on a free port of loopback; gives its address."""
-    handler = functools.partial(_Files, directory=str(folder))
+def served(
+    folder: Path,
+    to_file: Callable[[str], Path] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Iterator[str]:
+    """A server of files for a folder, on a free port of loopback; gives its address.
+
+    to_file: path of a request -> file, if it is another one. headers: of every response.
+    """
+    named = staticmethod(to_file) if to_file else None
+    more = {"to_file": named, "headers_sent": headers or {}}
+    handler = functools.partial(type("Files", (_Files,), more), directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from tiny_test import answers_of, tiny_folder, tiny_test
 
-from voiceconv.listen.answers import FILE, Answer, Listener, Store
+from voiceconv.listen.answers import Answer, Listener, Store
+from voiceconv.listen.database import FILE
 from voiceconv.listen.manifest import ATTENTION, TRIAL, Test
 
 

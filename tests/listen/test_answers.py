@@ -8,7 +8,6 @@ import pytest
 
 from voiceconv.errors import InputError
 from voiceconv.listen.answers import (
-    FILE,
     Answer,
     AnsweredError,
     Listener,
@@ -18,6 +17,7 @@ from voiceconv.listen.answers import (
     read_progress,
     read_store,
 )
+from voiceconv.listen.database import FILE
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from serving import PATIENCE, given, served_folder, serving
 
-from voiceconv.listen.answers import FILE, read_store
+from voiceconv.listen.answers import read_store
+from voiceconv.listen.database import FILE
 
 
 def kept(folder):

@@ -272,7 +272,7 @@ def test_the_same_seed_makes_the_same_files_whatever_the_order_of_systems(tmp_pa
 
 
 def test_a_peak_lowers_all_of_the_test_and_is_named(tmp_path, corpus):
-    click = 0.02 * speech(110, 1.4, RATE)
+    click = 0.5 * speech(110, 1.4, RATE)
     click[5000] = 1.0
     for name, wave in {"clicks": click, "plain": speech(110, 1.4, RATE)}.items():
         (tmp_path / name).mkdir()
@@ -280,11 +280,42 @@ def test_a_peak_lowers_all_of_the_test_and_is_named(tmp_path, corpus):
             audio.write(tmp_path / name / f"{sentence}.wav", wave, RATE)
     both = [("clicks", tmp_path / "clicks"), ("plain", tmp_path / "plain")]
     test = build_test(tmp_path / "test", both, "ab", n_training=0, n_checks=0)
-    assert test.loudness < -30 and len({round(s.loudness, 1) for s in test.stimuli.values()}) == 1
+    assert (
+        -29 < test.loudness < -25
+        and len({round(s.loudness, 1) for s in test.stimuli.values()}) == 1
+    )
     assert -1.15 < max(stimulus.peak for stimulus in test.stimuli.values()) <= -0.99
     (note,) = test.notes
     assert note.startswith(f"all stimuli are at {test.loudness:.1f} LUFS, not -23.0: ")
     assert "clicks/phrasing" in note and note.endswith(".wav would clip")
+
+
+def test_a_file_that_is_missing_is_named_with_its_system(tmp_path, corpus):
+    folder = tmp_path / "cut off"
+    folder.mkdir()
+    for path in (corpus / "converted_by_zebra" / DIRECTIONS[0]).iterdir():
+        (folder / path.name).symlink_to(path if SENTENCES[2] not in path.name else tmp_path / "no")
+    places = [("zebra", corpus / "converted_by_zebra" / DIRECTIONS[0]), ("quokka", folder)]
+    said = f"quokka: there is no file {folder}/anna-{SENTENCES[2]}.wav; check the path"
+    with pytest.raises(InputError, match=said):
+        build_test(tmp_path / "test", places, "ab")
+
+
+def test_recordings_with_an_offset_are_counted_and_the_worst_is_named(tmp_path, corpus):
+    for name, offset in {"even": 0.0, "shifted": 0.003}.items():
+        (tmp_path / name).mkdir()
+        for number, sentence in enumerate(SENTENCES[:2]):
+            wave = 0.5 * speech(110, 1.4, RATE) - offset * (1 + number)
+            audio.write(tmp_path / name / f"{sentence}.wav", wave, RATE)
+    both = [("even", tmp_path / "even"), ("shifted", tmp_path / "shifted")]
+    test = build_test(tmp_path / "test", both, "ab", n_training=0, n_checks=0)
+    assert test.notes == (
+        f"2 of 4 recordings have a constant offset, {tmp_path}/shifted/{SENTENCES[1]}.wav one of "
+        "-0.6% of full scale: it was subtracted",
+    )
+    found = {(one.system, round(one.offset, 3)) for one in test.stimuli.values()}
+    assert {("even", 0), ("shifted", -0.003), ("shifted", -0.006)} <= found
+    assert read_test(tmp_path / "test") == test
 
 
 def test_the_manifest_says_how_it_was_made(tmp_path, corpus):

@@ -20,6 +20,7 @@ class Pretence:
     def __init__(self, test, invitation_needed=False):
         self.test, self.invitation_needed = test, invitation_needed
         self.script, self.kept, self.bodies, self.known = [], [], [], True
+        self.farewell, self.finished = {"code": "C0DE", "url": None}, False
 
     def __call__(self, route):
         request = route.request
@@ -44,11 +45,12 @@ class Pretence:
             return 401, {"detail": "this session is not known here"}
         if what == "GET session":
             return 200, {"list": 0, "answered": [one["trial"] for one in self.kept],
-                         "finished": False}  # fmt: skip
+                         "finished": self.finished}  # fmt: skip
         if what == "POST answers":
             return self.take(body, self.script.pop(0) if self.script else 201)
         self.bodies.append(body)
-        return 200, {"code": "C0DE"}
+        self.finished |= what == "POST finish"
+        return 200, self.farewell
 
     def take(self, body, next_):
         if next_ == "away":

@@ -13,7 +13,7 @@ from voiceconv import audio
 from voiceconv.data.kaldi import Utterance
 from voiceconv.errors import InputError
 from voiceconv.listen.building.signals import anchor
-from voiceconv.listen.building.stimuli import Sound, Wave, levels, render, write
+from voiceconv.listen.building.stimuli import Sound, Wave, levels, render, require_even, write
 
 RATE = 16000
 
@@ -57,8 +57,8 @@ def test_all_files_have_one_loudness_and_do_not_clip(tmp_path):
         assert float(wave.abs().max()) <= 10 ** (-1 / 20)
         assert file.seconds == pytest.approx(3.0, abs=0.02)  # the longest of the scene
     before, after = (
-        20 * math.log10(audio.read(path).samples.abs().max())
-        for path in (tmp_path / "soft.wav", tmp_path / "out/0b.wav")
+        20 * math.log10((wave - wave.mean()).abs().max())
+        for wave, _ in map(audio.read, (tmp_path / "soft.wav", tmp_path / "out/0b.wav"))
     )
     assert files["0b"].gain_db == pytest.approx(after - before, abs=0.01) and after > before + 30
 
@@ -77,10 +77,53 @@ def test_a_peak_lowers_the_whole_test():
     assert levels(waves, RATE, full - 1.0).loudest is None
 
 
+def test_a_peak_that_would_lower_the_test_by_more_than_6_db_is_refused(tmp_path):
+    tone = torch.sin(2 * math.pi * 997 / RATE * torch.arange(2 * RATE))
+    full = audio.loudness(tone, RATE)
+    sounds = {
+        name: Sound(name, "i", "s", Utterance(name, "", Path(f"{name}.wav"))) for name in "abc"
+    }
+    # of these peaks c needs 5.0 dB less in steps of 0.1, b 6.1, a 15.1
+    waves = {
+        name: Wave(tone, 0.0, peak) for name, peak in {"a": 14.02, "b": 5.08, "c": 3.95}.items()
+    }
+    for names, said in {
+        "c": None,
+        "cb": f"b.wav would peak at +5.1 dBFS at {full:g} LUFS, and lower all stimuli to "
+        f"{full - 6.1:.1f} LUFS; take the click out of it, leave it out, or choose --loudness "
+        f"{math.floor(full - 6.1)}$",
+        "bca": "a.wav would peak at .14.0 dBFS .* --loudness -19; likewise b.wav$",
+    }.items():
+        some = {name: waves[name] for name in names}
+        found = levels(some, RATE, full)
+        if said is None:
+            require_even(some, sounds, found, full)
+            assert found.loudness == pytest.approx(full - 5.0, abs=1e-3)
+        else:
+            with pytest.raises(InputError, match=f"^{said.replace('+', '.')}"):
+                require_even(some, sounds, found, full)
+
+
+def test_a_constant_offset_is_no_part_of_a_stimulus(tmp_path):
+    """20% of full scale: it moves neither the level, nor the cut, nor the room for peaks."""
+    voice = torch.cat([silence(0.5), 0.4 * vowel(120, 1.0, RATE), silence(0.5)])
+    sounds = {"0a": sound(tmp_path / "plain.wav", voice, scene="1"),
+              "0b": sound(tmp_path / "offset.wav", voice + 0.2, scene="2")}  # fmt: skip
+    _, files = made(tmp_path / "out", sounds)
+    plain, offset = (audio.read(tmp_path / "out" / f"{name}.wav").samples for name in sounds)
+    assert files["0b"].offset == pytest.approx(0.2, abs=1e-4)
+    assert files["0a"].offset == pytest.approx(0.0, abs=1e-4)
+    assert abs(float(offset.mean())) < 2e-5  # less than a step of 16 bits
+    assert float((plain - offset).abs().max()) < 3e-4  # rounding of the source, and dither
+    assert files["0a"].start == files["0b"].start == pytest.approx(0.45, abs=0.01)
+    assert files["0b"].gain_db == pytest.approx(files["0a"].gain_db, abs=0.01)
+
+
 def test_conversions_of_one_source_stay_together_and_a_reference_does_not_hold_them_up(tmp_path):
     def burst(first: float, end: float, seconds: float) -> torch.Tensor:
         wave = 0.001 * torch.randn(round(seconds * RATE))
-        wave[round(first * RATE) : round(end * RATE)] += 0.3
+        wave[round(first * RATE) : round(end * RATE) : 2] += 0.3
+        wave[round(first * RATE) + 1 : round(end * RATE) : 2] -= 0.3
         return wave
 
     sounds = {

@@ -279,7 +279,7 @@ def test_pymushras_download_holds_the_same_answers(read, method, text, same):
         ("mos", LSS_CSV.partition("\n")[0], "no answers to test-7e6bab6b; give"),
         ("mos", "a,b\n1,2\n", "its first line names no session_test_id"),
         ("mos", "", "its first line names no session_test_id"),
-        ("mos", LSS_CSV + "\udc80", "not readable as CSV"),
+        ("mos", LSS_CSV + "\udc80", ":5 has the byte 0xed, which is not UTF-8; save the file as"),
         ("mos", LSS_CSV + '"' + "x" * 200_000, "not readable as CSV"),
         ("ab", AB_CSV.replace("s633de7603ae9", "s0"), "line 2: there is no stimulus 's0'"),
         ("abx", PAIRED_CSV.replace("incorrect", "undecided"), "line 2: 'undecided' is neither"),

@@ -13,7 +13,7 @@ from voiceconv.metrics.analysis import (
     pair,
     pyworld,
 )
-from voiceconv.metrics.wave_input import scale_to_peak
+from voiceconv.metrics.wave_input import condition
 
 
 def analysis(power, f0, c1, **protocol) -> Analysis:
@@ -90,7 +90,7 @@ def test_analysis_has_a_frame_every_five_milliseconds_and_the_order_asked_for():
 
 def test_analysis_is_of_the_order_alpha_and_f0_asked_for():
     # Without a warp the mel-cepstrum is the cepstrum: of the log magnitude, twice all but c0.
-    x = scale_to_peak(vowel(120.0))
+    x = condition(vowel(120.0))
     f0, times = pyworld.harvest(x, 16000, frame_period=5.0)
     cepstrum = np.fft.irfft(np.log(pyworld.cheaptrick(x, f0, times, 16000)) / 2, axis=1)
     one = analyse(vowel(120.0), MelCepstralProtocol(order=9, alpha=0.0, f0="harvest"))

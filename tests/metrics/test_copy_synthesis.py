@@ -22,8 +22,10 @@ def noisy(wave: np.ndarray, seed: int = 0) -> np.ndarray:
 
 
 def scaled(reference: np.ndarray, copy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What the docstring says of level, once more: a peak of 0.8, and one root mean square."""
-    original = reference * 0.8 / np.abs(reference).max()
+    """What the docstring says of level, once more: a percentile at 0.4, one root mean square."""
+    original = reference - reference.mean()
+    original *= 0.4 / np.percentile(np.abs(original), 99.9)
+    copy = copy - copy.mean()
     return original, copy * np.sqrt((original**2).mean() / (copy**2).mean())
 
 
@@ -134,10 +136,29 @@ def test_what_is_undefined_is_left_out():
     pytest.importorskip("pystoi")
     scorers = copies.Pesq(), copies.Stoi()
     short = speech()[2000:5000]  # 0.19 s: too short for both
-    exact = {"stft_distance": 0.0, "f0_error": 0.0, "copy_voicing_error": 0.0}
+    exact = {"stft_distance": 0.0, "f0_error": 0.0, "copy_voicing_error": 0.0, "lag": 0.0}
     assert copies.evaluate(short, short, *scorers) == exact
-    with pytest.warns(UserWarning, match="the copy is digital silence"):
-        assert copies.evaluate(speech(), np.zeros(32000), *scorers) == {}
+
+
+@pytest.mark.parametrize("late", [20, -30])
+def test_a_late_copy_is_moved_and_its_lag_told(late):
+    """Without the move STOI was 0.67 at 20 ms."""
+    pytest.importorskip("pystoi")
+    silence = np.zeros(16 * abs(late))
+    reference, copy = speech(), np.append(silence, noisy(speech()))
+    if late < 0:
+        reference, copy = np.append(silence, speech()), noisy(speech())
+    found = copies.evaluate(reference, copy, stoi=copies.Stoi())
+    aligned = copies.evaluate(speech(), noisy(speech()), stoi=copies.Stoi())
+    assert found["lag"] == pytest.approx(late, abs=1) and aligned["lag"] == 0
+    assert found["stoi"] == pytest.approx(aligned["stoi"], abs=0.02)
+    assert found["f0_error"] == pytest.approx(aligned["f0_error"], abs=5)
+
+
+def test_a_copy_moved_by_the_analysis_alone_is_not_late():
+    """WORLD moves an envelope by 1 to 3 ms."""
+    assert copies.lag(speech(), np.append(np.zeros(32), speech())) == 0
+    assert copies.lag(np.ones(4000), np.ones(4000)) == 0  # no envelope to go by
 
 
 def test_pesq_without_an_utterance_is_left_out(monkeypatch):
@@ -159,7 +180,8 @@ def test_a_missing_package_is_named_with_its_remedy(monkeypatch, package, make):
 
 def test_protocol_names_the_package_that_scores():
     pytest.importorskip("pystoi")
-    assert set(copies.protocol("stoi")) == {"level", "pystoi"}
-    assert set(copies.protocol("stft_distance")) == {"level", "resolutions"}
+    assert set(copies.protocol("stoi")) == {"level", "alignment", "pystoi"}
+    assert set(copies.protocol("stft_distance")) == {"level", "alignment", "resolutions"}
+    assert set(copies.protocol("lag")) == {"level", "alignment"}
     assert copies.protocol("f0_error", "harvest")["f0"] == "harvest"
     assert copies.protocol("copy_voicing_error")["frame_period"] == 5.0

@@ -44,11 +44,6 @@ def test_a_frame_is_of_20_ms_at_any_rate():
     assert level.silence(blinks, 16000) == 0.0
 
 
-def test_digital_silence_has_no_level():
-    with pytest.warns(UserWarning, match="digital silence"):
-        assert level.evaluate(np.zeros(4000), 16000) == {"clipped": 0.0, "silence": 100.0}
-
-
 @pytest.mark.parametrize(
     ("wave", "rate", "sentence"),
     [

@@ -8,7 +8,6 @@ from test_copy_synthesis import speech
 
 from voiceconv.errors import InputError
 from voiceconv.metrics import speaker_similarity as similarity
-from voiceconv.metrics import wave_input
 
 
 def test_similarity_by_hand():
@@ -62,12 +61,7 @@ def test_a_missing_package_is_named_with_its_remedy(monkeypatch):
         similarity.SpeakerEncoder()
 
 
-def test_scale_to_peak():
-    np.testing.assert_allclose(wave_input.scale_to_peak(np.array([0.1, -0.2])), [0.4, -0.8])
-    assert not wave_input.scale_to_peak(np.zeros(3)).any()
-
-
-def test_encoder_hears_no_level_and_refuses_silence():
+def test_encoder_hears_no_level():
     pytest.importorskip("resemblyzer")
     encoder = similarity.SpeakerEncoder()
     t = np.arange(16000) / 16000
@@ -75,14 +69,13 @@ def test_encoder_hears_no_level_and_refuses_silence():
     loud, quiet = encoder.embed(0.2 * wave), encoder.embed(0.01 * wave)
     assert loud.shape == (256,) and np.linalg.norm(loud) == pytest.approx(1, abs=1e-6)
     np.testing.assert_allclose(loud, quiet, atol=1e-5)
-    with pytest.warns(UserWarning, match="silence"), pytest.raises(ValueError, match="no voice"):
-        encoder.embed(np.zeros(16000))
 
 
 def test_embedding_is_the_librarys():
     resemblyzer = pytest.importorskip("resemblyzer")
-    wave = speech()
-    scaled = (0.8 * wave / np.abs(wave).max()).astype(np.float32)
+    wave = speech() + 0.05  # an offset, which nothing hears
+    scaled = wave - wave.mean()
+    scaled = (0.4 * scaled / np.percentile(np.abs(scaled), 99.9)).astype(np.float32)
     expected = resemblyzer.VoiceEncoder("cpu", verbose=False).embed_utterance(
         resemblyzer.preprocess_wav(scaled, 16000)
     )

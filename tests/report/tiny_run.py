@@ -53,7 +53,7 @@ def scores(
         for name in names
     }
     return {
-        "format": 2,
+        "format": 3,
         "date": "2026-11-21T15:00:00+00:00",
         "voiceconv": "0.1.0",
         "protocol": dict(protocol),

@@ -16,9 +16,11 @@ from voiceconv import audio
 from voiceconv.commands.train import prepare_trainer
 from voiceconv.errors import InputError
 from voiceconv.features import MelSpectrogram
+from voiceconv.metrics.wave_input import validate
 from voiceconv.models.base import Translator
 from voiceconv.models.identity import IdentityTranslator
 from voiceconv.runs.scores import ParallelScore, UnpairedScore, read_val, spread
+from voiceconv.runs.vocoder_validation import VocoderValidation
 
 N_CHANNELS, N_FRAMES = 24, 50
 
@@ -146,6 +148,60 @@ def test_without_pairs_cycle_error_minus_similarity(converter, monkeypatch):
     assert unpaired(converter, converted)["cycle_error"] == pytest.approx(expected, rel=1e-6)
 
 
+class Broken(IdentityTranslator):
+    """NaN where the first frame of the input is negative."""
+
+    def forward(self, frames, source, target):
+        bad = frames[0, 1, 0] < 0
+        return torch.full_like(frames, math.nan) if bad else frames
+
+
+def test_a_conversion_that_is_not_finite_is_left_out_of_the_score(converter, caplog):
+    good, bad = noise(0), noise(1)
+    good[1, 0], bad[1, 0] = 1.0, -1.0
+    frames = {name: {"a": good, "b": bad} for name in converter.domains}
+    converter.translator = Broken()
+    measures = score(frames, converter)
+    assert measures == dict.fromkeys(measures, 0.0) and len(measures) == 5  # of the good one
+    assert [line for line in caplog.messages if "frames of b are NaN" in line] == [
+        f"left out of the validation score, of {ways}: frames of b are NaN or infinite"
+        for ways in ("high to low", "low to high")
+    ]
+    only_low = score({"low": {"a": good}, "high": {"a": bad}}, converter)
+    assert {name for name in only_low if "/" in name} == {
+        "distortion/low_to_high",
+        "global_variance/low_to_high",
+    }
+    assert score({name: {"b": bad} for name in converter.domains}, converter) == {}
+
+
+def test_silence_and_nan_have_no_similarity(converter, monkeypatch, caplog):
+    pytest.importorskip("resemblyzer")
+    monkeypatch.setattr("resemblyzer.VoiceEncoder", lambda *_, **__: None)
+    direction = np.array([0.6, 0.8])
+    monkeypatch.setattr(
+        "voiceconv.runs.scores.SpeakerEncoder.embed",
+        lambda _, wave: validate(wave) or direction,
+    )
+    frames = {"low": {"a": noise(0)}, "high": {"b": noise(1)}}
+    voice, silence = torch.ones(2000), torch.zeros(2000)
+    voice[::2] = -1
+    heard = {"low": [voice, silence], "high": [voice]}
+    unpaired = UnpairedScore(frames, 5, BOTH, heard, 16000)
+    assert "and 2 recordings" in unpaired.rule  # the silent one has no voice
+    converted = {
+        ("low", "high"): [voice, silence],
+        ("high", "low"): [torch.full((2000,), math.nan)],
+    }
+    assert unpaired(converter, converted)["similarity"] == pytest.approx(1.0)
+    assert [line.rpartition(": ")[0] for line in caplog.messages] == [
+        f"left out of the validation score, of {of}" for of in ("low", "high to low", "low to high")
+    ]
+    assert unpaired(converter, {("low", "high"): [silence]}) == {}
+    with pytest.raises(ValueError, match="at least one utterance"):
+        UnpairedScore(frames, 5, BOTH, {"low": [silence], "high": [voice]}, 16000)
+
+
 def test_mel_frames_as_cepstra():
     """log|H| = c_0 + c_1 cos(w) + 0.5 cos(2 w) at the middles of the channels."""
     mel = MelSpectrogram(16000, 512, 128, 40)
@@ -252,6 +308,53 @@ def test_scores_of_two_rules_do_not_mix(tmp_path):
     config.trainer.n_steps, config.validation.n_scored = 2, 2
     with pytest.raises(InputError, match="another rule .*over 4 .*over 2 .*another run_dir"):
         prepare_trainer(config, tmp_path / "run")
+
+
+def test_a_network_that_cannot_convert_shows_nothing(tmp_path, caplog):
+    lengths = {"low": [40, 60], "high": [50, 33]}
+    config = tiny_config(tmp_path, "cyclegan_vc2_small", lengths=lengths)
+    validation = prepare_trainer(config, tmp_path / "run").validator
+    validation.converter.translator = Constant(math.nan)
+    tone = 0.1 * torch.sin(torch.arange(24000) * 0.05)
+    assert validation._converted(tone, "low", "high") is None
+    assert caplog.messages == ["no validation audio of low to high: it is NaN or infinite"]
+
+
+@pytest.mark.parametrize("value", [0.0, math.nan])
+def test_a_silent_copy_or_a_nan_is_as_bad_as_can_be(tmp_path, value):
+    """And a silent original is left out."""
+    pytest.importorskip("pesq")
+    config = {"features": {"sample_rate": 16000}}
+    validation = VocoderValidation(tmp_path, config, [], 1, 0, False)
+    wave = np.random.default_rng(0).standard_normal(8000)
+    assert validation._compare(wave, np.full(8000, value)) == {"pesq": 1.04}
+    assert validation._compare(np.zeros(8000), wave) == {}
+
+
+def test_a_broken_validation_ends_no_training(tmp_path, capsys, monkeypatch):
+    """Every conversion is NaN from the second validation on: the first model ships."""
+    config = tiny_config(
+        tmp_path,
+        "cyclegan_vc2_small",
+        "trainer.n_steps=3",
+        "trainer.validate_every=1",
+        lengths={"low": [40, 60], "high": [50, 33]},
+    )
+    with_val(tmp_path, config, {"low": ["x"], "high": ["x"]})
+    run = prepare_trainer(config, tmp_path / "run")
+    of_one, seen = run.validator.score._cepstra, []
+
+    def cepstra(*of):
+        seen.append(of)
+        return of_one(*of) if len(seen) <= 2 else None
+
+    monkeypatch.setattr(run.validator.score, "_cepstra", cepstra)
+    assert run.run() is True
+    assert run.best.step == 1 and math.isfinite(run.best.score)
+    assert capsys.readouterr().err.count("no conversion can be scored: this step cannot") == 2
+    assert len(json.loads((tmp_path / "run/validation.json").read_text())) == 1
+    card = yaml.safe_load((tmp_path / "run/model/config.yaml").read_text())["card"]
+    assert card["steps"] == 1
 
 
 def test_without_a_score_it_is_said_once_and_the_newest_ships(tmp_path, capsys):

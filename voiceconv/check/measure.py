@@ -14,6 +14,7 @@ from torch import Tensor
 
 from voiceconv import audio
 from voiceconv.check.fingerprint import SAMPLE_RATE, Fingerprint, fingerprint
+from voiceconv.metrics import wave_input
 
 with warnings.catch_warnings():  # pyworld 0.3.5 asks pkg_resources for its own version, which warns
     warnings.simplefilter("ignore")
@@ -109,6 +110,7 @@ def measure(wave: Tensor, sample_rate: int, embed: Embed | None = None) -> Measu
     narrow = audio.resample(wave - dc, sample_rate, SAMPLE_RATE).double().numpy()
     track = f0_track(narrow)
     is_long_enough = seconds - lead - tail >= _LEAST_VOICE
+    has_voice = is_long_enough and wave_input.level(narrow) >= wave_input.SILENT
     return Measurements(
         seconds=seconds,
         sample_rate=sample_rate,
@@ -125,7 +127,7 @@ def measure(wave: Tensor, sample_rate: int, embed: Embed | None = None) -> Measu
         f0=track[track > 0].astype(np.float32),
         octave_jumps=octave_jumps(track),
         fingerprint=fingerprint(narrow),
-        embedding=embed(_middle(narrow, lead, tail)) if embed and is_long_enough else None,
+        embedding=embed(_middle(narrow, lead, tail)) if embed and has_voice else None,
     )
 
 

@@ -6,6 +6,9 @@ from pathlib import Path
 import typer
 import yaml
 
+from voiceconv.errors import InputError
+from voiceconv.files import read_text
+
 BUNDLED = Path(__file__).parents[1] / "pretrained"
 BASELINES = [f"baseline:{name}" for name in ("copy", "statistics", "f0shift", "gmm", "knn")]
 
@@ -39,9 +42,9 @@ def _bundled() -> list[Path]:
 def _domains(folder: Path) -> list[str]:
     """Empty where it is no model's: a run's own configuration is another."""
     try:
-        config = yaml.safe_load((folder / "config.yaml").read_bytes())
+        config = yaml.safe_load(read_text(folder / "config.yaml"))
         return [str(name) for name in config["domains"]]
-    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError):
+    except (OSError, InputError, yaml.YAMLError, KeyError, TypeError):
         return []
 
 

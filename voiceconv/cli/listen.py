@@ -9,6 +9,7 @@ import typer
 
 from voiceconv.cli.terminal import escaped
 from voiceconv.errors import InputError
+from voiceconv.listen.completion import Completion
 from voiceconv.listen.methods import METHODS
 
 app = typer.Typer(
@@ -18,6 +19,16 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 Folder = Annotated[Path, typer.Argument(metavar="TEST", help="Folder that `listen build` wrote.")]
+CompletionUrl = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL", help="Link on the last page, by which a crowd platform counts the listener."
+    ),
+]
+CompletionCode = Annotated[
+    str | None,
+    typer.Option(metavar="CODE", help="Code on the last page. [one of each listener's own]"),
+]
 MethodName = StrEnum("MethodName", list(METHODS))  # type: ignore[misc]
 
 
@@ -68,6 +79,8 @@ def build(
     question: Annotated[
         str | None, typer.Option(help="Question of each trial. [the method's]")
     ] = None,
+    completion_url: CompletionUrl = None,
+    completion_code: CompletionCode = None,
     strings: Annotated[
         Path | None, typer.Option(help="Texts of the page in another language, as JSON.")
     ] = None,
@@ -92,6 +105,7 @@ def build(
             sample_rate=sample_rate,
             title=title,
             question=question,
+            completion=Completion(completion_url, completion_code),
             strings=strings,
             trim=trim or None,
             longest=longest,
@@ -115,6 +129,8 @@ def serve(
         int,
         typer.Option("--invitations", min=0, help="Print N personal links and admit nobody else."),
     ] = 0,
+    completion_url: CompletionUrl = None,
+    completion_code: CompletionCode = None,
 ) -> None:
     """Serve the page, store the answers, show the experimenter the progress.
 
@@ -124,7 +140,8 @@ def serve(
     from voiceconv.optional import load
 
     server = load("voiceconv.listen.serving.server", "a server", extra="listen")
-    server.serve(folder, host, port, n_invitations)
+    completion = Completion(completion_url, completion_code)
+    server.serve(folder, host, port, n_invitations, completion)
 
 
 @app.command("import")
@@ -139,6 +156,17 @@ def import_(
 
     importing = load("voiceconv.listen.exchange.importing", "an import", extra="listen")
     print(importing.import_answers(folder, files))
+
+
+@app.command()
+def backup(
+    folder: Folder,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The copy; a new file.")],
+) -> None:
+    """Copy the answers, also while the test is served: one file that has them all."""
+    from voiceconv.listen.database import back_up
+
+    print(f"{output}: {back_up(folder, output)} answers")
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from voiceconv.cli.options import AsJson, Jobs
-from voiceconv.cli.terminal import escaped
+from voiceconv.cli.terminal import escaped, logging_to_stderr
 
 
 def evaluate(
@@ -57,6 +57,7 @@ def evaluate(
     jobs: Jobs = None,
 ) -> None:
     """Score converted files: means, intervals, and their protocol."""
+    from voiceconv.errors import RunError
     from voiceconv.evaluation.evaluate import Given, evaluate_folder
     from voiceconv.evaluation.protocol import parse
     from voiceconv.evaluation.scores import as_lines, make_place, write_scores
@@ -67,12 +68,14 @@ def evaluate(
         converted, reference, target_train, source_train, text, copy_of, target, source, domain
     )
     protocol = parse(setting or [])
-    with progress_bar("evaluate") as progress:
+    with logging_to_stderr(), progress_bar("evaluate") as progress:
         scores = evaluate_folder(
             given, metric or (), protocol, recogniser, jobs, voices, on_progress=progress
         )
     write_scores(output, scores)
     print(as_lines(scores))
+    if not scores["metrics"] and any("missing" in row for row in scores["utterances"].values()):
+        raise RunError(f"no recording has a value in any measure; {output} says why")
 
 
 def compare(

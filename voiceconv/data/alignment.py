@@ -1,8 +1,11 @@
 """Dynamic time warping of two sequences of frames. Sakoe and Chiba 1978, IEEE Trans. ASSP-26(1)."""
 
-import librosa
 import numpy as np
 from numpy.typing import NDArray
+
+from voiceconv.optional import load
+
+librosa = load("librosa", "alignment", "librosa")
 
 
 def align(reference: NDArray[np.float64], estimated: NDArray[np.float64]) -> NDArray[np.int64]:

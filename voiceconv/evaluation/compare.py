@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -12,8 +13,9 @@ from rich.text import Text
 from voiceconv.errors import InputError
 from voiceconv.evaluation.bootstrap import difference
 from voiceconv.evaluation.protocol import noted, unlike
-from voiceconv.evaluation.scores import figures, read_scores
+from voiceconv.evaluation.scores import count, figures, gaps, read_scores
 from voiceconv.metrics import MEASURES, WEIGHTS
+from voiceconv.metrics.bandwidth import are_unlike
 
 Scores = dict[str, Any]
 
@@ -21,10 +23,11 @@ Scores = dict[str, Any]
 def compare(paths: Sequence[Path | str], names: Sequence[str] = (), seed: int = 0) -> Scores:
     """Compare files with the first one by the measures `names` (default: all common ones).
 
-    Returns {"files": [...], "notes": [...], "measures": {name: {"unit", "better", "systems":
-    [{"mean", "low", "high", "n", "difference"}, ...]}}}; a difference is paired over utterances,
-    second minus first; it has a "verdict" ("better", "worse" or "differs") if its interval excludes
-    0. Raises InputError if protocols differ.
+    Returns {"files": [...], "notes": [...], "n_utterances": n, "measures": {name: {"unit",
+    "better", "systems": [{"mean", "low", "high", "n", "difference"}, ...]}}}; a difference is
+    paired over the utterances that have a value in both, second minus first; it has a "verdict"
+    ("better", "worse" or "differs") if its interval excludes 0. Notes name the utterances without
+    value, and unlike sample rates and bandwidths. Raises InputError if protocols differ.
     """
     files = [str(path) for path in paths]
     if len(files) < 2:
@@ -33,14 +36,19 @@ def compare(paths: Sequence[Path | str], names: Sequence[str] = (), seed: int = 
     shared = _shared(files, scores, names)
     for file, other in zip(files[1:], scores[1:], strict=True):
         require_alike(files[0], scores[0], file, other, shared)
-    notes = [
+    notes = [f"{file}: {gap}" for file, one in zip(files, scores, strict=True) for gap in gaps(one)]
+    notes += [
         f"{file}: {note}"
         for file, other in zip(files[1:], scores[1:], strict=True)
-        for note in noted(scores[0]["protocol"], other["protocol"])
+        for note in (
+            *_unlike_sound(scores[0], other),
+            *noted(scores[0]["protocol"], other["protocol"]),
+        )
     ]
     return {
         "files": files,
         "notes": notes,
+        "n_utterances": len(scores[0]["utterances"]),
         "measures": {name: _measure(name, scores, seed) for name in shared},
     }
 
@@ -71,7 +79,7 @@ def table(compared: Scores) -> Table:
                 figures(name, system),
                 figures(name, change, "+") if change else "",
                 (change or {}).get("verdict") or "",
-                str(system["n"]),
+                count(system["n"], compared["n_utterances"]),
             )
             title = ""
         shown.add_section()
@@ -111,6 +119,25 @@ def _measure(name: str, scores: Sequence[Scores], seed: int) -> Scores:
     for system, other in zip(systems[1:], scores[1:], strict=True):
         system["difference"] = paired(name, scores[0], other, seed)
     return {"unit": MEASURES[name].unit, "better": MEASURES[name].better, "systems": systems}
+
+
+def _unlike_sound(first: Scores, second: Scores) -> list[str]:
+    """What differs in the sound of two systems' recordings, whatever the systems do."""
+    rates, widths = (
+        [[row[key] for row in one["utterances"].values() if key in row] for one in (first, second)]
+        for key in ("sample_rate", "bandwidth")
+    )
+    notes = []
+    if all(rates) and set(rates[0]) != set(rates[1]):
+        there, here = (", ".join(map(str, sorted(set(one)))) for one in rates)
+        notes.append(f"its files are at {here} Hz, not {there} Hz, which alone moves distances")
+    if all(widths) and are_unlike(*map(median, widths)):
+        usual, own = (f"{median(one):.0f} Hz" for one in widths)
+        notes.append(
+            f"its files have sound up to {own}, not {usual}; differences of distances, similarity "
+            "and DNSMOS are also those of the band"
+        )
+    return notes
 
 
 def _shared(files: Sequence[str], scores: Sequence[Scores], names: Sequence[str]) -> list[str]:

@@ -1,5 +1,6 @@
 """Score a folder of converted recordings: the contents of `scores.json`."""
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -16,16 +17,20 @@ from voiceconv.evaluation.measuring import (
     ERRORS,
     POCKETSPHINX,
     Job,
+    Measured,
     Progress,
     measure_all,
     recogniser_of,
     tools,
 )
 from voiceconv.evaluation.protocol import Protocol, Stamp, stamp
-from voiceconv.evaluation.scores import FORMAT, NOT_ASKED
+from voiceconv.evaluation.scores import FORMAT, NOT_ASKED, gaps, remarks
 from voiceconv.evaluation.voices import Voice, VoiceCache, nearness, voice_of
 from voiceconv.metrics import MEASURES, WEIGHTS
 
+UNREADABLE = "unreadable"  # in place of a digest
+UNDEFINED = "undefined for this recording"
+log = logging.getLogger(__name__)
 _OPTIONS = {
     "reference": "no reference recordings (--reference)",
     "target_train": "no training recordings of the target (--target-train)",
@@ -64,8 +69,8 @@ def evaluate_folder(
     recogniser: a command with {} for the file; default: PocketSphinx, for English. jobs: processes
     (None: one per core); they do not change scores. voices: a cache folder for the training
     recordings' embeddings and F0. A measure without its input or package is listed under `not_run`
-    with the reason. Raises InputError if nothing can be paired, and for a recording that cannot be
-    scored.
+    with the reason. What a recording has no value in is listed in its row under `missing`, and
+    logged. Raises InputError if nothing can be paired.
     """
     protocol = protocol or Protocol()
     run, not_run = _runnable(given, names or tuple(MEASURES), recogniser)
@@ -81,8 +86,12 @@ def evaluate_folder(
     job = Job(tuple(run), protocol, recogniser)
     rows = _measured(job, cases, trains, made, VoiceCache(voices), jobs, on_progress)
     means = _means(run, rows, seed)
-    not_run |= {name: "no utterance has a value" for name in run if name not in means}
-    return {
+    not_run |= {
+        name: f"no utterance has a value: {rows[0]['missing'][name]}"
+        for name in run
+        if name not in means
+    }
+    scores = {
         "format": FORMAT,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "voiceconv": __version__,
@@ -95,6 +104,9 @@ def evaluate_folder(
             for case, row in zip(cases, rows, strict=True)
         },
     }
+    for line in (*gaps(scores), *remarks(scores)):
+        log.warning("%s", line)
+    return scores
 
 
 def _runnable(
@@ -141,11 +153,11 @@ def _digests(
         "reference": {case.stem: case.reference for case in cases if case.reference},
         "copy_of": {case.stem: case.original for case in cases if case.original},
     }
-    found = {need: contents(of.values()) for need, of in parallel.items()}
+    found = {need: contents(of.values(), UNREADABLE) for need, of in parallel.items()}
     words = {need: dict(zip(of, found[need], strict=True)) for need, of in parallel.items()}
     words["text"] = {case.stem: case.text for case in cases if case.text}
     return {
-        **{need: digest(contents(utterances)) for need, utterances in trains.items()},
+        **{need: digest(contents(utterances, UNREADABLE)) for need, utterances in trains.items()},
         **{
             need: {stem: digest([word])[:16] for stem, word in of.items()}
             for need, of in words.items()
@@ -162,8 +174,8 @@ def _measured(
     shelf: VoiceCache,
     jobs: int | None,
     on_progress: Progress | None,
-) -> list[dict[str, float]]:
-    """The values of each case, in their order."""
+) -> list[dict[str, Any]]:
+    """The row of each case, in their order."""
     voices: dict[str, Voice | None] = {need: shelf.find(made, need) for need in trains}
     lacking = [need for need, voice in voices.items() if voice is None]
     tasks: list[Case | Utterance] = [one for need in lacking for one in trains[need]]
@@ -171,22 +183,40 @@ def _measured(
     start = 0
     for need in lacking:
         end = start + len(trains[need])
-        voices[need] = voice = voice_of(found[start:end])
-        shelf.keep(made, need, voice)
+        heard = _usable(found[start:end], need)
+        voices[need] = voice = voice_of(heard)
+        if len(heard) == end - start:
+            shelf.keep(made, need, voice)
         start = end
     target, source = voices.get("target_train"), voices.get("source_train")
-    return [_row(one.scores | nearness(one, target, source), job.names) for one in found[start:]]
+    return [_row(one, nearness(one, target, source), job.names) for one in found[start:]]
 
 
-def _row(values: Mapping[str, float], names: Sequence[str]) -> dict[str, float]:
-    """The requested values in the table's order, then weights; without NaN and infinity."""
+def _usable(recordings: Sequence[Measured], need: str) -> list[Measured]:
+    """The training recordings that tell of the voice; warns of the others."""
+    for reason in sorted({reason for one in recordings for reason in one.missing.values()}):
+        log.warning("left out of --%s: %s", need.replace("_", "-"), reason)
+    return [one for one in recordings if not one.missing]
+
+
+def _row(measured: Measured, near: Mapping[str, float], names: Sequence[str]) -> dict[str, Any]:
+    """Sample rates and bandwidths, the requested values in the table's order, then weights; without
+    NaN and infinity; then the reasons of missing values, and remarks.
+    """
+    values = {**measured.scores, **near}
     kept = [name for name in names if math.isfinite(values.get(name, math.nan))]
     weights = [WEIGHTS[name] for name in kept if name in WEIGHTS]
-    return {name: values[name] for name in (*kept, *weights)}
+    missing = {n: measured.missing.get(n, UNDEFINED) for n in names if n not in kept}
+    return {
+        **measured.sound,
+        **{name: values[name] for name in (*kept, *weights)},
+        **({"missing": missing} if missing else {}),
+        **({"remarks": measured.remarks} if measured.remarks else {}),
+    }
 
 
 def _means(
-    run: Sequence[str], rows: Sequence[Mapping[str, float]], seed: int
+    run: Sequence[str], rows: Sequence[Mapping[str, Any]], seed: int
 ) -> dict[str, dict[str, Any]]:
     """Mean and interval of each measure over the utterances that have a value."""
     means: dict[str, dict[str, Any]] = {}

@@ -59,23 +59,27 @@ def cases(
     the longest end of the name, cut at hyphens, that is known there; where none is, also without
     the `-TARGET` or `-resynth` that `convert` and `resynth` append, TARGET being `target` or a
     domain of the references. Originals may be of several domains: a copy has its utterance's full
-    name. Raises InputError for one without counterpart, or with two.
+    name. Raises InputError for those without counterpart, and for one with two.
     """
     references = _recordings_by_stem(reference, target, "--target")
     originals = _recordings_by_stem(copy_of, source, None)
     texts = None if text is None else _texts(Path(text), source)
     ours = {plain_name(target or ""), *(one.domain for one in (references or {}).values()), COPY}
     suffixes = [f"-{word}" for word in sorted(ours - {""})]
+    for table, remedy in (
+        (references, f"{reference}; add the target's recording of it under the same name"),
+        (originals, f"{copy_of}; add what it is a copy of under the same name"),
+        (texts, f"{text}; add its transcript"),
+    ):
+        _require_counterparts(converted, table, suffixes, remedy)
     found: dict[str, Case] = {}
     for one in converted:
         name = _stem(one)
-        of_reference, of = _counterpart(
-            one, references, suffixes, f"{reference}; add the target's recording of it"
+        (of_reference, of), (of_original, original), (of_text, said) = (
+            _counterpart(one, references, suffixes),
+            _counterpart(one, originals, suffixes),
+            _counterpart(one, texts, suffixes),
         )
-        of_original, original = _counterpart(
-            one, originals, suffixes, f"{copy_of}; add what it is a copy of"
-        )
-        of_text, said = _counterpart(one, texts, suffixes, f"{text}; add its transcript")
         stem = of_reference or of_original or of_text or name
         if stem in found:
             raise InputError(
@@ -91,13 +95,21 @@ def digest(parts: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sorted(parts)).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def contents(utterances: Iterable[Utterance]) -> list[str]:
-    """A digest of each recording, or part of one, independent of its path."""
+def contents(utterances: Iterable[Utterance], unreadable: str | None = None) -> list[str]:
+    """A digest of each recording, or part of one, independent of its path.
+
+    unreadable: the word for a file that cannot be read; None: raise InputError.
+    """
     known: dict[Path, str] = {}
     found = []
     for one in utterances:
         if one.path not in known:
-            known[one.path] = file_digest(one.path)
+            try:
+                known[one.path] = file_digest(one.path)
+            except InputError:
+                if unreadable is None:
+                    raise
+                known[one.path] = unreadable
         channel = "" if one.channel is None else f" channel {one.channel}"
         found.append(f"{known[one.path]} {one.start or 0.0!r} {one.end!r}{channel}")
     return found
@@ -158,37 +170,56 @@ def _recordings_by_stem(
 def _texts(place: Path, source: str | None) -> Mapping[str, str | None]:
     """Stem -> transcript, of a data directory (there: of the source) or lines of `id text`.
 
-    None for a data directory's utterance without one: it counts in all other measures.
+    None for an utterance with an empty one: it counts in all other measures.
     """
     if not is_data_dir(place):
         if place.is_dir():
             raise InputError(f"{place} is no data directory; give one, or a file of `id text`")
-        return {name: text for name, text in read_table(place).items() if text}
-    source = source and plain_name(source)
-    texts = {_stem(u): u.text or None for u in _of_domain(place, source, "--source")}
+        texts = {name: text or None for name, text in read_table(place).items()}
+    else:
+        source = source and plain_name(source)
+        texts = {_stem(u): u.text or None for u in _of_domain(place, source, "--source")}
     if not any(texts.values()):
         raise InputError(f"no transcripts in {place}; add a file `text` of `utterance transcript`")
     return texts
 
 
-def _counterpart(
-    utterance: Utterance, table: Mapping[str, T] | None, suffixes: Collection[str], remedy: str
-) -> tuple[str | None, T | None]:
-    """The longest end of a name after a hyphen that is in the table, and its value; see cases."""
+def _require_counterparts(
+    converted: Sequence[Utterance],
+    table: Mapping[str, object] | None,
+    suffixes: Collection[str],
+    remedy: str,
+) -> None:
+    """Raise InputError that names all recordings without counterpart in the table."""
     if table is None:
-        return None, None
+        return
+    lost = [one for one in converted if _key(one, table, suffixes) is None]
+    if lost:
+        has, the_file = ("has", "the file") if len(lost) == 1 else ("have", "the files")
+        first, _, last = lost[0].id.rpartition("-")
+        hint = f", say --target {last} if it is a conversion to that" if first in table else ""
+        raise InputError(
+            f"{', '.join(printable(one.path) for one in lost)} {has} no counterpart in "
+            f"{remedy}{hint}, or leave {the_file} out"
+        )
+
+
+def _key(
+    utterance: Utterance, table: Mapping[str, object], suffixes: Collection[str]
+) -> str | None:
+    """The longest end of a name after a hyphen that is in the table; see cases."""
     names = [utterance.id, *ends(_stem(utterance))]
     bare = [name.removesuffix(end) for name in names for end in suffixes if name.endswith(end)]
     plain, converted = (next((one for one in some if one in table), None) for some in (names, bare))
-    path = printable(utterance.path)
     if plain is not None and converted is not None and not plain.startswith(converted):
+        path = printable(utterance.path)
         raise InputError(f"{path} may be of {plain!r} or of {converted!r}; rename it")
-    stem = converted if plain is None else plain
-    if stem is None:
-        first, _, last = utterance.id.rpartition("-")
-        hint = f", say --target {last} if it is a conversion to that" if first in table else ""
-        raise InputError(
-            f"{path} has no counterpart in {remedy} under the same name{hint}, "
-            "or leave the file out"
-        )
-    return stem, table[stem]
+    return converted if plain is None else plain
+
+
+def _counterpart(
+    utterance: Utterance, table: Mapping[str, T] | None, suffixes: Collection[str]
+) -> tuple[str | None, T | None]:
+    """The utterance's key in the table, and its value."""
+    key = _key(utterance, table, suffixes) if table is not None else None
+    return (None, None) if table is None or key is None else (key, table[key])

@@ -22,6 +22,7 @@ from voiceconv.evaluation.inputs import Case
 from voiceconv.evaluation.protocol import Protocol
 from voiceconv.metrics import (
     MEASURES,
+    bandwidth,
     copy_synthesis,
     intelligibility,
     level,
@@ -30,6 +31,7 @@ from voiceconv.metrics import (
     naturalness,
     prosody,
     speaker_similarity,
+    wave_input,
 )
 from voiceconv.metrics.analysis import analyse, pair
 from voiceconv.metrics.intelligibility import CommandRecogniser, PocketSphinx, Recogniser
@@ -49,6 +51,7 @@ DNSMOS = ["dnsmos", "dnsmos_signal", "dnsmos_background"]
 ERRORS = ["character_error", "word_error"]
 COPY = [name for name, measure in MEASURES.items() if "copy_of" in measure.needs]
 LEVEL = ["loudness", "peak", "clipped", "silence"]
+CONVERTED = "the recording"  # in reasons
 
 
 class Job(NamedTuple):
@@ -66,7 +69,9 @@ class Measured:
     scores: dict[str, float] = field(default_factory=dict)
     embedding: NDArray[np.float64] | None = None  # (D,)
     contour: NDArray[np.float64] | None = None  # (T,) F0 in Hz
-    error: str | None = None  # why it cannot be scored
+    sound: dict[str, float] = field(default_factory=dict)  # sample rates and bandwidths, Hz
+    missing: dict[str, str] = field(default_factory=dict)  # measure -> why it has no value
+    remarks: dict[str, str] = field(default_factory=dict)  # kind -> what its values suffer from
 
 
 def recogniser_of(command: str | None) -> Recogniser:
@@ -107,58 +112,97 @@ class Measurer:
         self.tools = tools(job.names, job.recogniser)
 
     def __call__(self, task: Case | Utterance) -> Measured:
-        """A case, or an utterance of a voice -> its results, or the reason why there are none."""
-        utterance = task.converted if isinstance(task, Case) else task
+        """A case, or an utterance of a voice -> its results; `missing` says what failed."""
+        found = Measured()
+        with self.guarded(found, self.names):
+            if isinstance(task, Case):
+                self.case(task, found)
+            else:
+                self.voice(task, found)
+        return found
+
+    @contextmanager
+    def guarded(self, found: Measured, names: Collection[str]) -> Iterator[None]:
+        """Turn an error into the reason why those of `names` without a value have none."""
         try:
-            return self.case(task) if isinstance(task, Case) else self.voice(task)
-        except ValueError as error:
-            return Measured(error=f"{utterance.path} cannot be scored: {error}")
-        except InputError as error:
-            return Measured(error=str(error))
+            yield
+        except (InputError, RunError, ValueError) as error:
+            lacking = set(names).intersection(self.names) - found.scores.keys()
+            found.missing |= dict.fromkeys(lacking - found.missing.keys(), str(error))
 
-    def voice(self, utterance: Utterance) -> Measured:
-        """An utterance of the training recordings -> its embedding and F0."""
-        wave = self.read(utterance)[0]
-        return Measured(embedding=self.embedding(wave), contour=self.contour(wave))
+    def voice(self, utterance: Utterance, found: Measured) -> None:
+        """Add the embedding and the F0 of one of the training recordings."""
+        wave = self.analysed(*self.read(utterance), f"the recording {utterance.path}")
+        found.embedding, found.contour = self.embedding(wave), self.contour(wave)
 
-    def case(self, case: Case) -> Measured:
-        """A converted recording -> all requested measures."""
-        wave, own, rate = self.read(case.converted)
-        found: dict[str, float] = {}
-        contour = None
-        if case.reference and self.any_of(REFERENCE):
-            contour = self.parallel(case.reference, wave, found)
-        if self.any_of(DNSMOS):
-            found |= naturalness.evaluate(self.tools["dnsmos"], wave)
-        if case.text and self.any_of(ERRORS):
-            found |= intelligibility.evaluate(
-                self.tools["recogniser"], self.tools["rates"], wave, case.text
-            )
-        if case.original and self.any_of(COPY):
-            found |= copy_synthesis.evaluate(
-                self.read(case.original)[0],
-                wave,
-                self.tools.get("pesq"),
-                self.tools.get("stoi"),
-                self.protocol.mcd.f0,
-            )
-        if self.any_of(LEVEL):
-            found |= level.evaluate(own, rate)
-        if contour is None:
-            contour = self.contour(wave)
-        return Measured(found, self.embedding(wave), contour)
+    def case(self, case: Case, found: Measured) -> None:
+        """Add all requested measures of a converted recording."""
+        own, rate = self.read(case.converted)
+        wave_input.validate(own, CONVERTED)
+        found.sound = _sound("", own, rate)
+        with self.guarded(found, LEVEL):
+            if self.any_of(LEVEL):
+                found.scores |= level.evaluate(own, rate)
+        wave = self.analysed(own, rate, CONVERTED)
+        found.remarks |= wave_input.remarks(wave)
+        with self.guarded(found, REFERENCE):
+            if case.reference and self.any_of(REFERENCE):
+                self.parallel(case.reference, wave, found)
+        with self.guarded(found, DNSMOS):
+            if self.any_of(DNSMOS):
+                found.scores |= naturalness.evaluate(self.tools["dnsmos"], wave)
+        with self.guarded(found, ERRORS):
+            if self.any_of(ERRORS):
+                self.heard(case.text, wave, found)
+        with self.guarded(found, COPY):
+            if case.original and self.any_of(COPY):
+                self.copied(case.original, wave, found)
+        with self.guarded(found, EMBEDDING):
+            found.embedding = self.embedding(wave)
+        if found.contour is None:
+            found.contour = self.contour(wave)
 
-    def parallel(
-        self, reference: Utterance, wave: Wave, found: dict[str, float]
-    ) -> NDArray[np.float64]:
-        """Add the measures that need the reference; return the wave's F0 (T,)."""
-        target = self.read(reference)[0]
-        mel_cepstral_distortion.validate(target, wave)
+    def parallel(self, reference: Utterance, wave: Wave, found: Measured) -> None:
+        """Add the measures that need the reference, and the wave's F0 (T,)."""
+        target = self.compared(reference, "reference", found)
         estimated = analyse(wave, self.protocol.mcd)
         aligned = pair(analyse(target, self.protocol.mcd), estimated)
         for module in (mel_cepstral_distortion, prosody, modulation_spectrum):
-            found |= module.evaluate_pair(aligned)
-        return estimated.f0
+            found.scores |= module.evaluate_pair(aligned)
+        found.contour = estimated.f0
+
+    def heard(self, text: str | None, wave: Wave, found: Measured) -> None:
+        """Add the error rates."""
+        if text is None:
+            raise InputError("it has no transcript")
+        found.scores |= intelligibility.evaluate(
+            self.tools["recogniser"], self.tools["rates"], wave, text
+        )
+        if "word_error" not in found.scores:
+            raise InputError(intelligibility.NO_WORDS)
+
+    def copied(self, original: Utterance, wave: Wave, found: Measured) -> None:
+        """Add the measures of a copy."""
+        found.scores |= copy_synthesis.evaluate(
+            self.compared(original, "original", found),
+            wave,
+            self.tools.get("pesq"),
+            self.tools.get("stoi"),
+            self.protocol.mcd.f0,
+        )
+
+    def compared(self, other: Utterance, role: str, found: Measured) -> Wave:
+        """The reference or the original (N,) at 16 kHz, with its bandwidth noted."""
+        own, rate = self.read(other)
+        wave = self.analysed(own, rate, f"the {role}")
+        found.sound |= _sound(f"{role}_", own, rate)
+        widths = found.sound["bandwidth"], found.sound[f"{role}_bandwidth"]
+        if bandwidth.are_unlike(*widths):
+            found.remarks["bandwidth"] = (
+                f"it has sound up to {widths[0]:.0f} Hz and the {role} up to {widths[1]:.0f} Hz, "
+                "so measures that compare the two measure the missing band, too"
+            )
+        return wave
 
     def embedding(self, wave: Wave) -> NDArray[np.float64] | None:
         """(N,) at 16 kHz -> (D,), if it is requested."""
@@ -168,11 +212,21 @@ class Measurer:
         """(N,) at 16 kHz -> F0 (T,) in Hz, if it is requested."""
         return prosody.contour(wave, self.protocol.mcd.f0) if self.any_of(F0_STATISTICS) else None
 
-    def read(self, utterance: Utterance) -> tuple[Wave, Wave, int]:
-        """The wave (N,) at 16 kHz, the wave (M,) of the file, and the file's rate."""
+    def read(self, utterance: Utterance) -> tuple[Wave, int]:
+        """The wave (N,) of the file, and its rate."""
         own, rate = read_wave(utterance)
-        wave = audio.resample(own, rate, SAMPLE_RATE, self.protocol.quality)
-        return wave.numpy(), own.numpy(), rate
+        return own.numpy(), rate
+
+    def analysed(self, own: Wave, rate: int, name: str) -> Wave:
+        """(M,) of a file -> (N,) at 16 kHz, checked. Raises ValueError below that rate."""
+        if rate < SAMPLE_RATE:
+            raise ValueError(
+                f"{name} is at {rate} Hz, and the measures analyse {SAMPLE_RATE} Hz: convert and "
+                f"record at {SAMPLE_RATE} Hz or more"
+            )
+        wave = audio.resample(torch.from_numpy(own), rate, SAMPLE_RATE, self.protocol.quality)
+        wave_input.validate(wave.numpy(), name)
+        return wave.numpy()
 
     def any_of(self, names: Collection[str]) -> bool:
         """Whether one of these measures is requested."""
@@ -184,8 +238,6 @@ def measure_all(
 ) -> list[Measured]:
     """Measure in `jobs` processes (None: one per core, if there is enough to do); one job runs in
     this process. The results are in the tasks' order.
-
-    Raises InputError for the first recording that cannot be scored.
     """
     say = on_progress or (lambda done, total: None)
     jobs = min(jobs or min(os.cpu_count() or 1, len(tasks) // WORTH), len(tasks)) or 1
@@ -194,19 +246,19 @@ def measure_all(
     if jobs == 1:
         with setup(0, job) as measure:
             for number, task in numbered:
-                found[number] = _checked(measure((number, task)))
+                found[number] = measure((number, task))
                 say(len(found), len(tasks))
         return list(found.values())
     with closing(run_tasks(numbered, setup, lambda _: (job,), jobs, RETRIES)) as outcomes:
         for (number, _), _, error, result in outcomes:
             if error is not None:
                 raise RunError(error)
-            found[number] = _checked(result)
+            found[number] = result
             say(len(found), len(tasks))
     return [found[number] for number in range(len(tasks))]
 
 
-def _checked(measured: Measured) -> Measured:
-    if measured.error is not None:
-        raise InputError(measured.error)
-    return measured
+def _sound(role: str, own: Wave, rate: int) -> dict[str, float]:
+    """A wave (N,), not silent -> its rate and its bandwidth, by name."""
+    width = bandwidth.bandwidth(wave_input.centre(own), rate)
+    return {f"{role}sample_rate": rate, f"{role}bandwidth": round(width)}

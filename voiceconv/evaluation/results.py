@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from voiceconv.errors import InputError
 from voiceconv.evaluation.compare import paired, require_alike
-from voiceconv.evaluation.scores import NOT_ASKED, figures, read_scores
-from voiceconv.files import replace_text
+from voiceconv.evaluation.scores import NOT_ASKED, figures, gaps, read_scores, remarks
+from voiceconv.files import markdown, replace_text
 from voiceconv.metrics import MEASURES
 
 Scores = dict[str, Any]
@@ -88,9 +88,9 @@ def write_results(
     Systems are those of the layout's rows. Raises InputError if the files of a section differ in
     protocol or utterances, or if a section has no file.
     """
-    read = {title: _section(title, files, layout) for title, files in sections.items()}
-    lines = [f"# {header.title}", "", f"    {header.command}", ""]
-    lines += [f"- {key}: {value}" for key, value in header.facts.items()]
+    read = {markdown(title): _section(title, files, layout) for title, files in sections.items()}
+    lines = [f"# {markdown(header.title)}", "", f"    {header.command}", ""]
+    lines += [f"- {markdown(key)}: {markdown(value)}" for key, value in header.facts.items()]
     lines += [
         "- cells: mean [95% bootstrap interval over utterances]; in bold the best of "
         + layout.rivals,
@@ -157,6 +157,11 @@ def _notes(systems: Mapping[str, Scores], layout: Layout) -> list[str]:
                 f"- The model is not the best in {title}: {by} from {layout.rows[best[0]]}{sure}."
             )
     notes += _within_reach(systems, layout) + _unheard(systems)
+    notes += [
+        f"- {layout.rows[system]}: {line}."
+        for system, scores in systems.items()
+        for line in (*gaps(scores), *remarks(scores))
+    ]
     missing: dict[str, list[str]] = {}
     for scores in systems.values():
         for name, reason in scores["not_run"].items():

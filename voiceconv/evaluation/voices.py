@@ -63,7 +63,7 @@ class VoiceCache:
         if path is None or not path.exists():
             return None
         try:
-            kept = json.loads(path.read_bytes())
+            kept = json.loads(path.read_text(encoding="utf-8"))
             embedding, f0 = kept["embedding"], kept["f0"]
             return Voice(embedding and np.array(embedding), f0 and F0Statistics(**f0))
         except (OSError, ValueError, KeyError, TypeError):

@@ -10,20 +10,18 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 from voiceconv.errors import InputError
+from voiceconv.listen.database import VERSION, check_version, count, reading, warn_if_alone
 
-FILE = "answers.sqlite"
 SERVER = "server"  # origin of listeners of `voiceconv listen serve`
 # A listener who has not finished keeps the place in a list for so long; then another gets it.
 PATIENCE = timedelta(hours=3)
 
-_VERSION = 1  # in the database's user_version
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS listeners (
     id TEXT PRIMARY KEY, token TEXT UNIQUE, list INTEGER NOT NULL, started TEXT NOT NULL,
@@ -36,6 +34,7 @@ CREATE TABLE IF NOT EXISTS answers (
     UNIQUE (listener, trial)
 );
 CREATE TABLE IF NOT EXISTS invitations (token TEXT PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS tokens (token TEXT PRIMARY KEY, listener TEXT REFERENCES listeners);
 """
 _LISTENER = "id, list, started, finished, participant, setup, comment, origin, code"
 _ANSWER = "listener, trial, given, heard, seconds, comment, answered"
@@ -108,16 +107,17 @@ class Store:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
+        warn_if_alone(path)
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute("PRAGMA foreign_keys = ON")
             with self._transaction() as db:
-                _check_version(path, db)
+                check_version(path, db)
                 for statement in _SCHEMA.split(";"):
                     db.execute(statement)
-                db.execute(f"PRAGMA user_version = {_VERSION}")
+                db.execute(f"PRAGMA user_version = {VERSION}")
         except sqlite3.Error as error:
             raise InputError(
                 f"{path} cannot be opened as a database to write to ({error}); "
@@ -130,6 +130,11 @@ class Store:
             with suppress(sqlite3.OperationalError):  # another process has it open
                 self._db.execute("PRAGMA journal_mode = DELETE")
             self._db.close()
+
+    def carry_over(self) -> None:
+        """Write what is in the log into the database itself, so that a copy of this file has it."""
+        with self._lock:
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")  # it waits for nobody
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -155,7 +160,7 @@ class Store:
     def needs_invitation(self) -> bool:
         """Whether there are invitations."""
         with self._lock:
-            return _count(self._db, "invitations") > 0
+            return count(self._db, "invitations") > 0
 
     def start(
         self, n_lists: int, participant: str | None = None, invitation: str | None = None
@@ -163,17 +168,20 @@ class Store:
         """Begin a session with the least-used list; return its token and list.
 
         The database keeps only a digest of the token. An invitation is the token: opened again, it
-        gives the same session.
-        Raises NotInvitedError.
+        gives the same session. A participant who comes again gets another token of the same
+        session. Raises NotInvitedError.
         """
         token = secrets.token_urlsafe(24)
         with self._transaction() as db:
-            if _count(db, "invitations") > 0:
+            if count(db, "invitations") > 0:
                 token = invitation or ""
-                if _count(db, "invitations WHERE token = ?", digest(token)) == 0:
+                if count(db, "invitations WHERE token = ?", digest(token)) == 0:
                     raise NotInvitedError
-                if (before := self._listener(token)) is not None:
-                    return token, before.list
+                before = self._listener(token)
+            elif (before := self._listener_named(participant)) is not None:
+                db.execute("INSERT INTO tokens VALUES (?, ?)", (digest(token), before.id))
+            if before is not None:
+                return token, before.list
             least = _least_used(db, n_lists)
             one = Listener(secrets.token_hex(6), least, now(), participant=participant)
             _insert(db, one._replace(code=secrets.token_hex(4).upper()), digest(token))
@@ -185,8 +193,15 @@ class Store:
             return self._listener(token)
 
     def _listener(self, token: str) -> Listener | None:
-        select = f"SELECT {_LISTENER} FROM listeners WHERE token = ?"
-        row = self._db.execute(select, (digest(token),)).fetchone()
+        more = "id = (SELECT listener FROM tokens WHERE token = ?)"
+        return self._first(f"token = ? OR {more}", digest(token), digest(token))
+
+    def _listener_named(self, participant: str | None) -> Listener | None:
+        return self._first("participant = ? AND origin = ?", participant, SERVER)
+
+    def _first(self, where: str, *values: str | None) -> Listener | None:
+        select = f"SELECT {_LISTENER} FROM listeners WHERE {where} ORDER BY rowid"
+        row = self._db.execute(select, values).fetchone()
         return None if row is None else _as_listener(row)
 
     def answered(self, listener: str) -> list[str]:
@@ -208,12 +223,12 @@ class Store:
         with self._transaction() as db:
             if _insert_answer(db, answer) == 0:
                 raise AnsweredError
-            return _count(db, "answers WHERE listener = ?", answer.listener)
+            return count(db, "answers WHERE listener = ?", answer.listener)
 
     def finish(self, listener: str, n_trials: int, comment: str) -> str:
         """End a session and return its code; only the first end counts. Raises UnansweredError."""
         with self._transaction() as db:
-            if _count(db, "answers WHERE listener = ?", listener) < n_trials:
+            if count(db, "answers WHERE listener = ?", listener) < n_trials:
                 raise UnansweredError
             _end(db, listener, now(), comment)
             select = "SELECT code FROM listeners WHERE id = ?"
@@ -244,14 +259,14 @@ class Store:
 
 def read_store(folder: Path) -> tuple[list[Listener], list[Answer]]:
     """All answers, in order of arrival. Raises InputError if there are none."""
-    with _reading(folder) as db:
+    with reading(folder) as db:
         answers = db.execute(f"SELECT {_ANSWER} FROM answers ORDER BY rowid")
         return _listeners(db), [_as_answer(row) for row in answers]
 
 
 def read_progress(folder: Path, n_comments: int = 20) -> Progress:
     """The progress, without the answers. Raises InputError as `read_store`."""
-    with _reading(folder) as db:
+    with reading(folder) as db:
         by = "SELECT {0}, count(*) FROM answers GROUP BY {0}"
         said = f"SELECT {_ANSWER} FROM answers WHERE comment <> '' ORDER BY rowid DESC LIMIT ?"
         return Progress(
@@ -270,38 +285,6 @@ def digest(token: str) -> str:
 def now() -> str:
     """The time in the database's format."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-@contextmanager
-def _reading(folder: Path) -> Iterator[sqlite3.Connection]:
-    """One state of the database, for reading only."""
-    path = folder / FILE
-    if not path.is_file():
-        raise InputError(
-            f"nobody has answered yet: {folder} holds no {FILE}; "
-            "run voiceconv listen serve or voiceconv listen import"
-        )
-    try:
-        address = f"file:{quote(bytes(path.absolute()))}?mode=ro"
-        with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as db:
-            db.execute("BEGIN")
-            _check_version(path, db)
-            yield db
-    except (sqlite3.DatabaseError, ValueError) as error:
-        raise InputError(f"{path} is not readable as answers ({error}); restore it") from None
-
-
-def _check_version(path: Path, db: sqlite3.Connection) -> None:
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version != _VERSION and (version, _count(db, "sqlite_schema")) != (0, 0):
-        raise InputError(
-            f"{path} is of version {version}, not {_VERSION}; "
-            "use the voiceconv that wrote it, or move it away"
-        )
-
-
-def _count(db: sqlite3.Connection, rows: str, *values: str) -> int:
-    return int(db.execute(f"SELECT count(*) FROM {rows}", values).fetchone()[0])
 
 
 def _least_used(db: sqlite3.Connection, n_lists: int) -> int:

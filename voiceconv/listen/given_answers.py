@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+LONGEST_NAME = 64  # characters
 # Bounded lengths. pydantic refuses half a surrogate pair, which UTF-8 cannot encode.
-Name = Annotated[str, Field(max_length=64)]
+Name = Annotated[str, Field(max_length=LONGEST_NAME)]
 Comment = Annotated[str, Field(max_length=1000)]
 Seconds = Annotated[float, Field(ge=0, le=86400 * 7)]
 

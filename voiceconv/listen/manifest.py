@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from voiceconv.errors import InputError
-from voiceconv.files import below, replace_text
+from voiceconv.files import below, read_text, replace_text
+from voiceconv.listen.completion import OWN_CODES, Completion
 from voiceconv.listen.methods import METHODS, Method
 
 FORMAT = 1
@@ -40,7 +41,7 @@ class Stimulus:
 
     loudness: LUFS of the written file. peak: its true peak in dBFS. gain_db: total gain on
     `source`, whose file has the digest sha256. start: start of the stimulus in the source, in
-    seconds.
+    seconds. offset: the mean of the source, of full scale, which was subtracted.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Stimulus:
     source: str
     sha256: str
     start: float = 0.0
+    offset: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ class Test:
     trials: Mapping[str, Trial]
     lists: tuple[tuple[Turn, ...], ...]
     question: str | None = None  # in place of the method's question
+    completion: Completion = OWN_CODES
     notes: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
@@ -142,6 +145,7 @@ class Test:
             tuple(Turn(trial, tuple(order)) for trial, order in turns) for turns in known["lists"]
         )
         known["notes"] = tuple(known["notes"])
+        known["completion"] = Completion(**known.get("completion", {}))
         test = cls(**known)
         _check(test)
         return test
@@ -161,6 +165,7 @@ def public(test: Test) -> dict[str, Any]:
         "method": test.method_name,
         "title": test.title,
         "question": test.question,
+        "completion": asdict(test.completion),
         "scale": test.method.scale,
         "min_heard": test.method.min_heard,
         "level": test.level,
@@ -194,12 +199,12 @@ def read_test(folder: Path) -> Test:
     path = folder / FILE
     remedy = "make one with voiceconv listen build"
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_text(path))
     except FileNotFoundError:
         raise InputError(
             f"{folder} holds no listening test, there is no {FILE}; {remedy}"
         ) from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, InputError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is not readable as JSON; {remedy}") from error
     if isinstance(content, dict) and content.get("format", FORMAT) != FORMAT:
         raise InputError(
@@ -210,6 +215,18 @@ def read_test(folder: Path) -> Test:
         return Test.from_json(content)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{path} is no listening test's manifest ({error}); {remedy}") from error
+
+
+def require_stimuli(folder: Path, test: Test) -> None:
+    """Raise InputError if TEST/page lacks the file of a stimulus."""
+    files = {name: folder / PAGE / "stimuli" / f"{name}.wav" for name in test.stimuli}
+    missing = [name for name, path in files.items() if not path.is_file()]
+    if missing:
+        one = test.stimuli[missing[0]]
+        raise InputError(
+            f"{files[one.id]} is not there, which is {one.item} by {one.system}; {len(missing)} of "
+            f"{len(files)} stimuli are missing: copy the whole folder, or build the test anew"
+        )
 
 
 def _trial(

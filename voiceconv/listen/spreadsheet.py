@@ -1,13 +1,18 @@
-"""Answers as CSV, one row for each rated stimulus."""
+"""The one writer and the one reader of CSV; answers as a table, one row for each rated stimulus."""
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 
 from voiceconv.listen.answers import Answer, Listener
 from voiceconv.listen.manifest import Test
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # first characters of a formula in a spreadsheet
+# Where a cell may begin, whatever separates cells where the file is opened, and what a spreadsheet
+# takes for the beginning of a formula; the wide signs count in East Asian ones.
+_FORMULA = r"(^|[;\t\r\n]){quote}(?='*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20])"
+_UNQUOTED, _QUOTED = (re.compile(_FORMULA.format(quote=quote)) for quote in ("", "'"))
+_SEPARATOR = re.compile(r'"?sep=(.)"?\n', re.IGNORECASE)  # Excel's line before the header
 COLUMNS = (
     "test",
     "method",
@@ -69,25 +74,58 @@ def answers_csv(test: Test, listeners: Sequence[Listener], answers: Iterable[Ans
                     answer.answered,
                 ]
             )
-    return _csv(COLUMNS, rows)
+    return csv_text([COLUMNS, *rows])
 
 
-def _csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """RFC 4180."""
+def csv_text(rows: Iterable[Iterable[object]]) -> str:
+    """Rows as CSV that a spreadsheet opens as it is.
+
+    Text that it would run as a formula gets a quote in front (`plain` takes it away). Text beyond
+    ASCII starts with a byte order mark, without which Excel takes UTF-8 for another encoding.
+    """
     text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(columns)
-    writer.writerows([_cell(cell) for cell in row] for row in rows)
-    return text.getvalue()
+    csv.writer(text, lineterminator="\n").writerows([_cell(cell) for cell in row] for row in rows)
+    content = text.getvalue()
+    return content if content.isascii() else f"\ufeff{content}"
 
 
-def _cell(cell: object) -> object:
-    """Numbers without .0, safe text."""
-    if isinstance(cell, float) and cell.is_integer():
-        return int(cell)
-    return harmless(cell) if isinstance(cell, str) else cell
+def read_csv(text: str) -> Iterator[tuple[int, list[str]]]:
+    """The number and the cells of each line that is not empty; quotes of `csv_text` are removed.
+
+    The separator is that of a first line `sep=;`, or else the most frequent of comma, semicolon and
+    tab in the first line. Raises csv.Error.
+    """
+    named = _SEPARATOR.match(text)
+    separator = named[1] if named else max(",;\t", key=text.partition("\n")[0].count)
+    rest = text[named.end() :] if named else text
+    reader = csv.reader(io.StringIO(rest, newline=""), delimiter=separator)
+    for row in reader:
+        if any(row):
+            yield reader.line_num + bool(named), [plain(cell) for cell in row]
 
 
 def harmless(text: str) -> str:
-    """Add a quote in front if a spreadsheet would run the text as a formula."""
-    return f"'{text}" if text.startswith(FORMULA) else text
+    """Text with a quote before each part that a spreadsheet would run as a formula."""
+    return text if _is_number(text) else _UNQUOTED.sub(r"\1'", text)
+
+
+def plain(text: str) -> str:
+    """The text of which `harmless` made this one."""
+    return _QUOTED.sub(r"\1", text)
+
+
+def _cell(cell: object) -> object:
+    """Numbers without .0, safe text whose lines end in a line feed."""
+    if isinstance(cell, float) and cell.is_integer():
+        return int(cell)
+    if not isinstance(cell, str):
+        return cell
+    return harmless(cell.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -45,6 +45,7 @@ MEASURES: dict[str, Measure] = {
     "stoi": Measure("STOI", "", "higher", _COPY),
     "f0_error": Measure("F0 error", "cents", "lower", _COPY),
     "copy_voicing_error": Measure("voicing error of the copy", "%", "lower", _COPY),
+    "lag": Measure("lag of the copy", "ms", "none", _COPY),
     "loudness": Measure("loudness", "LUFS", "none"),
     "peak": Measure("peak", "dBFS", "none"),
     "clipped": Measure("clipped", "%", "lower"),

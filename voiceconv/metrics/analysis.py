@@ -2,9 +2,9 @@
 
 Conventions
 -----------
-Waves are (N,) floating point at 16 kHz, scaled to a peak of 0.8 (see wave_input.py). A frame is 5
-ms. All other settings are in a :class:`MelCepstralProtocol`; scores with different protocols cannot
-be compared. The reference comes first.
+Waves are (N,) floating point at 16 kHz, as wave_input.py prepares them. A frame is 5 ms. All
+other settings are in a :class:`MelCepstralProtocol`; scores with different protocols cannot be
+compared. The reference comes first.
 
 Metrics
 -------
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from voiceconv.data.alignment import align
 from voiceconv.features.mel_cepstrum import MelCepstrum
-from voiceconv.metrics.wave_input import SAMPLE_RATE, scale_to_peak
+from voiceconv.metrics.wave_input import SAMPLE_RATE, condition
 
 with warnings.catch_warnings():  # pyworld 0.3.5 asks pkg_resources for its own version, which warns
     warnings.simplefilter("ignore")
@@ -135,7 +135,7 @@ def find_f0(
 
 def analyse(wave: NDArray[np.floating], protocol: MelCepstralProtocol = DEFAULT) -> Analysis:
     """Wave (N,) at 16 kHz -> its analysis; T = N // 80 + 1."""
-    x = np.ascontiguousarray(scale_to_peak(wave))
+    x = np.ascontiguousarray(condition(wave))
     f0, times = find_f0(x, protocol.f0)
     envelope = pyworld.cheaptrick(x, f0, times, SAMPLE_RATE)  # (T, F), power
     codec = MelCepstrum(protocol.order + 1, 2 * (envelope.shape[1] - 1), protocol.alpha)

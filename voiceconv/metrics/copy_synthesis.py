@@ -2,13 +2,13 @@
 
 Conventions
 -----------
-Waves are (N,) floating point at 16 kHz, the reference scaled to a peak of 0.8 (see wave_input.py)
-and the copy to the reference's root mean square, because a vocoder's phases move peaks by decibels
-at equal loudness. The waves are aligned sample by sample; the longer one is cut if it is longer by
-at most 0.1 s. F0 is WORLD's (analysis.py); frames with equal numbers are compared, without time
-warping. The reference comes first. Undefined measures are left out of the result: all if one wave
-is silent, PESQ if it finds no utterance or only a short one, STOI below 30 frames of speech (0.4
-s), the F0 error if no frame is voiced in both.
+Waves are (N,) floating point at 16 kHz without offset, the reference at wave_input.py's level and
+the copy at the reference's root mean square, because a vocoder's phases move peaks by decibels at
+equal loudness. The waves are compared sample by sample: a copy that is late or early is moved by
+its lag first, and the longer wave is cut if it is longer by at most 0.1 s. F0 is WORLD's
+(analysis.py); frames with equal numbers are compared, without time warping. The reference comes
+first. Undefined measures are left out of the result: PESQ if it finds no utterance or only a short
+one, STOI below 30 frames of speech (0.4 s), the F0 error if no frame is voiced in both.
 
 Metrics
 -------
@@ -18,6 +18,10 @@ Metrics
 * stoi: about 0 to 1; higher is better.
 * f0_error: root mean square difference of log F0 over the frames that are voiced in both, in cents.
 * copy_voicing_error: share of the frames that are voiced in one and not in the other, in %.
+* lag: by how much the copy is late, in whole ms, negative if it is early; within 0.1 s. At this lag
+  the correlation of the envelopes (root mean square of 1 ms, smoothed by a Hann window of 20 ms)
+  is largest. 0 unless it exceeds that without lag by 0.02, which takes about 6 ms with speech: so
+  the 1 to 3 ms by which analysis moves an envelope count as none.
 
 References
 ----------
@@ -30,18 +34,21 @@ by pystoi 0.4.1.
 import warnings
 from importlib.metadata import version
 
-import librosa
 import numpy as np
 from numpy.typing import NDArray
 
 from voiceconv.metrics import analysis, prosody, wave_input
 from voiceconv.metrics.analysis import DEFAULT, Search, find_f0
-from voiceconv.metrics.wave_input import SAMPLE_RATE, scale_to_peak
+from voiceconv.metrics.wave_input import SAMPLE_RATE, centre, condition, gain
 from voiceconv.optional import load
 
+librosa = load("librosa", "a distance of spectra", "librosa")
 RESOLUTIONS = ((1024, 600, 120), (2048, 1200, 240), (512, 240, 50))  # FFT, window, hop in samples
 FLOOR = 1e-7  # of power, as in the authors' code: log() of an empty bin
 TOLERANCE = 1600  # samples: vocoders end on a whole frame
+MILLISECOND = SAMPLE_RATE // 1000  # samples
+SMOOTHING = 20  # ms
+RISE = 0.02  # of the envelopes' correlation, from which a lag counts
 F0 = ("f0_error", "copy_voicing_error")
 
 Wave = NDArray[np.float64]
@@ -49,7 +56,7 @@ Contour = NDArray[np.float64]
 
 
 def validate(reference: NDArray[np.floating], estimated: NDArray[np.floating]) -> None:
-    """Raise ValueError on waves that are no original and copy; warn if one is silent."""
+    """Raise ValueError on waves that are no original and copy, or silent."""
     wave_input.validate(reference, "the original")
     wave_input.validate(estimated, "the copy")
     if abs(len(reference) - len(estimated)) > TOLERANCE:
@@ -60,14 +67,35 @@ def validate(reference: NDArray[np.floating], estimated: NDArray[np.floating]) -
 
 
 def match(reference: NDArray[np.floating], estimated: NDArray[np.floating]) -> tuple[Wave, Wave]:
-    """(N,) and (M,) -> (K,) and (K,), K the smaller, at equal level."""
+    """(N,) and (M,) -> (K,) and (K,), K the smaller, without offset and at equal level."""
     length = min(len(reference), len(estimated))
-    original = scale_to_peak(reference[:length])
-    copy = estimated[:length].astype(np.float64)
-    level = np.sqrt(np.square(copy).mean())
-    if level > 0:
-        copy *= np.sqrt(np.square(original).mean()) / level
-    return original, copy
+    first, second = centre(reference[:length]), centre(estimated[:length])
+    levels = [float(np.sqrt(np.square(one).mean())) for one in (first, second)]
+    ratio = levels[0] / levels[1] if levels[1] > 0 else 1.0
+    return condition(reference[:length]), second * (gain(first) * ratio)
+
+
+def lag(reference: Wave, estimated: Wave) -> int:
+    """(N,) and (N,) -> by how many ms the copy is late; 0 unless the envelopes agree better so."""
+    first, second = envelope(reference), envelope(estimated)
+    most = min(TOLERANCE // MILLISECOND, len(first) // 4)
+
+    def correlation(late: int) -> float:
+        length = len(first) - abs(late)
+        one, other = first[max(-late, 0) :][:length], second[max(late, 0) :][:length]
+        one, other = one - one.mean(), other - other.mean()
+        norm = np.sqrt(np.square(one).sum() * np.square(other).sum())
+        return float(one @ other / norm) if norm > 0 else 0.0
+
+    best = max(range(-most, most + 1), key=correlation)
+    return best if correlation(best) >= correlation(0) + RISE else 0
+
+
+def envelope(wave: Wave) -> NDArray[np.float64]:
+    """(N,) -> (T,), a value per ms."""
+    blocks = wave[: len(wave) // MILLISECOND * MILLISECOND].reshape(-1, MILLISECOND)
+    window = np.hanning(SMOOTHING + 2)[1:-1]
+    return np.convolve(np.sqrt(np.square(blocks).mean(1)), window / window.sum(), "same")
 
 
 def stft_distance(reference: Wave, estimated: Wave) -> float:
@@ -133,23 +161,29 @@ def evaluate(
 ) -> dict[str, float]:
     """Waves (N,) and (M,) at 16 kHz -> the measures; pesq and stoi if a scorer is given."""
     validate(reference, estimated)
-    original, copy = match(reference, estimated)
-    if not (original.any() and copy.any()):
-        return {}
+    length = min(len(reference), len(estimated))
+    late = lag(centre(reference[:length]), centre(estimated[:length]))
+    first, second = (max(one, 0) * MILLISECOND for one in (-late, late))
+    original, copy = match(reference[first:], estimated[second:])
     found = {
         "stft_distance": stft_distance(original, copy),
         "pesq": pesq.score(original, copy) if pesq else None,
         "stoi": stoi.score(original, copy) if stoi else None,
         **compare_f0(find_f0(original, search)[0], find_f0(copy, search)[0]),
+        "lag": float(late),
     }
     return {name: value for name, value in found.items() if value is not None}
 
 
 def protocol(name: str, search: Search = DEFAULT.f0) -> dict[str, object]:
     """The settings of one measure, for the stamp."""
-    level = {"level": "the copy at the original's root mean square"}
+    moved = f"moved by the lag of 1 ms envelopes, within {TOLERANCE / SAMPLE_RATE:g} s, rise {RISE}"
+    level = {"level": "the copy at the original's root mean square", "alignment": moved}
     if name in F0:
         f0 = {"f0": search, "frame_period": analysis.FRAME_PERIOD, "pyworld": version("pyworld")}
         return {**level, **f0}
-    package = {"pesq": "pesq", "stoi": "pystoi"}.get(name)
-    return {**level, **({package: version(package)} if package else {"resolutions": RESOLUTIONS})}
+    own: dict[str, dict[str, object]] = {"stft_distance": {"resolutions": RESOLUTIONS}}
+    if name in ("pesq", "stoi"):
+        package = {"pesq": "pesq", "stoi": "pystoi"}[name]
+        own[name] = {package: version(package)}
+    return {**level, **own.get(name, {})}

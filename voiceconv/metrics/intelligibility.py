@@ -2,12 +2,16 @@
 
 Conventions
 -----------
-Waves are (N,) floating point at 16 kHz, scaled to a peak of 0.8 (wave_input.py); a recogniser gets
-16 bit samples of the whole utterance. Both texts are normalised: compatibility forms unified
-(NFKC), lower case, apostrophes dropped ("it's" is "its"), other punctuation and symbols a space,
-white space a single space. Numerals stay numerals: write texts as they are spoken. An error rate is
-in % of the reference's length, and exceeds 100 with many insertions. Over a corpus, rates are
-weighted by these lengths, so the mean is the rate of all texts together.
+Waves are (N,) floating point at 16 kHz, as wave_input.py prepares them; a recogniser gets
+16 bit samples of the whole utterance. Both texts are normalised: apostrophes of every kind dropped
+("it's" is "its"), compatibility forms unified and case folded without what is invisible (soft
+hyphens, joiners), as by Unicode's toNFKC_Casefold, the dot dropped that a folded "İ" leaves above
+its i, other punctuation and symbols a space, white space a single space. Numerals stay numerals:
+write texts as they are spoken. Chinese, Japanese, Thai, Lao, Khmer and Burmese put no spaces
+between words (UAX #29, section 4): beside their characters spaces are dropped, and a text with such
+a character has no word error. An error rate is in % of the reference's length, and exceeds 100 with
+many insertions. Over a corpus, rates are weighted by these lengths, so the mean is the rate of all
+texts together.
 
 Metrics
 -------
@@ -18,12 +22,15 @@ Metrics
 
 References
 ----------
-Levenshtein 1966; jiwer 4. Recogniser: PocketSphinx 5 (Huggins-Daines et al. 2006, ICASSP) and the
-US English models that it contains. It makes errors on good recordings too, so compare its rates
-with those of the unconverted ones.
+Levenshtein 1966; jiwer 4. Unicode 15, section 3.13; UAX #29, "Unicode text segmentation".
+Recogniser: PocketSphinx 5 (Huggins-Daines et al. 2006, ICASSP) and the US English models that it
+contains. It makes errors on good recordings too, so compare its rates with those of the unconverted
+ones.
 """
 
+import re
 import shlex
+import shutil
 import subprocess
 import tempfile
 import unicodedata
@@ -39,21 +46,32 @@ from numpy.typing import NDArray
 
 from voiceconv.errors import InputError, RunError
 from voiceconv.metrics import wave_input
-from voiceconv.metrics.wave_input import SAMPLE_RATE, scale_to_peak
+from voiceconv.metrics.wave_input import SAMPLE_RATE, condition
 from voiceconv.optional import load
 
-APOSTROPHES = "'\u2019\u02bc"
+# ' ` acute, modifier letters, quotation marks, primes, saltillo, full width
+APOSTROPHES = re.compile(
+    "['`\u00b4\u02b9-\u02bd\u02c8\u02ca\u02cb\u2018-\u201b\u2032\u2035\ua78b\ua78c\uff07]"
+)
+INVISIBLE = re.compile("[\u034f\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")  # beside Cf
+UNSPACED = (  # Thai and Lao; Burmese; Khmer; kana and ideographs
+    "\u0e00-\u0eff\u1000-\u109f\uaa60-\uaa7f\u1780-\u17ff"
+    "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+SPACE_BESIDE = re.compile(f"(?<=[{UNSPACED}]) | (?=[{UNSPACED}])")
+NO_WORDS = "its script puts no spaces between words; the character error counts"
 
 
 def normalise(text: str) -> str:
-    """Lower case, words of letters and digits, single spaces between them."""
-    folded = unicodedata.normalize("NFKC", text).lower()
+    """Case folded words of letters and digits, single spaces between them."""
+    plain = APOSTROPHES.sub("", text)
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", plain).casefold())
     kept = (
         character if unicodedata.category(character)[0] in "LMN" else " "
-        for character in folded
-        if character not in APOSTROPHES
+        for character in INVISIBLE.sub("", folded).replace("i\u0307", "i")
+        if unicodedata.category(character) != "Cf"
     )
-    return " ".join("".join(kept).split())
+    return SPACE_BESIDE.sub("", " ".join("".join(kept).split()))
 
 
 def validate(reference: str) -> None:
@@ -63,9 +81,9 @@ def validate(reference: str) -> None:
 
 
 def pcm(wave: NDArray[np.floating]) -> bytes:
-    """(N,) at 16 kHz -> 16 bit samples at a peak of 0.8, little endian."""
+    """(N,) at 16 kHz -> 16 bit samples at wave_input.py's level, little endian."""
     wave_input.validate(wave)
-    return np.round(scale_to_peak(wave) * 32767).astype("<i2").tobytes()
+    return np.round(condition(wave) * 32767).astype("<i2").tobytes()
 
 
 class Recogniser(ABC):
@@ -133,6 +151,11 @@ class CommandRecogniser(Recogniser):
                 f"the recogniser {command!r} is not told which file to hear; "
                 "write {} where its path belongs"
             )
+        if shutil.which(self._argv[0]) is None:
+            raise InputError(
+                f"the recogniser {self._argv[0]!r} cannot be run: there is no such program; "
+                "install it, or check its path"
+            )
 
     def transcribe(self, wave: NDArray[np.floating]) -> str:
         """See Recogniser. Raises RunError if the command fails."""
@@ -168,11 +191,17 @@ class ErrorRates:
         self._words, self._characters = jiwer.process_words, jiwer.process_characters
 
     def score(self, reference: str, heard: str) -> dict[str, float]:
-        """Two texts -> character_error and word_error in %, n_characters, n_words."""
+        """Two texts -> character_error and word_error in %, n_characters, n_words.
+
+        Without word_error and n_words where the reference's script puts no spaces between words.
+        """
         validate(reference)
         said, understood = normalise(reference), normalise(heard)
+        found = {"character_error": 100 * self._characters(said, understood).cer}
+        if re.search(f"[{UNSPACED}]", said):
+            return {**found, "n_characters": len(said)}
         return {
-            "character_error": 100 * self._characters(said, understood).cer,
+            **found,
             "word_error": 100 * self._words(said, understood).wer,
             "n_characters": len(said),
             "n_words": len(said.split()),
@@ -190,6 +219,7 @@ def protocol(recogniser: Recogniser) -> dict[str, object]:
     """The settings of the error rates, for the stamp."""
     return {
         **recogniser.definition(),
-        "text": "NFKC, lower case, no punctuation, single spaces; characters include spaces",
+        "text": "NFKC case folded, no punctuation, single spaces, none beside scripts without "
+        "them; characters include spaces",
         "jiwer": version("jiwer"),
     }

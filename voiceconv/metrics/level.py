@@ -3,15 +3,16 @@
 Conventions
 -----------
 Waves are (N,) floating point at any rate, and are not scaled: give the samples of the file, because
-resampling moves peaks and hides clipping. Full scale is 1. Undefined measures are left out of the
-result: silence has no level in decibels.
+resampling moves peaks and hides clipping. Full scale is 1. Peak and clipping are of the samples as
+they are; for loudness and silence the mean is removed. Loudness is left out of the result if all of
+the wave lies under BS.1770's gate.
 
 Metrics
 -------
 * loudness: integrated, gated, in LUFS (ITU-R BS.1770-4); -23 is the level of broadcasts.
 * peak: the largest magnitude, in dB below full scale; 0 is full scale.
 * clipped: share of samples at full scale, 32767 / 32768 or more (16 bit's largest), in %.
-* silence: share of frames of 20 ms more than 40 dB below the loudest, in %; digital silence is 100.
+* silence: share of frames of 20 ms more than 40 dB below the loudest, in %.
 
 References
 ----------
@@ -33,16 +34,15 @@ DYNAMIC_RANGE = 40.0  # dB
 
 
 def validate(wave: NDArray[np.floating], sample_rate: int) -> None:
-    """Raise ValueError on a wave that cannot be measured; warn if it is silent."""
+    """Raise ValueError on a wave that cannot be measured, or is silent."""
     if sample_rate <= 0:
         raise ValueError(f"a sample rate of {sample_rate} Hz; give the file's own")
     wave_input.validate(wave)
 
 
 def peak(wave: NDArray[np.floating]) -> float:
-    """(N,) -> dB of full scale; -inf for silence."""
-    largest = float(np.abs(wave).max())
-    return 20 * math.log10(largest) if largest > 0 else -math.inf
+    """(N,), not silent -> dB of full scale."""
+    return 20 * math.log10(float(np.abs(wave).max()))
 
 
 def clipped(wave: NDArray[np.floating]) -> float:
@@ -62,13 +62,15 @@ def silence(wave: NDArray[np.floating], sample_rate: int) -> float:
 
 
 def evaluate(wave: NDArray[np.floating], sample_rate: int) -> dict[str, float]:
-    """(N,) at any rate -> the four measures; loudness and peak only if they are finite."""
+    """(N,) at any rate -> the four measures; loudness only if it is finite."""
     validate(wave, sample_rate)
-    levels = {"loudness": loudness(torch.from_numpy(wave), sample_rate), "peak": peak(wave)}
+    centred = wave_input.centre(wave)
+    integrated = loudness(torch.from_numpy(centred.astype(np.float32)), sample_rate)
     return {
-        **{name: value for name, value in levels.items() if math.isfinite(value)},
+        **({"loudness": integrated} if math.isfinite(integrated) else {}),
+        "peak": peak(wave),
         "clipped": clipped(wave),
-        "silence": silence(wave, sample_rate),
+        "silence": silence(centred, sample_rate),
     }
 
 
@@ -80,4 +82,5 @@ def protocol() -> dict[str, object]:
         "frame": FRAME,
         "dynamic_range": DYNAMIC_RANGE,
         "scaled": "no: as the file holds it, at its own rate",
+        "offset": "kept for peak and clipped",
     }

@@ -2,7 +2,7 @@
 
 Conventions
 -----------
-Waves are (N,) floating point at 16 kHz, scaled to a peak of 0.8 (see wave_input.py). By default
+Waves are (N,) floating point at 16 kHz, as wave_input.py prepares them. By default
 mel-cepstra are (T, 24) float64: coefficients 1 to 24 of SPTK's definition, alpha 0.42, of
 CheapTrick's envelope every 5 ms, with F0 by dio and stonemask. c0 is left out, and so are frames
 more than 40 dB below the loudest; the power of a frame is the sum of its envelope. Another protocol
@@ -42,7 +42,7 @@ DECIBEL = 10 / np.log(10) * np.sqrt(2)
 
 
 def validate(reference: NDArray[np.floating], estimated: NDArray[np.floating]) -> None:
-    """Raise ValueError on waves that cannot be compared; warn if one is silent."""
+    """Raise ValueError on waves that cannot be compared, or are silent."""
     wave_input.validate(reference, "the reference")
     wave_input.validate(estimated, "the estimate")
 

@@ -2,8 +2,9 @@
 
 Conventions
 -----------
-Waves are (N,) floating point at 16 kHz, at a peak of 0.8 (wave_input.py), because DNSMOS depends on
-level: the same recordings at a peak of 0.1 score 0.1 higher. Waves shorter than 9.01 s are repeated
+Waves are (N,) floating point at 16 kHz, as wave_input.py prepares them, because DNSMOS depends
+on level (the same recordings 18 dB quieter score 0.1 higher) and on offset (0.3% of full scale
+moves it by 0.24). Waves shorter than 9.01 s are repeated
 until they are longer, as in speechmos. Windows of 9.01 s are scored every second and take 0.4 s
 each, so an utterance of 2 s, repeated to 16 s, takes seven times as long as one of 9 s.
 
@@ -26,14 +27,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceconv.metrics import wave_input
-from voiceconv.metrics.wave_input import SAMPLE_RATE, scale_to_peak
+from voiceconv.metrics.wave_input import SAMPLE_RATE, condition
 from voiceconv.optional import load
 
 THEIRS = {"dnsmos": "ovrl_mos", "dnsmos_signal": "sig_mos", "dnsmos_background": "bak_mos"}
 
 
 def validate(wave: NDArray[np.floating]) -> None:
-    """Raise ValueError on a wave that cannot be scored; warn if it is silent."""
+    """Raise ValueError on a wave that cannot be scored, or is silent."""
     wave_input.validate(wave)
 
 
@@ -46,7 +47,7 @@ class Dnsmos:
     def score(self, wave: NDArray[np.floating]) -> dict[str, float]:
         """Wave (N,) at 16 kHz -> the three scores, each about 1 to 5."""
         validate(wave)
-        found = self._run(scale_to_peak(wave), SAMPLE_RATE)
+        found = self._run(condition(wave), SAMPLE_RATE)
         return {name: float(found[theirs]) for name, theirs in THEIRS.items()}
 
 

@@ -51,14 +51,14 @@ class F0Statistics:
 
 
 def validate(wave: NDArray[np.floating], name: str = "wave") -> None:
-    """Raise ValueError on a wave that cannot be analysed; warn if it is silent."""
+    """Raise ValueError on a wave that cannot be analysed, or is silent."""
     wave_input.validate(wave, name)
 
 
 def contour(wave: NDArray[np.floating], search: Search = "dio") -> Contour:
     """Wave (N,) at 16 kHz -> F0 (T,) in Hz, 0 where unvoiced."""
     validate(wave)
-    return find_f0(wave_input.scale_to_peak(wave), search)[0]
+    return find_f0(wave_input.condition(wave), search)[0]
 
 
 def cents(f0: Contour) -> Contour:

@@ -2,7 +2,7 @@
 
 Conventions
 -----------
-Waves are (N,) floating point at 16 kHz, scaled to a peak of 0.8 (wave_input.py): Resemblyzer raises
+Waves are (N,) floating point at 16 kHz, as wave_input.py prepares them: Resemblyzer raises
 quiet waves but does not lower loud ones, so without scaling level would influence the embedding.
 Embeddings are (256,), of unit length, computed once for all three measures. A speaker, target or
 source, is the mean of its training utterances' embeddings, renormalised.
@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceconv.metrics import wave_input
-from voiceconv.metrics.wave_input import SAMPLE_RATE, scale_to_peak
+from voiceconv.metrics.wave_input import SAMPLE_RATE, condition
 from voiceconv.optional import load
 
 Embedding = NDArray[np.float64]
@@ -45,9 +45,7 @@ class SpeakerEncoder:
     def embed(self, wave: NDArray[np.floating]) -> Embedding:
         """Wave (N,) at 16 kHz -> (256,) of unit length."""
         wave_input.validate(wave)
-        if not wave.any():
-            raise ValueError("digital silence has no voice")
-        scaled = scale_to_peak(wave).astype(np.float32)
+        scaled = condition(wave).astype(np.float32)
         voiced = self._preprocess(scaled, SAMPLE_RATE)
         # If the detector finds no speech (a failed conversion, a synthetic voice), the whole wave
         # is embedded: the utterance must count, and must not end the evaluation.

@@ -18,7 +18,7 @@ from voiceconv.errors import InputError
 from voiceconv.features import MelSpectrogram
 from voiceconv.files import plain_name
 from voiceconv.metrics.analysis import find_f0
-from voiceconv.metrics.wave_input import SAMPLE_RATE, scale_to_peak
+from voiceconv.metrics.wave_input import SAMPLE_RATE, condition
 from voiceconv.report.plots import utterance_picture
 from voiceconv.report.run import MODEL, Direction, Run
 from voiceconv.report.tables import as_text, measure
@@ -126,9 +126,7 @@ def draw(chosen: Chosen, sounds: Sounds) -> Markup | None:
     """Spectrograms and F0 of waves scaled to one peak, as for the measures; None for silence."""
     rate = sounds.sample_rate
     waves = {
-        kind: Tensor(scale_to_peak(wave.numpy()))
-        for kind, wave in sounds.waves.items()
-        if wave.any()
+        kind: Tensor(condition(wave.numpy())) for kind, wave in sounds.waves.items() if wave.any()
     }
     if not waves:
         return None

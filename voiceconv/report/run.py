@@ -13,7 +13,7 @@ import yaml
 
 from voiceconv.errors import InputError
 from voiceconv.evaluation.scores import read_scores
-from voiceconv.files import plain_name
+from voiceconv.files import plain_name, read_text
 from voiceconv.report.scalars import Curve, read_curves
 
 MODEL = "model"  # the system whose scores have no system name
@@ -84,7 +84,7 @@ def read_run(folder: Path) -> Run:
                 raise ValueError(f"holds a {type(found).__name__}")
         except FileNotFoundError:
             missing.append(f"no {name}; {writer} writes it")
-        except (OSError, ValueError, yaml.YAMLError) as error:
+        except (OSError, InputError, ValueError, yaml.YAMLError) as error:
             missing.append(f"{name} cannot be read and is left out ({error}); write it again")
         else:
             return found
@@ -177,11 +177,11 @@ def _curves(folder: Path) -> dict[str, Curve] | None:
 
 
 def _yaml(path: Path) -> Any:
-    return yaml.safe_load(path.read_bytes())
+    return yaml.safe_load(read_text(path))
 
 
 def _json(path: Path) -> Any:
-    return json.loads(path.read_bytes())
+    return json.loads(read_text(path))
 
 
 def _dicts(entries: list[Any] | None) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from voiceconv.evaluation.compare import paired
 from voiceconv.evaluation.protocol import unlike
+from voiceconv.evaluation.scores import gaps
 from voiceconv.metrics import MEASURES, Measure
 from voiceconv.report.run import MODEL, Direction, Scores, is_number
 
@@ -150,7 +151,9 @@ def _refused(model: Scores, other: Scores, shared: list[str]) -> str | None:
 
 
 def not_run(direction: Direction) -> list[tuple[str, str]]:
-    """(measures, reason) for each reason, with the systems if it is not for all."""
+    """(measures, reason) for each reason, with the systems if it is not for all; then (system,
+    utterances without value).
+    """
     systems_of: dict[tuple[str, str], list[str]] = {}
     for system, scores in direction.systems.items():
         for name, reason in scores["not_run"].items():
@@ -160,7 +163,10 @@ def not_run(direction: Direction) -> list[tuple[str, str]]:
         everywhere = len(systems) == len(direction.systems)
         where = "" if everywhere else f" for {', '.join(systems)}"
         grouped.setdefault((reason, where), []).append(title)
-    return [(", ".join(titles) + where, reason) for (reason, where), titles in grouped.items()]
+    return [
+        *((", ".join(titles) + where, reason) for (reason, where), titles in grouped.items()),
+        *((name, line) for name, scores in direction.systems.items() for line in gaps(scores)),
+    ]
 
 
 def protocol(scores: Scores) -> dict[str, Any]:

@@ -1,8 +1,12 @@
 """The validation score of a translator: one number that selects a step of a run.
 
-It is cheap, because it uses the extracted frames of the val split.
+It is cheap, because it uses the extracted frames of the val split. A conversion that cannot be
+scored (it is not finite; for similarity, silent or shorter than 64 ms) is left out with a warning.
+A step whose conversions are all left out has no score: it is never the best, and patience does not
+count it.
 """
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,6 +28,7 @@ ORDER = 24  # mel-cepstra that are compared, beside the level
 RANGE = 40 / 20 * np.log(10)  # nepers: frames more than 40 dB below the loudest are left out
 Direction = tuple[str, str]  # source, target
 Frames = dict[str, dict[str, Tensor]]  # domain -> stem -> (C, T)
+log = logging.getLogger(__name__)
 
 
 class Score(ABC):
@@ -35,7 +40,7 @@ class Score(ABC):
     def __call__(
         self, converter: Converter, converted: Mapping[Direction, Sequence[Tensor]]
     ) -> dict[str, float]:
-        """Measures by name, "score" among them: lower is better.
+        """Measures by name, "score" among them if anything could be scored: lower is better.
 
         converted: waves (N,) of the fixed validation utterances, as users would get them.
         """
@@ -72,22 +77,28 @@ class ParallelScore(Score):
         distortions: dict[str, float] = {}
         variances: dict[str, float] = {}
         for (source, target), stems in self.pairs.items():
-            pairs = [self._cepstra(converter, source, target, stem) for stem in stems]
+            attempts = [self._cepstra(converter, source, target, stem) for stem in stems]
+            pairs = [pair for pair in attempts if pair is not None]
+            if not pairs:
+                continue
             name = f"{source}_to_{target}"
             distortions[name] = float(np.mean([distortion(*pair) for pair in pairs]))
             variances[name] = float(np.mean([_variance_distance(*pair) for pair in pairs]))
-        means = [float(np.mean(list(one.values()))) for one in (distortions, variances)]
+        means = [list(one.values()) for one in (distortions, variances)]
         return {
             **{f"distortion/{name}": value for name, value in distortions.items()},
             **{f"global_variance/{name}": value for name, value in variances.items()},
-            "score": sum(means),
+            **({"score": sum(float(np.mean(one)) for one in means)} if distortions else {}),
         }
 
     def _cepstra(
         self, converter: Converter, source: str, target: str, stem: str
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Of the reference and of the conversion, (T, ORDER) each."""
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """Of the reference and of the conversion, (T, ORDER) each; None if it is not finite."""
         output = _translated(converter, self.frames[source][stem], source, target)
+        if not output.isfinite().all():
+            _warn(f"{source} to {target}", f"frames of {stem} are NaN or infinite")
+            return None
         reference, estimated = (
             _loud(converter.extractor.cepstra(frames))
             for frames in (self.frames[target][stem], output)
@@ -114,17 +125,18 @@ class UnpairedScore(Score):
         """frames, waves (N,) at `rate`: val's, by domain. InputError without the extra `eval`."""
         self.directions = list(directions)
         each = max(1, n_scored // len(directions))
-        n_heard = sum(map(len, waves.values()))
+        self._encoder = SpeakerEncoder()
+        heard = {
+            domain: [one for wave in some if (one := self._embed(wave, rate, domain)) is not None]
+            for domain, some in waves.items()
+        }
+        self._targets = {domain: mean_embedding(some) for domain, some in heard.items()}
+        n_heard = sum(map(len, heard.values()))
         self.rule = (
             f"least cycle error minus speaker similarity on val, {each} utterances and {n_heard} "
             f"recordings in {len(directions)} directions"
         )
         self.frames = {name: list(some.values())[:each] for name, some in frames.items()}
-        self._encoder = SpeakerEncoder()
-        self._targets = {
-            domain: mean_embedding([self._embed(wave, rate) for wave in some])
-            for domain, some in waves.items()
-        }
 
     def __call__(
         self, converter: Converter, converted: Mapping[Direction, Sequence[Tensor]]
@@ -136,15 +148,30 @@ class UnpairedScore(Score):
                 there = _translated(converter, frames, source, target)
                 back = _translated(converter, there, target, source)
                 spread = converter.stats[source].frames_std[:, None]
-                errors.append(float(((back - frames).abs() / spread).mean()))
+                if back.isfinite().all():
+                    errors.append(float(((back - frames).abs() / spread).mean()))
+                else:
+                    _warn(f"{source} to {target}", "frames there and back are NaN or infinite")
             for wave in converted.get((source, target), ()):
-                embedding = self._embed(wave, converter.sample_rate)
-                cosines.append(similarity(self._targets[target], embedding))
+                embedding = self._embed(wave, converter.sample_rate, f"{source} to {target}")
+                if embedding is not None:
+                    cosines.append(similarity(self._targets[target], embedding))
+        if not errors or not cosines:
+            return {}
         error, cosine = float(np.mean(errors)), float(np.mean(cosines))
         return {"cycle_error": error, "similarity": cosine, "score": error - cosine}
 
-    def _embed(self, wave: Tensor, rate: int) -> np.ndarray:
-        return self._encoder.embed(audio.resample(wave, rate, SAMPLE_RATE).numpy())
+    def _embed(self, wave: Tensor, rate: int, of: str) -> np.ndarray | None:
+        """(N,) -> (D,); None, with a warning, for a wave without a voice."""
+        try:
+            return self._encoder.embed(audio.resample(wave, rate, SAMPLE_RATE).numpy())
+        except ValueError as reason:
+            _warn(of, str(reason))
+            return None
+
+
+def _warn(of: str, reason: str) -> None:
+    log.warning("left out of the validation score, of %s: %s", of, reason)
 
 
 def spread(directions: Sequence[Direction], most: int) -> list[Direction]:

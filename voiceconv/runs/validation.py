@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from voiceconv.converter import SILENCE, Converter
 from voiceconv.data.content import read_wave
 from voiceconv.data.kaldi import Utterance, read_data_dir
-from voiceconv.errors import InputError
+from voiceconv.errors import InputError, RunError
 from voiceconv.features import MelSpectrogram
 from voiceconv.features.base import as_picture
 from voiceconv.models import Translator
@@ -31,6 +31,7 @@ from voiceconv.training.tracker import Tracker
 
 ROW_HEIGHT = 4  # pixels: 80 rows alone would make a strip of an image
 NO_SCORE = "no validation score ({}): the newest model ships, and patience does not end the run"
+NOTHING_SCORED = "no conversion can be scored: this step cannot become the model that ships"
 log = logging.getLogger(__name__)
 
 
@@ -74,6 +75,9 @@ class Validation:
             self._warn_once(step, tracker)
             return None
         measures = self.score(self.converter, converted)
+        if "score" not in measures:
+            tracker.warn(step, NOTHING_SCORED)
+            return None
         self.history.record(step, measures)
         if tracker.writer is not None:
             for name, value in measures.items():
@@ -101,7 +105,9 @@ class Validation:
         converted: dict[Direction, list[Tensor]] = {}
         for source, target in self.directions:
             for number, wave in enumerate(self.waves.get(source, [])):
-                output = self.converter.convert(wave, target=target, source=source)
+                output = self._converted(wave, source, target)
+                if output is None:
+                    continue
                 converted.setdefault((source, target), []).append(output)
                 if tracker.writer is None:
                     continue
@@ -109,11 +115,23 @@ class Validation:
                 tracker.writer.add_audio(name, output[None], step, rate)
                 shown = {"source": wave, "converted": output}
                 if (target, source) in self.converter.directions:
-                    shown["cycled"] = self.converter.convert(output, source, target)
+                    cycled = self._converted(output, target, source)
+                    shown |= {} if cycled is None else {"cycled": cycled}
                 for kind, sound in shown.items():
                     picture = self._picture(sound)
                     tracker.writer.add_image(f"{name}/{kind}", picture, step, dataformats="HW")
         return converted
+
+    def _converted(self, wave: Tensor, source: str, target: str) -> Tensor | None:
+        """(N,) -> (N,), as for users; None, with a warning, where this network cannot."""
+        try:
+            output = self.converter.convert(wave, target=target, source=source)
+            if not output.isfinite().all():
+                raise RunError("it is NaN or infinite")
+        except (InputError, RunError) as error:
+            log.warning("no validation audio of %s to %s: %s", source, target, error)
+            return None
+        return output
 
     def _choose_score(self, n_scored: int) -> Score | str:
         """The score for parallel val, else the unpaired score, else the reason for none."""

@@ -12,7 +12,7 @@ from torch import nn
 
 from voiceconv.audio import resample
 from voiceconv.errors import InputError
-from voiceconv.metrics import copy_synthesis
+from voiceconv.metrics import copy_synthesis, wave_input
 from voiceconv.metrics.wave_input import SAMPLE_RATE
 from voiceconv.models.base import WaveGenerator
 from voiceconv.models.layers import fold_weight_norm
@@ -20,7 +20,7 @@ from voiceconv.runs.history import History
 from voiceconv.training.tracker import Tracker
 from voiceconv.vocoders.directory import write_vocoder
 
-LOWEST_PESQ = 1.04  # a copy in which PESQ hears nothing is as bad as can be
+LOWEST_PESQ = 1.04  # a silent copy, a NaN, or one in which PESQ hears nothing: as bad as can be
 WARN = "no PESQ ({}): the newest vocoder ships, and patience does not end the run"
 
 
@@ -103,11 +103,11 @@ class VocoderValidation:
         return {name: float(np.mean(values)) for name, values in found.items()}
 
     def _compare(self, recording: np.ndarray, spoken: np.ndarray) -> dict[str, float]:
-        original, copied = copy_synthesis.match(recording, spoken)
-        if not original.any():
+        if not _is_usable(recording):
             return {}
-        if not copied.any():
+        if not _is_usable(spoken):
             return {"pesq": LOWEST_PESQ} if self._pesq else {}
+        original, copied = copy_synthesis.match(recording, spoken)
         measures = {"stft_distance": copy_synthesis.stft_distance(original, copied)}
         if self._pesq is None:
             return measures
@@ -117,6 +117,15 @@ class VocoderValidation:
     def _write(self, folder: Path, step: int, generator: WaveGenerator) -> None:
         card = {**self.config["card"], "steps": step}
         write_vocoder(folder, {**self.config, "card": card}, generator.state_dict())
+
+
+def _is_usable(wave: np.ndarray) -> bool:
+    """Whether a wave (N,) at 16 kHz has values: it is finite, long enough and not silent."""
+    try:
+        wave_input.validate(wave)
+    except ValueError:
+        return False
+    return True
 
 
 def _shipped(network: nn.Module) -> WaveGenerator:

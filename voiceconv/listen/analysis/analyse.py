@@ -1,7 +1,8 @@
 """The analysis of a listening test, for its report. The entry point of this package.
 
-ratings.py joins answers with the manifest, screening.py excludes listeners, intervals.py computes
-means with intervals, comparisons.py compares systems, planning.py computes the number of listeners.
+persons.py joins the sessions of one person, ratings.py joins answers with the manifest,
+screening.py excludes listeners, intervals.py computes means with intervals, comparisons.py compares
+systems, planning.py computes the number of listeners.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ from voiceconv.errors import InputError
 from voiceconv.listen.analysis import comparisons, screening
 from voiceconv.listen.analysis.comparisons import Contrast
 from voiceconv.listen.analysis.intervals import FEWEST, Estimate, estimate, table, variances
+from voiceconv.listen.analysis.persons import by_person
 from voiceconv.listen.analysis.planning import Needed, at_share, needed
 from voiceconv.listen.analysis.ratings import Ratings, join
 from voiceconv.listen.analysis.screening import Screened
@@ -81,6 +83,7 @@ def analyse(
     Raises InputError if no answers count, if the answers are of another test, and for an impossible
     effect size.
     """
+    listeners, answers, of_persons = by_person(listeners, answers)
     screened = screening.screen(test, listeners, answers, screen)
     kept = {one.listener for one in screened if one.kept}
     ratings = join(test, answers, kept)
@@ -106,7 +109,7 @@ def analyse(
         values=_values(test, ratings),
         listener_means={} if test.method.is_choice else _listener_means(ratings),
         comments=list(_comments(listeners, answers)),
-        notes=[*notes, *of_directions, *_notes(ratings)],
+        notes=[*of_persons, *notes, *of_directions, *_notes(ratings)],
     )
 
 

@@ -18,7 +18,7 @@ from voiceconv import audio
 from voiceconv.audio import HIGHEST_RATE, LOWEST_RATE
 from voiceconv.errors import InputError
 from voiceconv.evaluation.inputs import contents, digest
-from voiceconv.files import appearing, replace_text
+from voiceconv.files import appearing, read_text, replace_text
 from voiceconv.listen.building import stimuli
 from voiceconv.listen.building.given import (
     RESERVED,
@@ -39,6 +39,7 @@ from voiceconv.listen.building.selection import (
 )
 from voiceconv.listen.building.signals import ANCHORS, stop_edge
 from voiceconv.listen.building.trials import Plan, conditions
+from voiceconv.listen.completion import OWN_CODES, Completion
 from voiceconv.listen.exchange import reseval, webmushra
 from voiceconv.listen.manifest import (
     ANCHOR,
@@ -57,6 +58,8 @@ from voiceconv.listen.methods import Method
 from voiceconv.progress import Progress
 from voiceconv.provenance import provenance, read_conversions
 
+HIGHEST_OFFSET = 0.002  # of full scale: the mean of a recording without a note
+
 
 def build_test(
     output: Location,
@@ -74,6 +77,7 @@ def build_test(
     sample_rate: int | None = None,
     title: str | None = None,
     question: str | None = None,
+    completion: Completion = OWN_CODES,
     strings: Location | None = None,
     trim: float | None = 40.0,
     longest: float = 12.0,
@@ -92,9 +96,11 @@ def build_test(
         full: each listener hears each sentence in all conditions, not in one.
         n_training, n_checks: default 2 (MUSHRA: 1), and one in ten trials (MUSHRA: none).
         seed: seed of sentences and orders.
-        loudness: LUFS of every stimulus; if one would peak above -1 dBFS, all are lowered.
+        loudness: LUFS of every stimulus; if one would peak above -1 dBFS, all are lowered, by 6 dB
+            at most.
         sample_rate: Hz of every stimulus; None: the lowest rate of the recordings, so that no
             system is recognised by its bandwidth.
+        completion: what a listener who has finished brings to a crowd platform.
         strings: the page's texts in another language.
         trim: dB below the loudest 10 ms at which silence at both ends is cut; None: not.
         longest: seconds; longer recordings are left out.
@@ -129,6 +135,7 @@ def build_test(
             trials=plan.trials,
             lists=tuple(plan.lists),
             question=question,
+            completion=completion,
             notes=(*notes, *made.notes),
             provenance={**provenance(seed), **said},
         )
@@ -216,7 +223,8 @@ def _make(
         waves[name] = wave
         report(len(waves), n_steps)
     levels = stimuli.levels(waves, plan.sample_rate, loudness)
-    notes = []
+    stimuli.require_even(waves, plan.sounds, levels, loudness)
+    notes = _of_offsets(waves, plan)
     if levels.loudest is not None:
         notes.append(
             f"all stimuli are at {levels.loudness:.1f} LUFS, not {loudness:.1f}: "
@@ -228,6 +236,19 @@ def _make(
         made[stimulus.id] = stimulus
         report(len(waves) + len(made), n_steps)
     return Made(made, levels.loudness, notes)
+
+
+def _of_offsets(waves: Mapping[str, stimuli.Wave], plan: Plan) -> list[str]:
+    """A note about recordings with a constant offset."""
+    offsets = {str(plan.sounds[name].recording.path): wave.offset for name, wave in waves.items()}
+    found = {path: value for path, value in offsets.items() if abs(value) > HIGHEST_OFFSET}
+    if not found:
+        return []
+    worst = max(found, key=lambda path: abs(found[path]))
+    return [
+        f"{len(found)} of {len(offsets)} recordings have a constant offset, {worst} one of "
+        f"{100 * found[worst]:+.1f}% of full scale: it was subtracted"
+    ]
 
 
 def _systems(
@@ -254,10 +275,10 @@ def _systems(
 def _read_strings(path: Path) -> dict[str, Any]:
     """Read a translation of the page's texts; it must be complete."""
     try:
-        words = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
+        words = json.loads(read_text(path))
+    except (OSError, InputError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is not readable as JSON; copy the page's strings.json") from error
-    known = json.loads((_page() / "strings.json").read_bytes())
+    known = json.loads((_page() / "strings.json").read_text(encoding="utf-8"))
     if (place := _unlike(words, known)) is not None:
         raise InputError(
             f"{path} lacks {place or 'everything'}, or has something else there; copy the page's "

@@ -110,7 +110,7 @@ def candidates(
         why = "without another sentence of the target in --target-reference"
         items, more = _left(_with(TARGET, own, items), items, why)
         notes += more
-    kept = [item for item in items if max(map(seconds, item.recordings.values())) <= longest]
+    kept = [item for item in items if _longest(item) <= longest]
     items, more = _left(kept, items, f"longer than {longest:g} seconds")
     return items, notes + more
 
@@ -144,6 +144,17 @@ def pick(items: Iterable[Item], numbers: Numbers, seed: int) -> tuple[Picked, li
 def seconds(utterance: Utterance) -> float:
     """Duration, from the header."""
     return extent_of(utterance).seconds
+
+
+def _longest(item: Item) -> float:
+    """Seconds. Raises InputError, which names the system, for a file that cannot be read."""
+    lengths = []
+    for name, utterance in item.recordings.items():
+        try:
+            lengths.append(seconds(utterance))
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from None
+    return max(lengths)
 
 
 def _recordings(folder: Path) -> list[Utterance]:

@@ -1,6 +1,7 @@
 """The files of a listening test: from recordings to `stimuli/<id>.wav`, all at one loudness.
 
-A recording is decoded and resampled once, silence at both ends is cut, the method's change is
+A recording is decoded and resampled once, its mean (a constant offset, which is not heard but takes
+room for peaks) is subtracted, silence at both ends is cut, the method's change is
 applied (an anchor's low-pass filter, the beeps of a check), both ends are faded, the loudness is
 set to the test's, and the file is written with 16 bit and dither.
 
@@ -27,6 +28,7 @@ from voiceconv.listen.building.signals import dithered, faded, padded, spans, tr
 from voiceconv.listen.manifest import Stimulus
 
 HIGHEST_PEAK = -1.0  # dBFS between samples
+MOST_LOWERED = 6.0  # dB that a test may be lowered by; speech never needs as much, clicks do
 TOLERANCE = 0.2  # LU between a file and the test
 _ROUNDS = 3  # rounds of measuring and correcting
 _SAME_TIME = 946_684_800  # 2000-01-01: the time stamp of all files
@@ -53,6 +55,7 @@ class Wave(NamedTuple):
     samples: Tensor
     start: float
     peak: float  # dBFS, between samples
+    offset: float = 0.0  # the mean that was subtracted, of full scale
 
 
 class Levels(NamedTuple):
@@ -84,14 +87,14 @@ def render(
         waves = {}
         for name in names:
             _, recording, change = sounds[name][2:]
-            wave = cuts[recording][0]
+            wave = cuts[recording].samples
             waves[name] = change(wave, sample_rate) if change else wave
         longest = max(wave.numel() for wave in waves.values())
         for name, wave in waves.items():
             wave = faded(wave, sample_rate)
             wave = padded(wave, longest) if padding else wave
-            start = cuts[sounds[name].recording][1]
-            yield name, Wave(wave, start, true_peak(wave, sample_rate))
+            cut = cuts[sounds[name].recording]
+            yield name, cut._replace(samples=wave, peak=true_peak(wave, sample_rate))
 
 
 def levels(waves: Mapping[str, Wave], sample_rate: int, loudness: float) -> Levels:
@@ -108,6 +111,27 @@ def levels(waves: Mapping[str, Wave], sample_rate: int, loudness: float) -> Leve
             return Levels(loudness, gains, loudest)
         loudness = round(loudness - math.ceil(10 * (peaks[worst] - HIGHEST_PEAK)) / 10, 3)
         loudest = worst
+
+
+def require_even(
+    waves: Mapping[str, Wave], sounds: Mapping[str, Sound], levels: Levels, loudness: float
+) -> None:
+    """Raise InputError if recordings lower the test by more than MOST_LOWERED from a loudness."""
+    peaks: dict[str, float] = {}  # at this loudness
+    for name, wave in waves.items():
+        path = str(sounds[name].recording.path)
+        peak = wave.peak + 20 * math.log10(levels.gains[name]) + loudness - levels.loudness
+        peaks[path] = max(peak, peaks.get(path, peak))
+    wrong = sorted(path for path, peak in peaks.items() if peak > HIGHEST_PEAK + MOST_LOWERED)
+    if wrong:
+        worst = max(wrong, key=lambda path: peaks[path])
+        others = ", ".join(path for path in wrong if path != worst)
+        raise InputError(
+            f"{worst} would peak at {peaks[worst]:+.1f} dBFS at {loudness:g} LUFS, and lower all "
+            f"stimuli to {levels.loudness:.1f} LUFS; take the click out of it, leave it out, or "
+            f"choose --loudness {math.floor(levels.loudness)}"
+            + (f"; likewise {others}" if others else "")
+        )
 
 
 def write(
@@ -145,6 +169,7 @@ def write(
             source=str(source),
             sha256=digests[source],
             start=round(wave.start, 4),
+            offset=round(wave.offset, 6),
         )
 
 
@@ -158,9 +183,13 @@ def _gain(wave: Tensor, sample_rate: int, loudness: float) -> float:
 
 def _cut(
     recordings: Sequence[Utterance], sample_rate: int, trim: float | None
-) -> dict[Utterance, tuple[Tensor, float]]:
-    """Recordings of one scene -> the wave (N,) of each, and its start in the file."""
-    waves = {one: read_wave(one, sample_rate).samples for one in recordings}
+) -> dict[Utterance, Wave]:
+    """Recordings of one scene -> the wave of each, cut; its peak is not known yet."""
+    waves, offsets = {}, {}
+    for one in recordings:
+        wave = read_wave(one, sample_rate).samples
+        offsets[one] = float(wave.mean())
+        waves[one] = wave - wave.mean()
     kept = [(0, wave.numel()) for wave in waves.values()]
     if trim is not None:
         kept = spans(list(waves.values()), sample_rate, trim)
@@ -174,5 +203,6 @@ def _cut(
                 f"{one.path} has {part.numel() / sample_rate:.2f} seconds of sound, and less than "
                 f"{SHORTEST} can't be brought to a loudness; leave it out"
             )
-        cuts[one] = part, (one.start or 0.0) + first / sample_rate
+        start = (one.start or 0.0) + first / sample_rate
+        cuts[one] = Wave(part, start, math.nan, offsets[one])
     return cuts

@@ -12,13 +12,14 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from voiceconv.errors import InputError
-from voiceconv.listen.answers import FILE, Answer, Listener, Store
+from voiceconv.files import decode_text, printable
+from voiceconv.listen.answers import Answer, Listener, Store
+from voiceconv.listen.database import FILE
 from voiceconv.listen.exchange.webmushra import is_results, read_webmushra
 from voiceconv.listen.given_answers import Comment, Given, Name, Setup
 from voiceconv.listen.manifest import Test, read_test
 
 MOST_BYTES = 64 << 20
-_BOM = b"\xef\xbb\xbf"
 # Other times come from a wrong clock.
 _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
 
@@ -107,10 +108,10 @@ def import_answers(folder: Path, files: Sequence[Path]) -> Summary:
 
 def _answers_in(test: Test, path: Path) -> tuple[list[Listener], list[Answer]]:
     """The contents of a file of either kind."""
-    content = _content(path).removeprefix(_BOM).lstrip()
-    if content.startswith(b"{"):
-        return _saved_by_page(test, path, content)
-    if is_results(content.partition(b"\n")[0].decode("utf-8", "replace")):
+    text = decode_text(_content(path), printable(path))
+    if text.lstrip().startswith("{"):
+        return _saved_by_page(test, path, text)
+    if is_results(text):
         return read_webmushra(test, [path])
     raise InputError(
         f"{path} holds no answers that are known here; give webMUSHRA's mushra.csv, lss.csv or "
@@ -134,7 +135,7 @@ def _content(path: Path) -> bytes:
         raise InputError(f"cannot read {path} ({error}); check the path") from None
 
 
-def _saved_by_page(test: Test, path: Path, content: bytes) -> tuple[list[Listener], list[Answer]]:
+def _saved_by_page(test: Test, path: Path, content: str) -> tuple[list[Listener], list[Answer]]:
     try:
         saved = _Saved.model_validate_json(content)
     except ValidationError as error:

@@ -10,9 +10,7 @@ the test: training, attention checks and lists are not exported.
 Conditions have the names of systems; a listener can read them in the addresses of ReSEval's page.
 """
 
-import csv
 import hashlib
-import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
@@ -24,6 +22,7 @@ import yaml
 from voiceconv.files import appearing
 from voiceconv.listen.exchange.pcm import place
 from voiceconv.listen.manifest import PAGE, SYSTEM, TRIAL, Test, Trial
+from voiceconv.listen.spreadsheet import csv_text
 
 FOLDER = "reseval"
 COLUMNS = ("evaluation", "condition", "system", "file", "stimulus", "item", "direction", "sha256")
@@ -59,21 +58,19 @@ def write_reseval(folder: Path, test: Test) -> None:
         if test.method_name == "similarity":
             (root / "NOTE.txt").write_text(f"{_NO_SIMILARITY}\n", encoding="utf-8")
             return
-        table = io.StringIO()
-        key = csv.writer(table, lineterminator="\n")
-        key.writerow(COLUMNS)
+        key: list[Sequence[str]] = [COLUMNS]
         for name, rows in _evaluations(test).items():
             width = len(str(len(rows) - 1))
             for number, row in enumerate(rows):
                 for condition, stimulus in row.items():
                     target = root / name / condition / f"{number:0{width}}.wav"
                     place(folder / PAGE / "stimuli" / f"{stimulus}.wav", target)
-                    key.writerow(_key(test, name, condition, target, stimulus))
+                    key.append(_key(test, name, condition, target, stimulus))
             content = _configuration(test, name, rows)
             text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
             header = _HEADER.format(name=name)
             (root / f"{name}.yaml").write_text(header + text, encoding="utf-8")
-        (root / "files.csv").write_text(table.getvalue(), encoding="utf-8")
+        (root / "files.csv").write_text(csv_text(key), encoding="utf-8")
 
 
 def _evaluations(test: Test) -> dict[str, list[Row]]:

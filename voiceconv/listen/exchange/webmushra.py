@@ -6,7 +6,6 @@ the download of pymushra (https://github.com/nils-werner/pymushra; pymushra/cast
 
 import csv
 import hashlib
-import io
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,11 +16,12 @@ from typing import NamedTuple
 import yaml
 
 from voiceconv.errors import InputError
-from voiceconv.files import appearing
+from voiceconv.files import appearing, read_text
 from voiceconv.listen.answers import Answer, Listener
 from voiceconv.listen.exchange.pcm import join, n_samples, place
 from voiceconv.listen.exchange.webmushra_pages import (
     HIDDEN,
+    PARTICIPANT,
     PAUSE,
     SESSION,
     Sound,
@@ -32,8 +32,9 @@ from voiceconv.listen.exchange.webmushra_pages import (
     test_name,
     trial_key,
 )
+from voiceconv.listen.given_answers import LONGEST_NAME
 from voiceconv.listen.manifest import PAGE, Test, Trial
-from voiceconv.listen.spreadsheet import FORMULA, harmless
+from voiceconv.listen.spreadsheet import csv_text, read_csv
 
 FOLDER = "webmushra"
 _HEADER = """\
@@ -42,12 +43,15 @@ _HEADER = """\
 """
 _SESSION = re.compile(r"[\w-]{1,64}", re.ASCII)
 _CORRECT, _INCORRECT = "correct", "incorrect"
-_QUOTED = tuple(f"'{sign}" for sign in FORMULA)
 _NO_ANSWER = {"", "NA", "unknown"}  # a skipped page
 # Our name for a column: webMUSHRA's, pymushra's.
 _COLUMNS = {
     "test": {"session_test_id", "wm_testId"},
     "session": {SESSION, "questionaire_uuid"},
+    "participant": {
+        PARTICIPANT, "participant", "PROLIFIC_PID", "workerId", "email",
+        f"questionaire_{PARTICIPANT}", "questionaire_email",
+    },
     "trial": {"trial_id", "wm_id"},
     "stimulus": {"rating_stimulus", "stimuli", "responses_stimulus"},
     "value": {
@@ -107,12 +111,14 @@ def read_webmushra(test: Test, files: Sequence[Path]) -> tuple[list[Listener], l
     """
     found: dict[tuple[str, str], tuple[_Line, dict[str, float]]] = {}
     origins: dict[str, Path] = {}
+    people: dict[str, str] = {}
     for path in files:
         for line in _lines(test, path):
             trial, given = _given(test, line)
             if given is None:
                 continue
             origins.setdefault(line.session, path)
+            people.setdefault(line.session, line.cells.get("participant", "")[:LONGEST_NAME])
             _, values = found.setdefault((line.session, trial.id), (line, {}))
             for stimulus, value in given.items():
                 if values.setdefault(stimulus, value) != value:
@@ -124,34 +130,43 @@ def read_webmushra(test: Test, files: Sequence[Path]) -> tuple[list[Listener], l
     by_session: dict[str, list[Answer]] = {session: [] for session in origins}
     for answer in answers:
         by_session[answer.listener].append(answer)
-    return [_listener(test, origins[session], own) for session, own in by_session.items()], answers
+    listeners = [
+        _listener(test, origins[session], people[session], own)
+        for session, own in by_session.items()
+    ]
+    return listeners, answers
 
 
 def webmushra_csv(test: Test, listeners: Iterable[Listener], answers: Iterable[Answer]) -> str:
-    """Answers in the format of webMUSHRA's results file for this method."""
-    known = {listener.id for listener in listeners}
-    out = io.StringIO()
-    rows = csv.writer(out, lineterminator="\n")
-    first = ["session_test_id", SESSION, "trial_id"]
+    """Answers in the format of webMUSHRA's results file for this method.
+
+    There is a column of participants if there are any, as webMUSHRA has one for each question.
+    """
+    known = {listener.id: listener for listener in listeners}
+    asked = [PARTICIPANT] if any(one.participant for one in known.values()) else []
+    rows: list[list[object]] = [["session_test_id", *asked, SESSION, "trial_id"]]
     if test.method.together:
-        rows.writerow([*first, "rating_stimulus", "rating_score", "rating_time", "rating_comment"])
+        rows[0] += ["rating_stimulus", "rating_score", "rating_time", "rating_comment"]
     elif test.method_name == "abx":
-        rows.writerow(
-            [*first, "choice_reference", "choice_non_reference"]
-            + ["choice_answer", "choice_time", "choice_comment"]
-        )
+        rows[0] += ["choice_reference", "choice_non_reference"]
+        rows[0] += ["choice_answer", "choice_time", "choice_comment"]
     else:
-        rows.writerow([*first, "stimuli_rating", "stimuli", "rating_time"])
+        rows[0] += ["stimuli_rating", "stimuli", "rating_time"]
     for answer in answers:
-        if answer.listener in known:
-            start = [test_name(test), answer.listener, trial_key(answer.trial)]
-            rows.writerows([*start, *row] for row in _rows(test, answer))
-    return out.getvalue()
+        if (one := known.get(answer.listener)) is not None:
+            people = [one.participant] * len(asked)
+            start = [test_name(test), *people, one.id, trial_key(answer.trial)]
+            rows += [[*start, *row] for row in _rows(test, answer)]
+    return csv_text(rows)
 
 
-def is_results(header: str) -> bool:
+def is_results(text: str) -> bool:
     """Whether the first line is that of a webMUSHRA file, or of a pymushra download."""
-    return {"test", "trial", "value"} <= {_NAMES.get(name) for name in _split(header)}
+    try:
+        _, header = next(read_csv(text), (0, []))
+    except csv.Error:
+        return False
+    return {"test", "trial", "value"} <= {_NAMES.get(name.strip()) for name in header}
 
 
 class _Plain(yaml.SafeDumper):
@@ -175,7 +190,7 @@ def _rows(test: Test, answer: Answer) -> Iterator[list[object]]:
     """The part after the trial's id."""
     trial = test.trials[answer.trial]
     milliseconds = round(answer.seconds * 1000)
-    comment = harmless(answer.comment)
+    comment = answer.comment
     if test.method.together:
         hidden = hidden_reference(test, trial)
         for stimulus, value in answer.values.items():
@@ -216,7 +231,7 @@ class _Runs:
 def _lines(test: Test, path: Path) -> Iterator[_Line]:
     """The lines of this test. Raises InputError if there are none, or for another file."""
     header, rows = _read(path)
-    names = [_NAMES.get(name) for name in header]
+    names = [_NAMES.get(name.strip()) for name in header]
     others: set[str] = set()
     runs, has_ours = _Runs(), False
     for number, row in rows:
@@ -241,33 +256,18 @@ def _lines(test: Test, path: Path) -> Iterator[_Line]:
 def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """Header and numbered rows; empty lines are left out."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        header = _split(text.partition("\n")[0])
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
-        rows = [(reader.line_num, row) for row in reader if row]
+        text = read_text(path)
+        rows = list(read_csv(text))
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; check the path") from None
-    except (UnicodeDecodeError, csv.Error) as error:
+    except csv.Error as error:
         raise InputError(f"{path} is not readable as CSV ({error}); fetch it again") from None
-    if not is_results(text.partition("\n")[0]):
+    if not is_results(text):
         raise InputError(
             f"{path} is none of webMUSHRA's results: its first line names no session_test_id, "
             "trial_id and rating or choice; give mushra.csv, lss.csv or paired_comparison.csv"
         )
-    return header, rows[1:]
-
-
-def _delimiter(text: str) -> str:
-    """pymushra separates by semicolons."""
-    header = text.partition("\n")[0]
-    return ";" if header.count(";") > header.count(",") else ","
-
-
-def _split(header: str) -> list[str]:
-    try:
-        return next(csv.reader([header.strip()], delimiter=_delimiter(header)), [])
-    except csv.Error:
-        return []
+    return rows[0][1], rows[1:]
 
 
 def _cells(where: str, names: Sequence[str | None], row: list[str]) -> dict[str, str]:
@@ -338,11 +338,10 @@ def _answer(
         at = datetime.fromtimestamp(origins[line.session].stat().st_mtime, UTC)
     answered = at.astimezone(UTC).isoformat(timespec="milliseconds")
     comment = line.cells.get("comment", "")
-    comment = comment[1:] if comment.startswith(_QUOTED) else comment
     return Answer(line.session, trial, values, {}, line.seconds, comment, answered)
 
 
-def _listener(test: Test, path: Path, answers: Sequence[Answer]) -> Listener:
+def _listener(test: Test, path: Path, participant: str, answers: Sequence[Answer]) -> Listener:
     """The listener of the answers; finished, because webMUSHRA sends no other sessions.
 
     The list is the first one with these trials in this order, or with these trials.
@@ -352,7 +351,8 @@ def _listener(test: Test, path: Path, answers: Sequence[Answer]) -> Listener:
     same = [number for number, course in enumerate(courses) if course == trials]
     same += [number for number, course in enumerate(courses) if set(trials) <= set(course)]
     at = max(answer.answered for answer in answers)
-    return Listener(answers[0].listener, [*same, 0][0], at, at, origin=path.name)
+    number = [*same, 0][0]
+    return Listener(answers[0].listener, number, at, at, participant or None, origin=path.name)
 
 
 def _number(text: str) -> float | None:

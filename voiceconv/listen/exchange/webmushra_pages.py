@@ -17,7 +17,7 @@ configurations and its lib/webmushra; its licence is not open, and nothing of it
 - Sessions are sent unescaped (lib/webmushra/business/DataSender.js): one "&" in a text loses all
   its answers. So there is no text field.
 - Only mushra.csv has a column for the session. The others get one from a question that the last
-  page hides and answers.
+  page hides and answers; so does the participant, whom a crowd platform names in the address.
 
 Ids have a letter in front, because 12 hexadecimal digits can look like a number.
 """
@@ -30,6 +30,7 @@ from voiceconv.listen.manifest import ATTENTION, REFERENCE, TRAINING, Test, Tria
 
 HIDDEN = "reference"  # webMUSHRA's name for the hidden reference
 SESSION = "session_uuid"  # its column, and our question if there is none
+PARTICIPANT = "participant_id"  # likewise our question
 PAUSE = 0.5  # seconds between the two of a pair
 MOST_CONDITIONS, MOST_SECONDS = 12, 12.0  # most conditions of a strict mushra page
 
@@ -68,10 +69,11 @@ _CONSENT = (
     "You are asked to judge recordings of speech. Your answers are stored without your name. "
     "You may stop at any time by closing the page: then nothing is stored."
 )
-# Runs when the page is shown. The element is made later, hence the delay.
-_FILL_SESSION = (
-    f"<script>setTimeout(function () {{ $('#{SESSION}').val(session.uuid)"
-    ".closest('table').hide(); }, 0);</script>"
+# Runs when the page is shown. The elements are made later, hence the delay. An "&" cannot get in.
+_NAMED = r"/[?&](?:id|PROLIFIC_PID|workerId)=([\w-]{1,64})/i"
+_FILL = (
+    f"<script>setTimeout(function () {{ $('#{SESSION}').val(session.uuid); $('#{PARTICIPANT}').val("
+    f"(location.search.match({_NAMED}) || [])[1] || '').closest('table').hide(); }}, 0);</script>"
 )
 
 
@@ -239,19 +241,21 @@ def _likert(
 
 
 def _finish(test: Test) -> dict[str, Any]:
-    page: dict[str, Any] = {
+    hidden = [("Participant", PARTICIPANT)]
+    if not test.method.together:
+        hidden.insert(0, ("Session", SESSION))
+    return {
         "type": "finish",
         "name": "Thank you",
-        "content": "<p>That was the last recording. Please send your answers.</p>",
+        "content": f"<p>That was the last recording. Please send your answers.</p>{_FILL}",
         "popupContent": "Your answers were sent. You may close this page.",
         "showResults": False,  # they would show which one is the reference
         "writeResults": True,
+        "questionnaire": [
+            {"type": "text", "label": label, "name": name, "optional": True}
+            for label, name in hidden
+        ],
     }
-    if not test.method.together:
-        page["content"] += _FILL_SESSION
-        question = {"type": "text", "label": "Session", "name": SESSION, "optional": True}
-        page["questionnaire"] = [question]
-    return page
 
 
 def _question(test: Test) -> str:

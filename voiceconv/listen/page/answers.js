@@ -15,9 +15,19 @@ import { forget, lasts, recall, remember } from './memory.js';
 /** The token is unknown to the server: its database is another one. */
 export class Stranger extends Error {}
 
+/** The test was opened in another window of this browser, where it goes on. */
+export class Elsewhere extends Error {}
+
+// What links call the participant: ours, Prolific's, Mechanical Turk's, CloudResearch's.
+const NAMES = ['id', 'prolific_pid', 'workerid', 'participantid'];
+const UNFILLED = /[{}]/; // a placeholder that the platform did not fill names nobody
 const address = new URLSearchParams(location.search);
-const named = address.get('id') || address.get('PROLIFIC_PID');
+const given = new Map([...address].map(([name, value]) => [name.toLowerCase(), value.trim()]));
+const named = NAMES.map((name) => given.get(name)).find((one) => one && !UNFILLED.test(one));
 const participant = named ? [...named].slice(0, 64).join('') : null; // no character in halves
+
+/** Whether the link is one person's, so that nobody else takes the test by it. */
+export const isPersonal = Boolean(participant || address.get('invitation'));
 
 /** The keeper of answers of this test, with all that was answered before a reload. */
 export async function openAnswers(test) {
@@ -42,12 +52,19 @@ async function findService() {
 /**
  * What outlasts a reload, in this browser. Keepers also have `answered`, a Set of trials, `farewell`,
  * and, in the order of the test, begin, prepare, answer and finish. One that `forgets` loses all at a
- * reload.
+ * reload. Two windows would overwrite what the other keeps, so the newest window alone keeps.
  */
 class Keeper {
+  #window = randomDigits();
+
   constructor(place, state) {
     this.place = place;
     this.state = recall(place) ?? state;
+    remember(`${place}/window`, this.#window);
+    /** Rejected once another window keeps the answers. */
+    this.taken = new Promise((_, reject) => {
+      addEventListener('storage', () => this.#isElsewhere() && reject(new Elsewhere()));
+    });
   }
 
   /** Which list this listener has; undefined until begun. */
@@ -64,14 +81,20 @@ class Keeper {
     return this.state.finished ?? false;
   }
 
-  /** Forget this listener; the next one begins anew. */
+  /** Forget this listener, unless another window has the next one already, who begins anew. */
   restart() {
-    forget(this.place);
+    if (!this.#isElsewhere()) forget(this.place);
   }
 
   keep(changes) {
+    if (this.#isElsewhere()) throw new Elsewhere();
     Object.assign(this.state, changes);
     remember(this.place, this.state);
+  }
+
+  #isElsewhere() {
+    const holder = recall(`${this.place}/window`);
+    return holder !== null && holder !== this.#window;
   }
 }
 
@@ -94,7 +117,7 @@ export class ServerAnswers extends Keeper {
       const known = await (await this.#call('GET', 'api/session')).json();
       this.answered = new Set(known.answered);
       this.keep({ list: known.list, finished: known.finished });
-      if (known.finished && !this.state.code) await this.finish(''); // the first comment stays
+      if (known.finished && this.state.code === undefined) await this.finish(''); // the first comment stays
     } catch (error) {
       if (!(error instanceof Stranger)) throw error;
       this.stranger = true;
@@ -125,12 +148,12 @@ export class ServerAnswers extends Keeper {
 
   async finish(comment) {
     const response = await this.#call('POST', 'api/finish', { comment });
-    this.keep({ finished: true, code: (await response.json()).code });
+    this.keep({ finished: true, ...(await response.json()) });
   }
 
-  /** How the test ends: with a code, for whom a crowd platform sent. */
+  /** How the test ends: with a code or a link, for whom a crowd platform sent. */
   get farewell() {
-    return { code: this.state.code };
+    return { code: this.state.code, url: this.state.url };
   }
 
   async #deliver() {
@@ -169,6 +192,7 @@ export class LocalAnswers extends Keeper {
       finished: false,
     });
     this.nLists = test.lists.length;
+    this.completion = test.completion;
     this.forgets = !lasts();
   }
 
@@ -181,8 +205,7 @@ export class LocalAnswers extends Keeper {
     const asked = Number(address.get('list')) - 1; // ?list=1 is the first
     const drawn = Math.floor(Math.random() * this.nLists);
     const list = Number.isInteger(asked) && asked >= 0 && asked < this.nLists ? asked : drawn;
-    const digits = crypto.getRandomValues(new Uint8Array(8));
-    this.keep({ listener: [...digits].map((n) => n.toString(16).padStart(2, '0')).join(''), list });
+    this.keep({ listener: randomDigits(), list });
   }
 
   prepare(setup) {
@@ -200,12 +223,19 @@ export class LocalAnswers extends Keeper {
     this.keep({ comment, finished: true });
   }
 
-  /** How the test ends: with a file to be sent, as `voiceconv listen import` reads it. */
+  /** How the test ends: with a file to be sent, as `voiceconv listen import` reads it; then as above. */
   get farewell() {
     const { ready, ...record } = this.state;
     const name = `answers-${record.test}-${record.listener}.json`;
     return {
+      ...this.completion,
       file: new File([JSON.stringify(record, null, 1)], name, { type: 'application/json' }),
     };
   }
+}
+
+/** 16 hexadecimal digits; `crypto.randomUUID` is not there without TLS. */
+function randomDigits() {
+  const bytes = crypto.getRandomValues(new Uint8Array(8));
+  return [...bytes].map((n) => n.toString(16).padStart(2, '0')).join('');
 }

@@ -1,6 +1,6 @@
 /** From consent to thank you; a reload goes on where the listener was. */
 
-import { openAnswers, Stranger } from './answers.js';
+import { Elsewhere, isPersonal, openAnswers, Stranger } from './answers.js';
 import { nameTest, progress } from './dom.js';
 import * as pages from './pages.js';
 import { Recordings } from './recordings.js';
@@ -10,11 +10,15 @@ import { runTrial } from './trial.js';
 
 await loadStrings();
 let answers;
+let recordings;
 try {
   await run();
 } catch (error) {
   if (error instanceof Stranger) pages.lost(restart);
-  else {
+  else if (error instanceof Elsewhere) {
+    recordings?.context.close(); // what plays
+    pages.elsewhere(() => location.reload());
+  } else {
     pages.broken(error.message);
     throw error;
   }
@@ -24,23 +28,28 @@ async function run() {
   const test = await (await persist(() => request('test.json', { cache: 'no-cache' }))).json();
   nameTest(test.title);
   answers = await openAnswers(test);
+  await Promise.race([answers.taken, take(test)]);
+}
+
+/** The test itself. */
+async function take(test) {
   if (answers.stranger) throw new Stranger();
   if (answers.list == null) {
     const begin = (invitation) => answers.begin(invitation);
     await pages.consent(test, test.lists[0].length, answers, begin);
   }
-  const recordings = new Recordings(new AudioContext()); // after a gesture, for who just began
+  recordings = new Recordings(new AudioContext()); // after a gesture, for who just began
   const turns = test.lists[answers.list].map(([id, shown]) => {
     return { id, shown, method: test.method, ...test.trials[id] };
   });
-  if (!answers.ready) await prepare(test, turns, recordings);
-  await runTrials(test, turns, recordings);
+  if (!answers.ready) await prepare(test, turns);
+  await runTrials(test, turns);
   if (!answers.finished) await pages.comment((comment) => answers.finish(comment));
-  pages.thank(answers.farewell, restart);
+  pages.thank(answers.farewell, isPersonal ? null : restart);
 }
 
 /** Volume, headphones, instructions. */
-async function prepare(test, turns, recordings) {
+async function prepare(test, turns) {
   recordings.expect([test.level, ...stimuli(turns[0])]);
   const device = await pages.setLevel(test, recordings);
   const check = device === 'loudspeakers' ? null : await pages.checkHeadphones(recordings.context);
@@ -50,7 +59,7 @@ async function prepare(test, turns, recordings) {
 }
 
 /** What hasn't been answered yet. */
-async function runTrials(test, turns, recordings) {
+async function runTrials(test, turns) {
   const open = turns.filter(({ id }) => !answers.answered.has(id));
   for (const [i, turn] of open.entries()) {
     const done = turns.length - open.length + i;

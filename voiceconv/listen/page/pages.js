@@ -108,32 +108,46 @@ export function comment(finish) {
 }
 
 /**
- * Thank you: a code to be handed in, or a file to be sent. Another person, for whom answers are
- * forgotten, comes only once the file was saved.
+ * Thank you: a code to be handed in, a link to be followed, or a file to be sent. Another person, for
+ * whom answers are forgotten by `restart`, comes only once the file was saved, and so does the link.
  */
-export function thank({ code, file }, restart) {
-  const again = make('button.plain', { type: 'button', onclick: restart }, text('thanks.again'));
-  const another = make('p.again', { hidden: Boolean(file) }, again);
+export function thank({ code, url, file }, restart) {
+  const again = { type: 'button', onclick: restart };
+  const link = { href: url, rel: 'noreferrer' };
+  const then = make(
+    'div.then',
+    { hidden: Boolean(file) },
+    code && [make('p', {}, text('thanks.code')), make('output.code', { id: 'code' }, code)],
+    url && [make('p', {}, text('thanks.link')), make('a.next', link, text('thanks.follow'))],
+    restart && make('p.again', {}, make('button.plain', again, text('thanks.again'))),
+  );
   const parts = [heading(text('thanks.title')), ...paragraphs(texts('thanks.text'))];
-  if (code) {
-    const shown = make('output.code', { id: 'code' }, code);
-    parts.push(make('p', {}, text('thanks.code')), shown);
-  }
   if (file) {
     const onclick = () => {
-      another.hidden = false;
+      then.hidden = false;
     };
-    const link = { href: URL.createObjectURL(file), download: file.name, onclick };
-    parts.push(make('p', {}, text('thanks.file')), make('a.next', link, text('thanks.download')));
+    const saved = { href: URL.createObjectURL(file), download: file.name, onclick };
+    parts.push(make('p', {}, text('thanks.file')), make('a.next', saved, text('thanks.download')));
   }
-  show('thanks', [...parts, another]);
+  show('thanks', [...parts, then]);
 }
 
 /** The server doesn't know this listener any more. */
 export function lost(restart) {
-  const button = make('button.next', { type: 'button', onclick: restart }, text('lost.button'));
+  dead('lost', restart);
+}
+
+/** The test was opened in another window; `takeOver` brings it back. */
+export function elsewhere(takeOver) {
+  bind({});
+  dead('elsewhere', takeOver);
+}
+
+/** A page on which the test does not go on, and a button that begins anew. */
+function dead(name, onclick) {
+  const button = make('button.next', { type: 'button', onclick }, text(`${name}.button`));
   const actions = make('div.actions', {}, button);
-  show('lost', [heading(text('lost.title')), ...paragraphs(texts('lost.text')), actions]);
+  show(name, [heading(text(`${name}.title`)), ...paragraphs(texts(`${name}.text`)), actions]);
 }
 
 /** Something is broken, which a listener cannot mend. */

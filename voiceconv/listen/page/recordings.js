@@ -28,7 +28,12 @@ export class Recordings {
   }
 
   async #load(id) {
-    const response = await persist(() => request(`stimuli/${id}.wav`));
-    return this.context.decodeAudioData(await response.arrayBuffer());
+    const path = `stimuli/${id}.wav`;
+    try {
+      const response = await persist(() => request(path));
+      return await this.context.decodeAudioData(await response.arrayBuffer());
+    } catch (error) {
+      throw new Error(`${path}: ${error.message}`); // who built the test knows what it is
+    }
   }
 }

@@ -197,12 +197,14 @@ def _made(analysis: Analysis) -> dict[str, str]:
     test = analysis.test
     levels = [one.loudness for one in test.stimuli.values()]
     gains = [one.gain_db for one in test.stimuli.values()]
+    offsets = [abs(one.offset) for one in test.stimuli.values()]
     known = {
         "test": test.id,
         "seed of the test": str(test.seed),
         "stimuli": f"{len(test.stimuli)}, at {test.sample_rate:,} Hz",
         "loudness": f"{_span(levels, one_decimal)} LUFS, ITU-R BS.1770",
         "gains": f"{_span(gains, one_decimal)} dB",
+        "constant offsets": f"subtracted, {100 * max(offsets):.2g}% of full scale at most",
         "highest peak": f"{one_decimal(max(one.peak for one in test.stimuli.values()))} dBFS",
         "lists": str(len(test.lists)),
     }

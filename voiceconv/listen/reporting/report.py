@@ -1,8 +1,6 @@
 """`voiceconv listen report`: a test's answers as a page, a table or a figure."""
 
-import csv
 import hashlib
-import io
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +12,7 @@ from voiceconv.listen.analysis.analyse import Analysis, Estimate, analyse
 from voiceconv.listen.answers import Answer, read_store
 from voiceconv.listen.manifest import FILE, read_test
 from voiceconv.listen.reporting.words import is_tested, listed
+from voiceconv.listen.spreadsheet import csv_text
 from voiceconv.optional import load
 
 COLUMNS = {  # columns of the table -> contents; one row for each system and each comparison
@@ -105,11 +104,8 @@ def _write_page(output: Path, analysis: Analysis, made: dict[str, str]) -> None:
 
 
 def _write_table(output: Path, analysis: Analysis, made: dict[str, str]) -> None:
-    text = io.StringIO()
-    table = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
-    table.writeheader()
-    table.writerows(rows(analysis))
-    replace_text(output, text.getvalue())
+    table = [[row.get(column, "") for column in COLUMNS] for row in rows(analysis)]
+    replace_text(output, csv_text([COLUMNS, *table]))
 
 
 def _write_figure(output: Path, analysis: Analysis, made: dict[str, str]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Request
-from fastapi.responses import FileResponse, HTMLResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
 from voiceconv import __version__
 from voiceconv.listen.answers import read_progress, read_store
@@ -38,10 +38,12 @@ class Admin:
         self._password = password
         self._attempts = Attempts(clock)
         self._template = template("admin.html", __package__)
-        self.router = APIRouter(prefix="/admin", dependencies=[Depends(self._let_in)])
-        self.router.get("")(self.overview)
-        self.router.get("/answers.csv")(self.answers)
-        self.router.get("/webmushra.csv")(self.webmushra)
+        self.router = APIRouter()
+        # without the slash, so that addresses on the page are right; below any other path, too
+        self.router.get("/admin/")(lambda: RedirectResponse("../admin"))
+        self._get("", self.overview)
+        self._get("/answers.csv", self.answers)
+        self._get("/webmushra.csv", self.webmushra)
         for name in ("admin.css", "admin.js"):
             self._serve(name)
 
@@ -61,7 +63,10 @@ class Admin:
         return _download(f"webmushra-{self.test.id}.csv", text)
 
     def _serve(self, name: str) -> None:
-        self.router.get(f"/{name}")(lambda: FileResponse(TEMPLATES / name))
+        self._get(f"/{name}", lambda: FileResponse(TEMPLATES / name))
+
+    def _get(self, path: str, respond: Callable[[], Response]) -> None:
+        self.router.get(f"/admin{path}", dependencies=[Depends(self._let_in)])(respond)
 
     async def _let_in(self, request: Request, authorization: Annotated[str, Header()] = "") -> None:
         """Raise unless the password is right and the client does not have to wait."""

@@ -12,6 +12,7 @@ from voiceconv.listen.answers import (
     Store,
     UnansweredError,
 )
+from voiceconv.listen.completion import Completion
 from voiceconv.listen.given_answers import Finish, Given, Setup, Start
 from voiceconv.listen.manifest import Test
 
@@ -26,9 +27,10 @@ class Api:
     per second from 200 listeners, without them 1,500 (benchmarks/listen_load.py).
     """
 
-    def __init__(self, test: Test, store: Store) -> None:
+    def __init__(self, test: Test, store: Store, completion: Completion) -> None:
         self.test = test
         self.store = store
+        self.completion = completion
         self.courses = [{turn.trial: turn for turn in turns} for turns in test.lists]
         self.router = APIRouter(prefix="/api")
         self.router.get("/test")(self.about)
@@ -43,12 +45,14 @@ class Api:
         return {"id": self.test.id, "invitation_needed": self.store.needs_invitation}
 
     async def start(self, given: Start) -> dict[str, str | int]:
-        """Start a session, or open that of an invitation; return its token and list."""
+        """Start a session, or open that of an invitation or a participant; its token and list."""
         if not given.consent:
             raise HTTPException(422, "nobody takes part without consent")
         try:
             token, number = self.store.start(
-                len(self.courses), given.participant or None, given.invitation or None
+                len(self.courses),
+                (given.participant or "").strip() or None,
+                given.invitation or None,
             )
         except NotInvitedError:
             raise HTTPException(
@@ -87,14 +91,18 @@ class Api:
             raise HTTPException(409, "this trial was answered before; that answer stays") from None
         return {"answered": n_answered}
 
-    async def finish(self, given: Finish, authorization: Authorization = "") -> dict[str, str]:
-        """End the session; return the completion code for a crowd platform."""
+    async def finish(
+        self, given: Finish, authorization: Authorization = ""
+    ) -> dict[str, str | None]:
+        """End the session; return the link and the code for a crowd platform."""
         listener = self._known(authorization)
         try:
             n_trials = len(self.courses[listener.list])
-            return {"code": self.store.finish(listener.id, n_trials, given.comment)}
+            own = self.store.finish(listener.id, n_trials, given.comment)
         except UnansweredError:
             raise HTTPException(409, "trials are left to answer") from None
+        url, code = self.completion.url, self.completion.code
+        return {"code": code if url or code else own, "url": url}
 
     def _known(self, authorization: str) -> Listener:
         scheme, _, token = authorization.partition(" ")

@@ -3,9 +3,10 @@
 import asyncio
 import hashlib
 import ipaddress
+import re
 import secrets
 import time
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -27,6 +28,15 @@ HEADERS = {
     "X-Frame-Options": "DENY",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+
+
+def start_page_policy(page: bytes) -> dict[str, str]:
+    """The policy of the start page: its own scripts may run, and set the base of addresses."""
+    scripts = re.findall(rb"<script>(.*?)</script>", page, re.DOTALL)
+    allowed = [f"'sha256-{b64encode(hashlib.sha256(one).digest()).decode()}'" for one in scripts]
+    name = "Content-Security-Policy"
+    policy = HEADERS[name].replace("base-uri 'none'", "base-uri 'self'")
+    return {name: "; script-src ".join([policy, " ".join(["'self'", *allowed])])}
 
 
 class BodyLimit:
@@ -77,13 +87,26 @@ class BodyLimit:
                 return body
 
 
+class OneSlash:
+    """ASGI middleware: //api/test is /api/test, as proxies may make it of /study/api/test."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As ASGI has it."""
+        if scope["type"] == "http":
+            scope = {**scope, "path": f"/{scope['path'].lstrip('/')}"}
+        await self.app(scope, receive, send)
+
+
 def _refuse(status: int, said: str) -> JSONResponse:
     """Respond without reading the rest of the request."""
     return JSONResponse({"detail": said}, status, headers={"Connection": "close"})
 
 
 class SafeHeaders:
-    """ASGI middleware: HEADERS and cache times on every response.
+    """ASGI middleware: HEADERS, where a response has no other, and cache times.
 
     Browsers may cache stimuli for a day, because their names are unique. Other files are validated
     each time (304), and responses of endpoints are not cached.
@@ -98,7 +121,8 @@ class SafeHeaders:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.update(HEADERS)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
                 keep = _keep(scope["path"]) if message["status"] < 400 else "no-store"
                 headers.setdefault("Cache-Control", keep)
             await send(message)
