@@ -8,6 +8,7 @@ import soundfile
 import torch
 
 from voiceconv import audio
+from voiceconv.audio.mixing import Tally
 from voiceconv.errors import InputError
 
 RATE = 16_000
@@ -34,6 +35,9 @@ CASES = {
     "wide stereo": ((A + 0.7 * C, A - 0.7 * C), (0.5, 0.5), ""),
     "unrelated, of one level": ((A, C), (0.5, 0.5), ""),
     "opposite": ((A, -A), (0.5, -0.5), "channel 1 turned over (the opposite of channel 0)"),
+    "opposite at -200 dB": (
+        (1e-9 * A, -1e-9 * A), (0.5, -0.5), "channel 1 turned over (the opposite of channel 0)"
+    ),
     "left": ((A, OFF), (1, 0), "channel 1 left out (without sound)"),
     "offset": ((A, OFF + 0.3), (1, 0), "channel 1 left out (without sound)"),
     "41 dB below": ((A, A * 10**-2.05), (1, 0), "channel 1 left out (without sound)"),
@@ -134,3 +138,13 @@ def test_silence_and_what_is_shorter_than_a_block(tmp_path: Path) -> None:
     samples = audio.read(written(tmp_path, (tone, OFF[:50]))).samples
     np.testing.assert_allclose(samples.numpy(), tone, atol=1e-6)
     assert audio.read(written(tmp_path, (tone[:1] + 1, OFF[:1]))).samples.shape == (1,)
+    assert Tally(RATE, 4).mix() == ((0.25,) * 4, "")
+
+
+def test_what_is_not_finite_is_refused_without_a_warning(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    broken = np.where(np.arange(N) == RATE, np.inf, A)
+    with pytest.raises(InputError, match=r"holds a NaN or infinite sample at 1\.000 seconds"):
+        audio.read(written(tmp_path, (broken, -broken)))
+    assert len(recwarn) == 0

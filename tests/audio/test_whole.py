@@ -269,3 +269,13 @@ def test_no_room_for_a_copy_is_an_error_of_the_run(
     monkeypatch.setattr("voiceconv.audio.decoders.tempfile.TemporaryFile", full)
     with pytest.raises(RunError, match=r"cannot read .*y\.wav: No space left on device; see to"):
         audio.read(tmp_path / "y.wav")
+
+
+def test_a_header_that_announces_more_than_memory_holds(tmp_path: Path) -> None:
+    data, _, _ = mp3(tmp_path)
+    place = data.index(b"Xing") + 8
+    (tmp_path / "y.mp3").write_bytes(data[:place] + b"\xff" * 4 + data[place + 4 :])
+    with pytest.raises(
+        (RunError, InputError), match=r"no memory for the \d+ seconds|is cut or dam"
+    ):
+        audio.read(tmp_path / "y.mp3")

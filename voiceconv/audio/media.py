@@ -22,6 +22,21 @@ class NotMediaError(Exception):
     """The file is none that PyAV reads, and why."""
 
 
+class _Source:
+    """A file as FFmpeg asks for it: PyAV prints every exception that it meets."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.read, self.tell = file.read, file.tell
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Seek; -1 if a damaged file asks for an impossible place."""
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, OverflowError):
+            return -1
+
+
 class Media:
     """The first sound stream of a file. Its length is not known before it is decoded.
 
@@ -87,7 +102,7 @@ class Media:
 
     def _opened(self) -> Any:
         self._file.seek(0)
-        return self._av.open(self._file, metadata_errors="replace")
+        return self._av.open(_Source(self._file), metadata_errors="replace")
 
     def _duration(self, stream: Any) -> float:
         """The seconds that the header announces, 0 if it does not."""

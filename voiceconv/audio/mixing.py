@@ -47,9 +47,10 @@ class Mix(NamedTuple):
 
     def __call__(self, block: Samples) -> Samples:
         """(n, channels) -> mono (n,)."""
-        if not self.remark:
-            return np.asarray(block.mean(1, dtype=np.float32))
-        return np.asarray(block @ np.array(self.weights, np.float32))
+        with np.errstate(invalid="ignore", over="ignore"):  # reading refuses what is not finite
+            if not self.remark:
+                return np.asarray(block.mean(1, dtype=np.float32))
+            return np.asarray(block @ np.array(self.weights, np.float32))
 
 
 class Tally:
@@ -77,6 +78,8 @@ class Tally:
         if len(self._rest):
             self._take(self._rest)
             self._rest = self._rest[:0]
+        if not self._covariances:
+            return _mean(self._shape[1])
         with np.errstate(divide="ignore", invalid="ignore"):
             periodic = np.nan_to_num(self._product / self._power).max(0)
         return choose(np.array(self._covariances, np.float64), periodic)
@@ -99,7 +102,7 @@ class Tally:
 def choose(covariances: Powers, periodic: Powers) -> Mix:
     """The rule. covariances: (blocks, C, C); periodic: (C,), autocorrelation at mains periods."""
     n_channels = len(periodic)
-    mean = Mix((1 / n_channels,) * n_channels)
+    mean = _mean(n_channels)
     powers = np.diagonal(covariances, axis1=1, axis2=2)  # (blocks, C)
     peaks = powers.max(0, initial=0.0)
     if not np.isfinite(peaks).all() or peaks.max() == 0:
@@ -112,11 +115,9 @@ def choose(covariances: Powers, periodic: Powers) -> Mix:
     levels = np.array([_level(powers[:, c]) for c in kept])
     loudest = int(kept[levels.argmax()])
     total = covariances.sum(0)
-    correlation = total[loudest] / np.sqrt(
-        np.maximum(np.diag(total) * total[loudest, loudest], 1e-30)
-    )
+    norm = np.sqrt(np.diag(total)[kept] * total[loudest, loudest])
     opposite = np.zeros(n_channels, bool)
-    opposite[kept] = correlation[kept] < _OPPOSITE
+    opposite[kept] = total[loudest, kept] < _OPPOSITE * norm
     weights = np.zeros(n_channels)
     weights[kept] = np.where(opposite[kept], -1.0, 1.0) / len(kept)
     weights, levelled = _levelled(weights, covariances, float(levels.max()), loudest)
@@ -130,6 +131,10 @@ def choose(covariances: Powers, periodic: Powers) -> Mix:
     ]
     remark = "; ".join(filter(None, remarks))
     return Mix(tuple(weights.tolist()), remark) if remark else mean
+
+
+def _mean(n_channels: int) -> Mix:
+    return Mix((1 / n_channels,) * n_channels)
 
 
 def _levelled(

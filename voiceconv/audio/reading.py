@@ -23,7 +23,7 @@ from voiceconv.audio.opening import (
     remembered,
 )
 from voiceconv.audio.waves import Samples, gathered, n_resampled, resampled_blocks
-from voiceconv.errors import InputError
+from voiceconv.errors import InputError, RunError
 
 # Formats of libsndfile whose files state their sample rate.
 EXTENSIONS = frozenset(
@@ -70,7 +70,8 @@ def read(
 
     `start` and `end` in seconds choose a part. An `end` up to half a second after the file's end
     means its end, as in Kaldi's extract-segments. `channel`, counted from 0 as in Kaldi's
-    segments, chooses one channel; None mixes all of them down. Damaged input raises InputError.
+    segments, chooses one channel; None mixes all of them down. Damaged input raises InputError,
+    and what does not fit into memory RunError.
     """
     with opened(path) as sound:
         rate = sound.decoder.sample_rate
@@ -78,11 +79,17 @@ def read(
         look = _looked(sound, is_mixed=channel is None)
         first, n_samples = _part(sound.name, look.n_samples, rate, start, end)
         blocks = _decoded(sound, look, first, n_samples, channel)
-        if sample_rate is None or sample_rate == rate:
-            return Recording(gathered(blocks, n_samples), rate)
-        blocks = resampled_blocks(blocks, rate, sample_rate)
-        n_output = n_resampled(n_samples, rate, sample_rate)
-        return Recording(gathered(blocks, n_output), sample_rate)
+        n_output = n_samples
+        if sample_rate is not None and sample_rate != rate:
+            blocks = resampled_blocks(blocks, rate, sample_rate)
+            n_output = n_resampled(n_samples, rate, sample_rate)
+        try:
+            return Recording(gathered(blocks, n_output), sample_rate or rate)
+        except MemoryError:
+            raise RunError(
+                f"there is no memory for the {n_samples / rate:.0f} seconds that {sound.name} "
+                "announces; mend its header, or read parts of it"
+            ) from None
 
 
 def probe(path: Path | str, channel: int | None = None) -> AudioInfo:
