@@ -12,11 +12,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from voiceconv.data.archive import Archive, ArchiveWriter
-from voiceconv.errors import InputError
-from voiceconv.files import below, locked, markdown, plain_name, replace_text, require_utf8
-from voiceconv.model_folder import card_text
+from voiceconv.errors import InputError, NoRoomError
+from voiceconv.files import (
+    abridged,
+    below,
+    locked,
+    markdown,
+    plain_name,
+    replace_text,
+    require_utf8,
+    unwritable,
+)
+from voiceconv.model_folder import card_text, read_weights, write_weights
 
 # As on Windows: modules and functions that its Python lacks. What is not ours has its own guards.
 WITHOUT_POSIX = """
@@ -170,6 +180,36 @@ def test_a_killed_writer_leaves_no_lock(tmp_path):
         with ArchiveWriter(tmp_path, "feats", 0) as writer:
             writer.write("c", np.zeros((2, 3), np.float32))
     assert list(Archive(tmp_path / "feats.0.scp")) == ["a", "c"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits there")
+def test_weights_that_do_not_fit_are_an_error_of_the_system_and_leave_nothing(tmp_path):
+    """safetensors' own function raises an exception of its own; a limit stands for a full disk."""
+    resource = pytest.importorskip("resource")
+    write_weights(tmp_path / "a.safetensors", {"a": torch.ones(3)})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 22, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as raised:
+            write_weights(tmp_path / "a.safetensors", {"a": torch.ones(1 << 21)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert raised.value.filename == str(tmp_path / "a.safetensors")
+    error = unwritable(raised.value.filename, raised.value)
+    assert isinstance(error, NoRoomError) and str(error).endswith("File too large; make room")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
+    assert read_weights(tmp_path / "a.safetensors", "model")["a"].tolist() == [1, 1, 1]
+
+
+def test_only_a_full_disk_ends_a_run_of_many_files():
+    error = unwritable("out.wav", PermissionError(13, "Permission denied"))
+    assert type(error) is InputError
+    assert str(error) == "cannot write out.wav: Permission denied; choose another output"
+
+
+def test_of_many_names_the_first_are_shown():
+    assert abridged(["a", "b\n"]) == "a, 'b\\n'"
+    assert abridged(map(str, range(12))) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more"
 
 
 def test_a_name_in_markdown_is_neither_a_cell_nor_a_tag_nor_code():

@@ -170,7 +170,8 @@ def _(place):
 
 @case("domain with none", 2, "domain 'b' has no sound file that can be read in src; add recordings")
 def _(place):
-    corpus(place, a=[0.3] * 3, b=[])
+    source = corpus(place, a=[0.3] * 3, b=[])
+    (source / "b" / "words.wav").write_text("no sound")
     return ["prepare", "src", "data"]
 
 

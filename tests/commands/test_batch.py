@@ -153,6 +153,16 @@ def test_where_nothing_was_converted_nothing_says_what_made_it(voiceconv, record
     assert not list(Path("out").iterdir())
 
 
+def test_a_job_is_of_one_channel(tmp_path):
+    sides = torch.stack([speech("low", 0.1), speech("high", 0.1)], dim=1)
+    path = record(tmp_path / "call.wav", sides, subtype="FLOAT")
+    for channel in (0, 1):
+        job = Job(path, tmp_path / f"{channel}.wav", channel=channel)
+        open_copy().do(job, None, lambda share: None)
+        heard = audio.read(job.output).samples
+        assert (heard - sides[:, channel]).abs().max() < 1e-4
+
+
 class OddError(Exception):
     """Takes other arguments than it keeps: a pickle of it cannot be read."""
 

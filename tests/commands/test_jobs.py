@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from voiceconv.commands.jobs import plan
+from voiceconv.commands.jobs import Job, plan
 from voiceconv.errors import InputError
 
 
@@ -61,6 +61,11 @@ def test_the_outputs_of_one_call_are_no_inputs_of_the_next(caplog):
     assert caplog.messages == ["what is in the output folder in/out is no input"]
     with pytest.raises(InputError, match=r"in/a\.wav is an input too"):
         outputs("in", output="in")
+
+
+def test_messages_name_a_whole_file_or_its_part():
+    assert Job(Path("in/a.wav"), "out/a.wav").source == "in/a.wav"
+    assert Job(Path("call.wav"), Path("out/x-1.wav"), "x", 3.0, 9.0).source == "call.wav (x-1)"
 
 
 def test_a_folder_is_walked_as_prepare_walks_it(caplog):

@@ -1,5 +1,6 @@
 """What a vocoder is tuned on: frames there and back, each beside its own recording."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,12 @@ import torch
 import yaml
 from tiny_model import MEL, MEL_CONFIG, RATE, WORLD, make_cli, make_converter, normalized, speech
 
+from voiceconv.commands import vocoder_finetuning_data as finetuning
 from voiceconv.commands.vocoder_finetuning_data import write_finetuning_data
 from voiceconv.converter import Converter
 from voiceconv.data.archive import Archive, ArchiveWriter, read_scp, write_scp
 from voiceconv.data.segments import read_segments_dump
-from voiceconv.errors import InputError
+from voiceconv.errors import InputError, RunError
 from voiceconv.features import MelSpectrogram
 
 IDENTITY = {"_target_": "voiceconv.models.identity.IdentityTranslator"}
@@ -120,3 +122,18 @@ def test_an_output_that_is_there_stays_as_it_is(dump, tmp_path, model, monkeypat
     out = tmp_path / "a/out"
     assert (said.code, said.out) == (0, f"{out}/train: 2 utterances\n{out}/val: 2 utterances\n")
     assert Archive(out / "train/waves.scp")["low-1-high"].shape == (RATE // 2,)
+
+
+def test_frames_that_are_not_finite_are_left_out_and_named(dump, tmp_path, model, monkeypatch):
+    cycle = finetuning._there_and_back
+
+    def spoilt(frames, turn, converter):
+        return cycle(frames, turn, converter) * (math.inf if turn.source == "low" else 1.0)
+
+    monkeypatch.setattr(finetuning, "_there_and_back", spoilt)
+    with pytest.raises(RunError, match="2 of 4 utterances .*: train/low-1-high, val/low-1-high$"):
+        write_finetuning_data(dump, tmp_path / "out", model)
+    for split in ("train", "val"):
+        out = tmp_path / "out" / split
+        assert [*read_scp(out / "feats.scp")] == [*read_scp(out / "waves.scp")] == ["high-1-low"]
+        assert (out / "utt2spk").read_text() == "high-1-low high\n"

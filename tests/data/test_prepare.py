@@ -189,8 +189,8 @@ def test_times_in_milliseconds_are_named_and_no_duration_is_negative(tmp_path: P
     summary = prepare(data, tmp_path / "data", n_val=1, n_test=1)
     assert sum(row.minutes for row in summary.rows) == pytest.approx(3 / 60)
     assert summary.notes == [
-        f"left out: {data}/r.wav lasts 3.00 seconds; there is no part from 1000 to 2500 in it; "
-        "these look like milliseconds"
+        f"left out: a-3: {data}/r.wav lasts 3.00 seconds; there is no part from 1000 to 2500 in "
+        "it; these look like milliseconds"
     ]
 
 

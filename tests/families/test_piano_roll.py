@@ -209,7 +209,7 @@ def test_nothing_is_found_in_a_sound_corpus_and_rules_of_sound_are_named(said):
     assert report["seconds"] == 16 * 40 / 8
     assert report["speakers"]["major"]["n_frames"] == 320
     assert report["not_run"]["clipping"] == "these features are of files without a wave"
-    assert len(report["not_run"]) == 11
+    assert len(report["not_run"]) == 12
 
 
 def test_faults_of_frames_are_found(said):

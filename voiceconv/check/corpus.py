@@ -63,7 +63,8 @@ def _from_folders(data: Path, extensions: Collection[str]) -> list[Item]:
             f"{data} holds no wav.scp, no train, val or test that does, and no folder of sound "
             "files; give a data directory, or a folder with a folder of recordings per speaker"
         )
-    splits = split_by_lists(speakers, lists) if lists.is_dir() else {}
+    has_lists = any(lists.glob("*.train"))
+    splits = split_by_lists(speakers, lists) if has_lists else {}
     default = UNLISTED if splits else ""
     items = [
         Item(utterance, splits.get(speaker, {}).get(stem, default))

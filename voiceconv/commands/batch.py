@@ -106,7 +106,7 @@ def run(
                         f"voiceconv: {error}", markup=False, highlight=False, soft_wrap=True
                     )
     if failed:
-        names = abridged(job.path for job in failed)
+        names = abridged(job.source for job in failed)
         raise RunError(
             f"{len(failed)} of {len(jobs)} inputs were not converted: {names}; see above"
         )

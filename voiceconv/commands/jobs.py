@@ -28,6 +28,12 @@ class Job(NamedTuple):
     end: float | None = None
     channel: int | None = None
 
+    @property
+    def source(self) -> str:
+        """The file, and which part of it, as the output's name has it, for messages."""
+        is_whole = (self.start, self.end, self.channel) == (0.0, None, None)
+        return str(self.path) if is_whole else f"{self.path} ({Path(self.output).stem})"
+
 
 def plan(
     inputs: Sequence[str],
@@ -60,7 +66,13 @@ def plan(
     found = _apart(found)
     outputs = [_output(job, len(found), inputs, output, suffix, extensions) for job in found]
     jobs = [job._replace(output=place) for job, place in zip(found, outputs, strict=True)]
-    sources = {_identity(job.path): job.path for job in jobs if job.path != STREAM}
+    _check(jobs, extensions)
+    return jobs
+
+
+def _check(jobs: Sequence[Job], extensions: Collection[str] | None) -> None:
+    """Refuse outputs that are inputs too, that are written twice, or of no known format."""
+    sources = {_identity(job.path) for job in jobs if job.path != STREAM}
     taken: dict[Path, Job] = {}
     for job in jobs:
         if job.output == STREAM:
@@ -75,7 +87,6 @@ def plan(
                 f"{job.output} would be written twice, of {printable(other.path)} and of "
                 f"{printable(job.path)}; rename one, or convert them with another -o for each"
             )
-    return jobs
 
 
 def _find(

@@ -373,7 +373,7 @@ def _look(
     try:
         return _Item(utterance, *extent_of(utterance, representation))
     except InputError as error:
-        notes.append(f"left out: {error}")
+        notes.append(f"left out: {utterance.id}: {error}")
         return None
 
 
