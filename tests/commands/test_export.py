@@ -159,15 +159,6 @@ def test_a_generator_is_torchs_at_any_length(network, centre, tmp_path):
         torch.testing.assert_close(found(frames[..., :n_frames]), wanted, atol=1e-4, rtol=0)
 
 
-def damaged(exported: Path, folder: Path, **translator: object) -> Path:
-    """A copy whose export.json says other things of the translator."""
-    shutil.copytree(exported, folder)
-    stated = json.loads((folder / "export.json").read_text())
-    stated["translator"] |= translator
-    (folder / "export.json").write_text(json.dumps(stated))
-    return folder
-
-
 @pytest.mark.parametrize(
     "translator",
     [
@@ -176,10 +167,12 @@ def damaged(exported: Path, folder: Path, **translator: object) -> Path:
         {"condition": {"a": [[1], [2, 3]]}}, {"condition": {"a": None}},
     ],
 )  # fmt: skip
-def test_a_damaged_list_of_graphs_is_refused_in_a_sentence(exported, tmp_path, translator):
-    folder = damaged(exported, tmp_path / "copy", **translator)
+def test_a_damaged_list_of_graphs_is_refused_in_a_sentence(damaged, translator):
+    stated = json.loads((damaged / "export.json").read_text())
+    stated["translator"] |= translator
+    (damaged / "export.json").write_text(json.dumps(stated))
     with pytest.raises(InputError, match=r"export.json is damaged; export the model again"):
-        OnnxTranslator(folder, 1, 2)
+        OnnxTranslator(damaged, 1, 2)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "3", '{"translator": 3}', "[" * 100_000])
@@ -189,10 +182,9 @@ def test_a_foreign_list_of_graphs_is_refused_in_a_sentence(tmp_path, content):
         OnnxTranslator(tmp_path, 1, 2)
 
 
-def test_the_list_of_an_older_version_names_no_directions(exported, tmp_path):
-    folder = shutil.copytree(exported, tmp_path / "copy")
-    (folder / "export.json").write_text("{}", encoding="utf-8-sig")
-    assert OnnxTranslator(folder, 1, 2).directions(2) == [(0, 1), (1, 0)]
+def test_the_list_of_an_older_version_names_no_directions(damaged):
+    (damaged / "export.json").write_text("{}", encoding="utf-8-sig")
+    assert OnnxTranslator(damaged, 1, 2).directions(2) == [(0, 1), (1, 0)]
 
 
 def test_a_vocoder_that_does_not_say_where_its_frames_are_centred_is_refused(exported, tmp_path):
