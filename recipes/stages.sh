@@ -21,6 +21,11 @@ fail() {
 
 for name in ${paths:?}; do # the caller's relative paths
   [[ -z ${!name} || ${!name} = /* ]] || printf -v "$name" '%s/%s' "$PWD" "${!name}"
+  # shellcheck disable=SC2016 # the two characters themselves
+  # Known now, not after hours: 'voiceconv train' fills in ${KEY}, and a table has one line for each file.
+  if [[ ${!name} = *'${'* || ${!name} = *$'\n'* ]]; then
+    parse_options_fail "option --$name: the path '${!name}' has a \${ or a line break in it"
+  fi
 done
 cd "$recipe" || exit 1
 data=${data:-data}

@@ -164,6 +164,24 @@ def test_a_second_process_is_told_at_once_and_a_killed_one_leaves_no_lock(tmp_pa
             pass
 
 
+def test_a_lock_whose_work_fails_leaves_nothing_of_its_own(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes").write_text("kept")
+    for folder in (tmp_path / "new" / "deeper", tmp_path / "mine"):
+        with pytest.raises(InputError, match="^no data$"), locked(folder, "training in"):
+            assert (folder / ".lock").exists()
+            raise InputError("no data")
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine", "notes"]
+    with pytest.raises(InputError), locked(tmp_path / "new", "training in"):
+        (tmp_path / "new" / "log").write_text("kept")
+        raise InputError("no data")
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["log"]
+    (tmp_path / "mine" / ".lock").touch()  # an earlier run's
+    with pytest.raises(InputError), locked(tmp_path / "mine", "training in"):
+        raise InputError("no data")
+    assert (tmp_path / "mine" / ".lock").exists()
+
+
 def test_a_writer_waits_for_the_one_before_it(tmp_path):
     """Which may be a worker whose master was killed: its last utterance is kept."""
     with holding(WRITES, tmp_path, 0.5), ArchiveWriter(tmp_path, "feats", 0) as writer:

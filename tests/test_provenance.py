@@ -1,7 +1,17 @@
 """What files say of how they were made."""
 
+import json
+
+import pytest
+
 from voiceconv.converter.directory import digest
-from voiceconv.provenance import CONVERSION, read_conversions, write_conversion
+from voiceconv.errors import InputError
+from voiceconv.provenance import (
+    CONVERSION,
+    read_conversions,
+    write_conversion,
+    write_provenance,
+)
 
 MADE = {"model": "ours", "sha256": "a" * 64, "source": None, "target": "B"}
 
@@ -32,4 +42,20 @@ def test_a_digest_is_of_what_a_model_computes_with(tmp_path):
     (tmp_path / "README.md").write_text("words")
     assert digest(tmp_path) == before and len(before) == 64
     (tmp_path / "vocoder" / "generator.safetensors").write_bytes(b"weighty")
-    assert digest(tmp_path) != before
+    weighty = digest(tmp_path)
+    assert weighty != before
+    (tmp_path / "export.json").write_text('{"translator": {"directions": [[0, 1]]}}')
+    assert digest(tmp_path) != weighty
+
+
+@pytest.mark.parametrize("content", ["", "{", "{}", "3", "[" * 100_000, "\udcff"])
+def test_a_damaged_list_of_starts_is_refused_in_a_sentence(tmp_path, content):
+    path = tmp_path / "provenance.json"
+    path.write_text(content, errors="surrogateescape")
+    with pytest.raises(InputError, match="provenance.json is damaged; delete it: its list of sta"):
+        write_provenance(path, seed=1)
+    path.unlink()
+    write_provenance(path, seed=1)
+    path.write_text(path.read_text(), encoding="utf-8-sig")
+    write_provenance(path, seed=2)
+    assert [start["seed"] for start in json.loads(path.read_text())] == [1, 2]

@@ -23,6 +23,7 @@ STAGES = {
     "vc": "data extract stats train convert evaluate listen",
     "voc": "data extract train copy evaluate",
 }
+EXP = "exp/lr=1, {ü} it's"  # much of it means something to Hydra
 ROOTS = {"vc": "config", "voc": "train_vocoder"}
 
 
@@ -336,12 +337,12 @@ def test_rhasspy_voices_of_a_vocoder(tmp_path):
 def test_toy_vocoder_from_nothing_to_scores(tmp_path):
     """All five stages; a voice is left out of the second training, and measured alone."""
     script = ROOT / "egs/toy/voc1/run.sh"
-    options = ["--data", "data", "--dump", "dump", "--exp", "exp", "--jobs", "1"]
+    options = ["--data", "data", "--dump", "dump", "--exp", EXP, "--jobs", "1"]
     options += ["--held-out", "low", "--held-out-options", "trainer.n_steps=2"]
     scoring = ["--metrics", "--metric stft_distance --metric f0_error"]
     result = run(script, *options, *scoring, cwd=tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr
-    exp = tmp_path / "exp"
+    exp = tmp_path / EXP
     utterances = (exp / "without-low/dump/train/utt2spk").read_text().splitlines()
     assert [line.split()[1] for line in utterances] == 10 * ["high"]
     names = ["held_out", "griffin_lim", "world", "recording"]
@@ -373,7 +374,7 @@ def test_toy_vocoder_from_nothing_to_scores(tmp_path):
 def test_toy_recipe_from_nothing_to_scores(tmp_path):
     """All seven stages; conversion brings the voices closer; stages can be run again."""
     script = ROOT / "egs/toy/vc1/run.sh"
-    options = ["--data", "data", "--dump", "dump", "--exp", "exp", "--jobs", "2"]
+    options = ["--data", "data", "--dump", "dump", "--exp", EXP, "--jobs", "2"]
     scoring = [
         "--baselines",
         "statistics",
@@ -382,7 +383,7 @@ def test_toy_recipe_from_nothing_to_scores(tmp_path):
     ]
     result = run(script, *options, *scoring, cwd=tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr
-    exp = tmp_path / "exp"
+    exp = tmp_path / EXP
     for source, target in (("high", "low"), ("low", "high")):
         converted = sorted((exp / "converted" / f"{source}-{target}").glob("*.wav"))
         assert [path.name for path in converted] == [f"{source}-{n}.wav" for n in (200, 201, 202)]
@@ -423,3 +424,14 @@ def test_toy_recipe_from_nothing_to_scores(tmp_path):
     assert "mos stays as it is; remove it to have a new one" in result.stdout
     assert json.loads((exp / "listen/mos/manifest.json").read_text()) == manifest
     assert (exp / "listen/similarity/page/test.json").is_file()
+
+
+@pytest.mark.parametrize("recipe", ["vc1", "voc1"])
+@pytest.mark.parametrize("path", ["exp/${name}", "two\nlines"])
+def test_a_path_that_training_would_refuse_after_hours_is_refused_at_once(tmp_path, recipe, path):
+    given = [word for name in ("data", "dump") for word in (f"--{name}", tmp_path / name)]
+    result = run(ROOT / "egs/toy" / recipe / "run.sh", *given, "--exp", path, cwd=tmp_path)
+    assert result.returncode == 2
+    said = f"run.sh: error: option --exp: the path '{tmp_path}/{path}' has a ${{ or a line break in"
+    assert result.stderr.startswith(said)
+    assert list(tmp_path.iterdir()) == []

@@ -22,6 +22,8 @@ def looking(number: int, word: str) -> Iterator[Callable[[str], tuple[object, ..
     def handle(task: str) -> tuple[object, ...]:
         if task == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        if task == "hang up":
+            os.kill(os.getpid(), signal.SIGHUP)
         if task == "raise":
             raise ValueError("two\nlines")
         if task == "give up":
@@ -55,7 +57,8 @@ def test_a_worker_has_the_callers_environment_folder_and_modules(tmp_path, monke
 
 
 def test_each_task_has_its_end(capfd):
-    found = look(["a", "kill", "raise", "b"], jobs=2, retries=1)
+    found = look(["a", "kill", "raise", "hang up", "b"], jobs=2, retries=1)
+    assert found["hang up"][1][2] == "hang up"  # the master decides what ends a worker
     assert found["kill"] == ("the worker process was killed by signal 9", None)
     assert found["raise"] == ("ValueError: two lines", None)
     assert {found[task][1][2] for task in "ab"} == {"a", "b"}

@@ -60,7 +60,7 @@ def build_factory(
     def factory(*arguments: Any, **keywords: Any) -> T:
         try:
             return make(*arguments, **keywords)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RuntimeError) as error:
             raise InputError(
                 f"{plain['_target_']} could not be built: {_first_line(error)}"
             ) from error

@@ -13,10 +13,14 @@ def ending_signals() -> list[signal.Signals]:
 
 
 def note_hang_up(number: int) -> None:
-    """After SIGHUP, ignore the next ones (shell and kernel send one each); drop lost output."""
-    if number != getattr(signal, "SIGHUP", None):
-        return
-    signal.signal(number, signal.SIG_IGN)
+    """After SIGHUP, ignore the next ones, because shell and kernel send one each."""
+    if number == getattr(signal, "SIGHUP", None):
+        signal.signal(number, signal.SIG_IGN)
+        drop_lost_output()
+
+
+def drop_lost_output() -> None:
+    """Where the terminal of stdout or stderr is gone, write to nowhere instead of failing."""
     for descriptor in (1, 2):
         try:
             os.write(descriptor, b"")

@@ -22,7 +22,7 @@ from voiceconv.converter import Converter
 from voiceconv.errors import InputError, RunError
 from voiceconv.features.mel import MelSpectrogram
 from voiceconv.models.base import Translator
-from voiceconv.models.exported import Graph, OnnxGenerator
+from voiceconv.models.exported import Graph, OnnxGenerator, OnnxTranslator
 from voiceconv.models.hifigan import HifiGan
 from voiceconv.models.layers import fold_weight_norm
 from voiceconv.models.vocos import Vocos
@@ -157,6 +157,48 @@ def test_a_generator_is_torchs_at_any_length(network, centre, tmp_path):
             wanted = generator(frames[..., :n_frames])
         assert wanted.shape == (2, 16 * n_frames)
         torch.testing.assert_close(found(frames[..., :n_frames]), wanted, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "translator",
+    [
+        {"directions": None}, {"directions": [[0]]}, {"directions": [[0, 2]]}, {"directions": "ab"},
+        {"directions": [["a", 1]]}, {"shared": "no"}, {"condition": [1]}, {"condition": {"a": "b"}},
+        {"condition": {"a": [[1], [2, 3]]}}, {"condition": {"a": None}},
+    ],
+)  # fmt: skip
+def test_a_damaged_list_of_graphs_is_refused_in_a_sentence(damaged, translator):
+    stated = json.loads((damaged / "export.json").read_text())
+    stated["translator"] |= translator
+    (damaged / "export.json").write_text(json.dumps(stated))
+    with pytest.raises(InputError, match=r"export.json is damaged; export the model again"):
+        OnnxTranslator(damaged, 1, 2)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "3", '{"translator": 3}', "[" * 100_000])
+def test_a_foreign_list_of_graphs_is_refused_in_a_sentence(tmp_path, content):
+    (tmp_path / "export.json").write_text(content)
+    with pytest.raises(InputError, match=r"export.json is damaged; export the model again"):
+        OnnxTranslator(tmp_path, 1, 2)
+
+
+def test_the_list_of_an_older_version_names_no_directions(damaged):
+    (damaged / "export.json").write_text("{}", encoding="utf-8-sig")
+    assert OnnxTranslator(damaged, 1, 2).directions(2) == [(0, 1), (1, 0)]
+
+
+def test_a_vocoder_that_does_not_say_where_its_frames_are_centred_is_refused(exported, tmp_path):
+    for centre in (None, "-1", "x"):
+        graph = onnx.load(exported / "vocoder" / "generator.onnx")
+        (entry,) = graph.metadata_props
+        assert entry.key == "frame_centre"
+        if centre is None:
+            graph.metadata_props.remove(entry)
+        else:
+            entry.value = centre
+        onnx.save(graph, tmp_path / "generator.onnx")
+        with pytest.raises(InputError, match="generator.onnx does not say where its frames are "):
+            OnnxGenerator(tmp_path, 40, 128)
 
 
 def test_an_export_is_a_models_directory(model, exported):

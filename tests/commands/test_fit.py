@@ -20,6 +20,7 @@ from tiny_model import RATE, make_cli, record, speech
 from voiceconv import build
 from voiceconv.commands import fit
 from voiceconv.errors import InputError
+from voiceconv.files import locked
 from voiceconv.objectives import Objective
 from voiceconv.objectives.cyclegan import CycleGAN
 
@@ -181,9 +182,37 @@ def test_the_plan_of_a_run_that_began_before_is_read(trials, tmp_path):
     config = build.compose_config(["experiment=cyclegan_vc2_small", "data.dump=none"])
     assert fit._plan(config, tmp_path, hours=0.5) == (0.5, 1499, {"identity_steps": 149})
     assert fit._plan(config, tmp_path, hours=1.0) == (1.0, 3000, {"identity_steps": 149})
-    (tmp_path / "fit.yaml").write_text("hours: 0.5\n")
-    with pytest.raises(InputError, match="fit.yaml is damaged; delete it to plan anew"):
-        fit._plan(config, tmp_path, hours=0.5)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "hours: 0.5\n", "", "3", "hours: x\nn_steps: 3\nobjective: {}\n", "hours: [",
+        "hours: 1\nn_steps: 0\nobjective: {}\n", "hours: 1\nn_steps: 3\nobjective: 3\n",
+    ],
+)  # fmt: skip
+def test_a_damaged_plan_is_refused_in_a_sentence(tmp_path, content):
+    (tmp_path / "fit.yaml").write_text(content)
+    with pytest.raises(InputError, match="fit.yaml is .*; delete it to plan anew"):
+        fit._read_plan(tmp_path / "fit.yaml")
+
+
+def test_a_second_fit_in_a_folder_changes_nothing(voiceconv, speakers, tmp_path):
+    (tmp_path / "out").mkdir()
+    with locked(tmp_path / "out", "training in"):
+        said = voiceconv("fit", speakers, "-o", tmp_path / "out", "--hours", "0.001")
+        assert said.code == 2 and "another process is training in" in said.err
+        assert [path.name for path in (tmp_path / "out").iterdir()] == [".lock"]
+
+
+def test_settings_of_an_experiment_are_checked_before_recordings_are_read(
+    monkeypatch, capsys, speakers, tmp_path
+):
+    wrong = [*TINY, "trainer.gradient_clip=0"]
+    monkeypatch.setattr(fit, "compose_config", lambda given: build.compose_config([*given, *wrong]))
+    said = make_cli(monkeypatch, capsys)("fit", speakers, "-o", tmp_path / "out")
+    assert said.code == 2 and "trainer.gradient_clip is 0; it takes a number" in said.err
+    assert not (tmp_path / "out").exists()
 
 
 class TwoStep(CycleGAN):

@@ -12,11 +12,12 @@ import yaml
 from test_config import TINY, make_dump
 
 from voiceconv.build import compose_config
-from voiceconv.commands.train import train_command
+from voiceconv.commands.train import FIXED, train_command
 from voiceconv.data.crops import UnpairedCrops
 from voiceconv.errors import InputError, RunError
 from voiceconv.files import locked
 from voiceconv.report.run import read_log
+from voiceconv.runs.setup import write_run_files
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def arguments(tmp_path, monkeypatch) -> list[str]:
         *TINY,
         "trainer.n_steps=2",
         f"data.dump={tmp_path}/dump",
-        f"run_dir='{tmp_path}/a run'",
+        f"run_dir={tmp_path}/a run",
     ]
 
 
@@ -130,6 +131,24 @@ def test_a_wrong_argument_is_one_sentence(tmp_path, arguments, override, message
         train_command([*arguments, "trainer.validate_every=0", override])
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "a run/checkpoints").exists()
+
+
+def test_a_second_run_in_a_folder_changes_nothing(tmp_path, arguments):
+    train_command(arguments)
+    run = tmp_path / "a run"
+    before = {path: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    with locked(run, "training in"), pytest.raises(InputError, match="another process is training"):
+        train_command([*arguments, "trainer.n_steps=9"])
+    assert {path: path.read_bytes() for path in run.iterdir() if path.is_file()} == before
+
+
+@pytest.mark.parametrize("content", ["", "a: [1", "- 1", "\udcff"])
+def test_a_damaged_configuration_of_a_run_is_refused_in_a_sentence(tmp_path, content):
+    config = compose_config(["experiment=cyclegan_vc2_small", "name=x", f"data.dump={tmp_path}"])
+    (tmp_path / "config.yaml").write_text(content, errors="surrogateescape")
+    with pytest.raises(InputError, match="config.yaml is no.*; delete it if the run's settings ar"):
+        write_run_files(config, tmp_path, FIXED)
+    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
 
 
 def test_two_processes_do_not_train_in_one_folder(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from tiny_run import scores, write_curves, write_run
 
 from voiceconv.errors import InputError
+from voiceconv.report.page import facts
 from voiceconv.report.run import Warned, directions, read_run
 
 
@@ -104,3 +105,12 @@ def test_a_stranger_comes_after_the_models_own_domains():
 def test_unknown_domains_part_at_the_first_hyphen():
     (found,) = directions({"a-b.json": {}, "a-b.gmm.json": {}}, [])
     assert (found.source, found.target, list(found.systems)) == ("a", "b", ["model", "gmm"])
+
+
+@pytest.mark.parametrize("wrong", [3, "x", [None], {}])
+def test_parts_of_a_damaged_model_configuration_are_not_stated(tmp_path, wrong):
+    model = {"card": wrong, "domains": wrong if wrong != [None] else 1.5, "translator": wrong}
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/config.yaml").write_text(json.dumps(model), encoding="utf-8-sig")
+    found = facts(read_run(tmp_path))
+    assert {found[name] for name in ("domains", "network", "steps", "data")} == {"not stated"}

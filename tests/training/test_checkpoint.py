@@ -95,6 +95,30 @@ def test_a_foreign_file_is_refused(path):
             load_checkpoint(path)
 
 
+def test_what_torch_says_of_a_damaged_checkpoint_is_not_repeated(path):
+    """Its advice is to switch the safe reading off."""
+    path.write_bytes(pickle.dumps(np.float64, protocol=2))
+    with pytest.raises(InputError) as caught:
+        load_checkpoint(path)
+    assert str(caught.value) == (
+        f"{path}: not readable as a checkpoint: it is damaged, or of another program; delete it to "
+        "start from the beginning"
+    )
+
+
+def test_a_checkpoint_of_other_contents_is_refused(tmp_path):
+    run = trainer(tmp_path, 2)
+    state = run.state_dict()
+    keys = ("step", "objective", "optimizers", "replay", "best", "torch_rng")
+    damages = [state | {key: value} for key in keys for value in (None, {}, "x", [None])]
+    damages += [{k: v for k, v in state.items() if k != key} for key in keys]
+    for damaged in [*damages, [state], 3]:
+        with pytest.raises(
+            InputError, match=r"last\.pt (belongs to a differ|is no checkpoint|was )"
+        ):
+            run.load_state_dict(damaged)
+
+
 def test_a_missing_checkpoint_is_named(tmp_path):
     with pytest.raises(InputError, match=r"none\.pt: no such checkpoint"):
         load_checkpoint(tmp_path / "none.pt")

@@ -341,7 +341,7 @@ def test_a_nan_before_the_first_checkpoint_says_that_there_is_none(tmp_path):
     assert not run.checkpoint_path.exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_saves_and_the_same_call_goes_on(tmp_path, number):
     def send(batch):
         signal.raise_signal(number)
@@ -358,6 +358,42 @@ def test_a_signal_saves_and_the_same_call_goes_on(tmp_path, number):
     whole = trainer(tmp_path / "whole", 6)
     whole.run()
     assert differing(resumed.state_dict(), whole.state_dict()) == []
+
+
+def test_a_run_under_nohup_goes_on(tmp_path):
+    def hang_up(batch):
+        signal.raise_signal(signal.SIGHUP)
+        return batch
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        run = trainer(tmp_path, 3, batches=BatchesThat(1, hang_up))
+        assert run.run() is True and run.step == 3
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_lost_terminal_which_hangs_up_twice_saves(tmp_path):
+    def hang_up_twice(batch):
+        for _ in range(2):
+            signal.raise_signal(signal.SIGHUP)
+            time.sleep(0.001)
+        return batch
+
+    run = trainer(tmp_path, 6, batches=BatchesThat(2, hang_up_twice), checkpoint_every=100)
+    assert run.run() is False
+    assert torch.load(run.checkpoint_path, weights_only=True)["step"] == 3
+
+
+def test_a_run_that_is_over_says_why(tmp_path, caplog):
+    trainer(tmp_path, 3).run()
+    assert caplog.messages == []
+    assert trainer(tmp_path, 2).run() is True
+    said = f"nothing is left to train: {tmp_path} is at step 3, and trainer.n_steps="
+    assert caplog.messages == [f"{said}2 ends it; give a greater one"]
+    assert trainer(tmp_path, 3).run() is True
+    assert caplog.messages[1:] == [f"{said}3 ends it; give a greater one"]
 
 
 def test_a_second_signal_acts_at_once(tmp_path):

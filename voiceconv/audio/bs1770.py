@@ -71,7 +71,8 @@ def _gated(powers: NDArray[np.float64], gate: float) -> float:
     if powers.size == 0:
         return 0.0
     # Equation 7: the relative gate lies below the mean of the blocks that passed the absolute one.
-    return float(powers[powers >= powers.mean() * 10 ** (_RELATIVE_GATE / 10)].mean())
+    passed = powers[powers >= powers.mean() * 10 ** (_RELATIVE_GATE / 10)]
+    return float(passed.mean()) if passed.size else math.nan  # a wave that is not finite
 
 
 def k_weighting(sample_rate: int) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from voiceconv.pages.templating import template
 from voiceconv.report import tables, utterances
 from voiceconv.report.cards import Card, make_cards
 from voiceconv.report.plots import MOST_LINES, curve_chart
-from voiceconv.report.run import MODEL, Direction, Run, read_run
+from voiceconv.report.run import MODEL, Direction, Run, domains_of, mapping_in, read_run
 from voiceconv.report.scalars import Curve
 
 PLAYERS = ("generator", "discriminator")  # groups of losses in TensorBoard
@@ -63,14 +63,14 @@ def render(run: Run, cards: Mapping[str, list[Card]], n_left_out: int = 0) -> st
 
 def facts(run: Run) -> dict[str, str]:
     """The head of the page: name -> value."""
-    card = run.model.get("card") or {}
+    card = mapping_in(run.model, "card")
     first, last = (run.provenance or [{}])[0], (run.provenance or [{}])[-1]
-    translator = run.model.get("translator") or {}
-    network = translator.get("generator") or translator
+    translator = mapping_in(run.model, "translator")
+    network = mapping_in(translator, "generator") or translator
     scores = [scores for direction in run.directions for scores in direction.systems.values()]
     stated = {
         "experiment": card.get("experiment") or run.config.get("name"),
-        "domains": ", ".join(map(str, run.model.get("domains") or [])),
+        "domains": ", ".join(domains_of(run.model)),
         "network": str(network.get("_target_", "")).rpartition(".")[2],
         "steps": None if run.shipped_step is None else f"{run.shipped_step:,}",
         "data": card.get("data"),

@@ -67,7 +67,7 @@ class Run:
     @property
     def shipped_step(self) -> int | None:
         """The step of the model in `model/`."""
-        steps = (self.model.get("card") or {}).get("steps")
+        steps = mapping_in(self.model, "card").get("steps")
         return steps if isinstance(steps, int) else None
 
 
@@ -84,7 +84,7 @@ def read_run(folder: Path) -> Run:
                 raise ValueError(f"holds a {type(found).__name__}")
         except FileNotFoundError:
             missing.append(f"no {name}; {writer} writes it")
-        except (OSError, InputError, ValueError, yaml.YAMLError) as error:
+        except (OSError, InputError, ValueError, RecursionError, yaml.YAMLError) as error:
             missing.append(f"{name} cannot be read and is left out ({error}); write it again")
         else:
             return found
@@ -101,7 +101,7 @@ def read_run(folder: Path) -> Run:
         validation=_dicts(part("validation.json", _json, list, f"{trained} with a val split")),
         curves=part("tensorboard", _curves, dict, trained) or {},
         warned=part("train.log", read_log, list, trained),
-        directions=directions(scores, [str(one) for one in model.get("domains") or []]),
+        directions=directions(scores, domains_of(model)),
         missing=missing,
     )
     if not scores:
@@ -182,6 +182,18 @@ def _yaml(path: Path) -> Any:
 
 def _json(path: Path) -> Any:
     return json.loads(read_text(path))
+
+
+def mapping_in(tree: dict[str, Any], key: str) -> dict[str, Any]:
+    """The mapping of a key; empty where there is none, as in a damaged file."""
+    value = tree.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def domains_of(model: dict[str, Any]) -> list[str]:
+    """The names in a model's config.yaml; empty where there is no list."""
+    names = model.get("domains")
+    return [str(name) for name in names] if isinstance(names, list) else []
 
 
 def _dicts(entries: list[Any] | None) -> list[dict[str, Any]]:

@@ -135,8 +135,8 @@ def _check_node(node: Mapping[str, Any], expect: type, key: str) -> None:
     hints = _hints(cls) | (OF_OPTIMIZERS if issubclass(cls, Optimizer) else {})
     if not any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
         _refuse_unknown(given, [name for name in parameters if name not in FOLLOWING], key)
-    for name in given.keys() & hints.keys():
-        check_value(given[name], hints[name], f"{key}.{name}")
+    for name, value in given.items():
+        check_value(value, hints.get(name, Any), f"{key}.{name}")
     if issubclass(cls, Optimizer):  # torch has ranges of its own
         try:
             cls([torch.nn.Parameter(torch.zeros(1, 1))], **given)

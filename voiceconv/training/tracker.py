@@ -17,6 +17,8 @@ from rich.progress import (
 )
 from torch.utils.tensorboard import SummaryWriter
 
+from voiceconv.signals import drop_lost_output
+
 log = logging.getLogger(__name__)
 
 
@@ -67,6 +69,7 @@ class Tracker:
 
     def advance(self, step: int) -> None:
         """`step` steps are done."""
+        drop_lost_output()  # under nohup, no signal says that the terminal is gone
         self._progress.update(self._task, completed=step)
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
