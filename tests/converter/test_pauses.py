@@ -85,6 +85,13 @@ def test_less_than_a_second_is_converted():
     assert (kept is wave, middles) == (True, [])
 
 
+@pytest.mark.parametrize("offset", [0.0, 0.1])
+def test_what_is_silent_throughout_is_no_pause_of_anything(offset):
+    wave = torch.full((2 * RATE,), offset)
+    kept, middles = cut_pauses(wave, RATE)
+    assert (kept is wave, middles) == (True, [])
+
+
 def test_an_offset_and_silence_hide_no_pause():
     silent = torch.cat([noise(2.0, -20.0), torch.zeros(3 * RATE), noise(2.0, -20.0)]) + 0.05
     assert [end - start for start, end in cut_pauses(silent, RATE)[1]] == [
@@ -104,6 +111,14 @@ def test_what_was_cut_is_put_back(middles):
     for start, end in middles:
         assert torch.equal(moved[start:end], wave[start:end])
     assert (moved - wave)[kept].max() == pytest.approx(1.0)
+
+
+def test_hushing_reaches_the_end():
+    """After whole tens of seconds, too, and in the samples that fill no block."""
+    wave = torch.cat([noise(8.0, -20.0), torch.zeros(2 * RATE + 7)])
+    output = noise(11.0, -20.0)[: len(wave)]
+    hush(output, wave, RATE)
+    assert output[-RATE:].abs().max() == 0
 
 
 def test_hushing_leaves_what_is_quiet_enough():
