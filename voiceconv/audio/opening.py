@@ -67,11 +67,12 @@ def remembered(known: dict[Key, T], key: Key, find: Callable[[], T]) -> T:
     """What was found out about a file, so that each of its parts needn't find it out anew."""
     if key is None:
         return find()
-    if key not in known:
+    found = known.get(key)  # another thread may clear it meanwhile
+    if found is None:
         if len(known) >= _MOST_REMEMBERED:
             known.clear()
-        known[key] = find()
-    return known[key]
+        found = known[key] = find()
+    return found
 
 
 def _decoder(file: BinaryIO, found: Pieces, name: str) -> Decoder:
