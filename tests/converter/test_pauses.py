@@ -132,11 +132,11 @@ def test_hushing_leaves_what_is_quiet_enough():
 def test_a_nearly_silent_recording_keeps_its_level_and_is_named(converter, caplog, db):
     wave = speech("low", 1.5, seed=8)
     wave = wave * 10 ** ((db - level(wave, RATE)) / 20)
-    converted = converter.convert(wave, "high")
+    converted = converter.convert(wave, "high", name="in/a.wav")
     assert level(converted, RATE) == pytest.approx(db, abs=0.1)
     warned = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
     assert len(warned) == (db < -70)
-    assert all(f"{db:.0f} LUFS" in one for one in warned)
+    assert all(f"in/a.wav is nearly silent, at {db:.0f} LUFS" in one for one in warned)
 
 
 def test_room_tone_alone_keeps_its_level(converter):
