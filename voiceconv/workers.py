@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from numbers import Real
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from voiceconv.errors import InputError, RunError
@@ -30,7 +31,8 @@ Task = TypeVar("Task")
 
 # Called in the worker with its number and arguments; gives the function that handles a task.
 Setup = Callable[..., AbstractContextManager[Callable[[Any], Any]]]
-Logged = list[tuple[str, int, str]]  # logger, level, message
+LogEntry = tuple[str, int, str, tuple[str | Real, ...]]  # logger, level, message, its values
+Logged = list[LogEntry]
 
 _MAX_FAILED_STARTS = 3
 
@@ -57,7 +59,10 @@ class Kept(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """See Handler."""
-        self._logged.append((record.name, record.levelno, record.getMessage()))
+        values = record.args if isinstance(record.args, tuple) else ()
+        message = str(record.msg) if values else record.getMessage()
+        plain = tuple(one if isinstance(one, Real) else str(one) for one in values)
+        self._logged.append((record.name, record.levelno, message, plain))
 
     def take(self) -> Logged:
         """What was logged since the last time."""
@@ -98,7 +103,7 @@ def run_tasks(
     once.
     """
     context = _context(setup)
-    said: set[tuple[str, int, str]] = set()
+    said: set[LogEntry] = set()
     queue = deque((task, 0) for task in tasks)
     n_open, n_failed_starts = len(queue), 0
     workers: dict[Connection, _Worker[Task]] = {}
@@ -154,10 +159,10 @@ def run_tasks(
             worker.connection.close()
 
 
-def log_again(logged: Iterable[tuple[str, int, str]]) -> None:
+def log_again(logged: Iterable[LogEntry]) -> None:
     """Log here what was logged elsewhere."""
-    for name, level, message in logged:
-        logging.getLogger(name).log(level, "%s", message)
+    for name, level, message, values in logged:
+        logging.getLogger(name).log(level, message, *values)
 
 
 def describe(error: BaseException) -> str:
