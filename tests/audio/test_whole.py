@@ -279,3 +279,17 @@ def test_a_header_that_announces_more_than_memory_holds(tmp_path: Path) -> None:
         (RunError, InputError), match=r"no memory for the \d+ seconds|is cut or dam"
     ):
         audio.read(tmp_path / "y.mp3")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b".snd" + struct.pack(">IIIII", 0, 0, 3, RATE, 1),
+        b"NIST_1A\n     -5\nsample_count -i 0\nchannel_count -i 1\nsample_n_bytes -i 2\n",
+    ],
+    ids=["AU", "SPHERE"],
+)
+def test_samples_that_would_lie_in_their_header_end_no_reading(tmp_path: Path, header) -> None:
+    """Where a header says that it takes no room, what follows it is not itself again."""
+    with pytest.raises(InputError, match="is no sound file that libsndfile reads|holds no samples"):
+        read(tmp_path, "x", header.ljust(1100))

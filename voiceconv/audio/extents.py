@@ -12,21 +12,27 @@ _FORM_BYTES = {b"caff": 8, b"riff": 40}  # CAF, Wave64: where the first chunk st
 
 def announced_extent(file: BinaryIO, origin: int) -> Extent | None:
     """Read it of the file that starts at `origin`; None for other formats and for open sizes."""
+    try:
+        extent = _announced_extent(file, origin)
+    except (struct.error, KeyError, ValueError, OSError, OverflowError):
+        return None  # a broken header
+    # Samples lie behind their header, so a file that is joined starts behind this one.
+    return extent if extent and extent[0] > origin else None
+
+
+def _announced_extent(file: BinaryIO, origin: int) -> Extent | None:
     file.seek(origin)
     head = file.read(1024)
-    try:
-        if head[:4] == b".snd":
-            start, size = struct.unpack(">II", head[4:12])
-            return None if size == 0xFFFF_FFFF else (origin + start, size)
-        if head[:8] == b"NIST_1A\n":
-            start = int(head[8:16])
-            fields = {name: int(value) for name, value in _FIELD.findall(head[:start])}
-            size = fields[b"sample_count"] * fields[b"channel_count"] * fields[b"sample_n_bytes"]
-            return None if b"shorten" in head else (origin + start, size)
-        if head[:4] in _FORM_BYTES:
-            return _chunk(file, origin + _FORM_BYTES[head[:4]], is_caf=head[:4] == b"caff")
-    except (struct.error, KeyError, ValueError, OSError, OverflowError):  # a broken header
-        pass
+    if head[:4] == b".snd":
+        start, size = struct.unpack(">II", head[4:12])
+        return None if size == 0xFFFF_FFFF else (origin + start, size)
+    if head[:8] == b"NIST_1A\n":
+        start = int(head[8:16])
+        fields = {name: int(value) for name, value in _FIELD.findall(head[:start])}
+        size = fields[b"sample_count"] * fields[b"channel_count"] * fields[b"sample_n_bytes"]
+        return None if b"shorten" in head else (origin + start, size)
+    if head[:4] in _FORM_BYTES:
+        return _chunk(file, origin + _FORM_BYTES[head[:4]], is_caf=head[:4] == b"caff")
     return None
 
 
