@@ -131,9 +131,9 @@ class Chain:
     def __init__(self, file: BinaryIO, pieces: Sequence[Piece], name: str) -> None:
         self._file, self._pieces = file, pieces
         self._lengths: list[int] = []
-        self._number = 0
+        self._number = -1  # of the piece that is open
         self._stack = ExitStack()
-        first = self._current = self._opened(0)
+        first = self._opened(0)
         self.sample_rate, self.n_channels = first.sample_rate, first.n_channels
         self.subtype = first.subtype
         for number in range(len(pieces)):
@@ -162,15 +162,13 @@ class Chain:
         while number < len(self._lengths) - 1 and sample >= self._lengths[number]:
             sample -= self._lengths[number]
             number += 1
-        self._number, self._current = number, self._opened(number)
-        return self._current.seek(sample)
+        return self._opened(number).seek(sample)
 
     def read(self, buffer: Samples) -> tuple[Samples, bool]:
         """Decode into (n, channels); return what was filled, and whether the decoder failed."""
         block, failed = self._current.read(buffer)
         if len(block) == 0 and not failed and self._number + 1 < len(self._lengths):
-            self._number += 1
-            self._current = self._opened(self._number)
+            self._opened(self._number + 1)
             return self.read(buffer)
         return block, failed
 
@@ -179,12 +177,15 @@ class Chain:
         self._stack.close()
 
     def _opened(self, number: int) -> Sndfile:
-        """Open a piece, and close the one before."""
-        self._stack.close()
-        copy = self._stack.enter_context(_excerpt(self._file, self._pieces[number]))
-        sound = Sndfile(copy)
-        self._stack.callback(sound.close)
-        return sound
+        """The piece, opened if it is not open yet; only one is."""
+        if number != self._number:
+            self._number = -1
+            self._stack.close()
+            copy = self._stack.enter_context(_excerpt(self._file, self._pieces[number]))
+            self._current = Sndfile(copy)
+            self._stack.callback(self._current.close)
+            self._number = number
+        return self._current
 
 
 def _length(decoder: Sndfile) -> int:
