@@ -121,6 +121,16 @@ def test_run_sh(folder, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_override_that_training_would_refuse_ends_a_recipe_before_its_first_stage(tmp_path):
+    wrong = ["--train-options", "trainer.n_steps=9 trainer.gradient_clip=0"]
+    places = ["--data", "data", "--dump", "dump", "--exp", "exp"]
+    result = run(ROOT / "egs/toy/vc1/run.sh", *wrong, *places, cwd=tmp_path)
+    sentence = "trainer.gradient_clip is 0; it takes a number, above 0, or null"
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == f"voiceconv: error: {sentence}\n"
+    assert not (tmp_path / "data").exists()
+
+
 @pytest.mark.parametrize("folder", EGS, ids=name_of)
 def test_the_experiment_of_a_recipe_composes_and_names_its_data(folder):
     words = (folder / "run.sh").read_text().split()
