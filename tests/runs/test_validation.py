@@ -263,8 +263,8 @@ def test_silence_is_no_validation_audio(tmp_path):
     )
     val = tmp_path / "data/val"
     val.mkdir(parents=True)
-    for name, level in (("silent", 0.0), ("loud", 0.1)):
-        audio.write(val / f"{name}.wav", torch.full((8000,), level), 24000)
+    for name, wave in (("silent", torch.full((8000,), 0.1)), ("loud", 0.1 * torch.randn(8000))):
+        audio.write(val / f"{name}.wav", wave, 24000)
     names = ("low-silent", "low-loud", "high-silent")
     (val / "wav.scp").write_text(
         "".join(f"{name} {val / name.split('-')[1]}.wav\n" for name in sorted(names))
