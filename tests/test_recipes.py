@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from voiceconv.build import build, compose_config
+from voiceconv.build import build
+from voiceconv.commands.choices import composed
 from voiceconv.converter.directory import digest
 from voiceconv.features import FeatureExtractor
+from voiceconv.runs.settings import CONVERTER, VOCODER, check_settings
 
 ROOT = Path(__file__).parents[1]
 EGS = sorted(path.parent for path in ROOT.glob("egs/*/*/run.sh"))
@@ -24,7 +26,7 @@ STAGES = {
     "voc": "data extract train copy evaluate",
 }
 EXP = "exp/lr=1, {ü} it's"  # much of it means something to Hydra
-ROOTS = {"vc": "config", "voc": "train_vocoder"}
+ROOTS = {"vc": ("config", CONVERTER), "voc": ("train_vocoder", VOCODER)}
 
 
 def name_of(folder: Path) -> str:
@@ -136,8 +138,9 @@ def test_the_experiment_of_a_recipe_composes_and_names_its_data(folder):
     words = (folder / "run.sh").read_text().split()
     name = words[words.index("--experiment") + 1]
     assert (folder / "conf/experiment" / f"{name}.yaml").is_file()
-    overrides = [f"experiment={name}", "name=info"]
-    config = compose_config(overrides, folder / "conf", ROOTS[kind_of(folder)])
+    root, schema = ROOTS[kind_of(folder)]
+    config = composed([f"experiment={name}"], folder / "conf", root)
+    check_settings(config, schema)
     build(config.features, FeatureExtractor)
     assert config.card.data and config.card.licence
 
