@@ -56,8 +56,7 @@ class World(FeatureExtractor):
             )
         if not f0_floor < f0_ceil <= sample_rate / 2:
             raise ValueError(
-                f"f0_floor {f0_floor} Hz and f0_ceil {f0_ceil} Hz are no range of F0 below half of "
-                f"sample_rate {sample_rate} Hz; give f0_floor < f0_ceil"
+                f"f0_floor {f0_floor} and f0_ceil {f0_ceil} must rise, to {sample_rate / 2} Hz at most"
             )
         if f0_method not in ("harvest", "dio"):
             raise ValueError(
