@@ -56,7 +56,8 @@ class World(FeatureExtractor):
             )
         if not f0_floor < f0_ceil <= sample_rate / 2:
             raise ValueError(
-                f"f0_floor {f0_floor} and f0_ceil {f0_ceil} must rise, to {sample_rate / 2} Hz at most"
+                f"f0_floor {f0_floor} and f0_ceil {f0_ceil} must rise within "
+                f"0..{sample_rate / 2} Hz"
             )
         if f0_method not in ("harvest", "dio"):
             raise ValueError(
