@@ -67,7 +67,8 @@ def test_the_level_of_the_input_does_not_change_what_is_said(converter):
 
 @pytest.mark.parametrize("source", ["low", None])
 def test_silence_stays_silence(each, source):
-    assert (each.convert(torch.zeros(RATE // 2), "high", source) == 0).all()
+    for n_samples in (RATE // 2, 2 * RATE):  # shorter and longer than a pause
+        assert (each.convert(torch.zeros(n_samples), "high", source) == 0).all()
 
 
 def test_digital_silence_within_speech_stays_silent(converter):

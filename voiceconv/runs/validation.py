@@ -127,7 +127,9 @@ class Validation:
     def _converted(self, wave: Tensor, source: str, target: str) -> Tensor | None:
         """(N,) -> (N,), as for users; None, with a warning, where this network cannot."""
         try:
-            output = self.converter.convert(wave, target=target, source=source)
+            output = self.converter.convert(
+                wave, target, source, name=f"validation audio of {source}"
+            )
             if not output.isfinite().all():
                 raise RunError("it is NaN or infinite")
         except (InputError, RunError) as error:
