@@ -97,6 +97,9 @@ def test_how_f0_is_searched_for_does_not_change_the_definition():
 def test_wrong_settings_are_refused():
     with pytest.raises(ValueError, match="frame_period 5.1 ms is no whole number"):
         World(sample_rate=22050, frame_period=5.1)
+    for floor, ceil in ((500.0, 100.0), (71.0, 71.0), (71.0, 12_001.0)):
+        with pytest.raises(ValueError, match=f"f0_floor {floor} and f0_ceil {ceil} must rise"):
+            World(f0_floor=floor, f0_ceil=ceil)
     with pytest.raises(ValueError, match="'yin'"):
         World(f0_method="yin")  # type: ignore[arg-type]
 

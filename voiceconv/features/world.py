@@ -54,6 +54,11 @@ class World(FeatureExtractor):
                 f"sample_rate {sample_rate} Hz leaves no band of aperiodicity; "
                 f"WORLD needs {LOWEST_RATE} Hz or more"
             )
+        if not f0_floor < f0_ceil <= sample_rate / 2:
+            raise ValueError(
+                f"f0_floor {f0_floor} and f0_ceil {f0_ceil} must rise within "
+                f"0..{sample_rate / 2} Hz"
+            )
         if f0_method not in ("harvest", "dio"):
             raise ValueError(
                 f"f0_method must be 'harvest' or 'dio' (with stonemask), not {f0_method!r}"

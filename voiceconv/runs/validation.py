@@ -33,7 +33,7 @@ from voiceconv.training.tracker import Tracker
 
 ROW_HEIGHT = 4  # pixels: 80 rows alone would make a strip of an image
 NO_SCORE = "no validation score ({}): the newest model ships, and patience does not end the run"
-NOTHING_SCORED = "no conversion can be scored: this step cannot become the model that ships"
+NOT_SCORED = "a conversion cannot be scored: this step cannot become the model that ships"
 log = logging.getLogger(__name__)
 
 
@@ -78,7 +78,7 @@ class Validation:
             return None
         measures = self.score(self.converter, converted)
         if "score" not in measures:
-            tracker.warn(step, NOTHING_SCORED)
+            tracker.warn(step, NOT_SCORED)
             return None
         self.history.record(step, measures)
         if tracker.writer is not None:
