@@ -139,6 +139,13 @@ def test_a_nearly_silent_recording_keeps_its_level_and_is_named(converter, caplo
     assert all(f"in/a.wav is nearly silent, at {db:.0f} LUFS" in one for one in warned)
 
 
+def test_silence_is_named_and_no_whisper(converter, caplog):
+    converter.convert(torch.zeros(2 * RATE), "high", name="in/a.wav")
+    assert caplog.messages == [
+        "in/a.wav is silent, and so is its conversion; check that it is the right recording"
+    ]
+
+
 def test_room_tone_alone_keeps_its_level(converter):
     wave = noise(3.0, -80.0)
     plain = Converter(CONFIG, converter.stats)

@@ -30,12 +30,14 @@ class _Origin(NamedTuple):
     """The source of a wave: whose statistics, whose network, how that is known.
 
     whole: the features of all of the wave, where it is one chunk and they are known already.
+    voiced: the share of its loud frames with F0; 1 where nobody looked.
     """
 
     stats: DomainStats
     domain: str
     known: Known
     whole: Features | None
+    voiced: float = 1.0
 
 
 class Converter(FrameConverter):
@@ -98,12 +100,12 @@ class Converter(FrameConverter):
         self.check_domains(target, source)
         self.check_semitones(semitones)
         told = self.complete(condition or {})
-        _warn_of_near_silence(name, level(wave, self.sample_rate))
         spoken, middles = cut_pauses(wave, self.sample_rate)
         gain = 1.0
         if self.loudness is not None:
             gain = loudness_gain(spoken, self.sample_rate, self.loudness)
-        origin = self._know(spoken, gain, target, source, name)
+        origin = self._know(spoken, gain, target, source)
+        self._warn(name, level(wave, self.sample_rate), origin.voiced)
         move = f0_move(origin.stats, self.stats[target])
         log.info(Conversion(origin.domain, origin.known, move, semitones))
 
@@ -114,9 +116,7 @@ class Converter(FrameConverter):
         converted = through_features(self.vocoder, spoken, translate, gain, progress, origin.whole)
         return restore_pauses(converted, wave, middles, self.sample_rate)
 
-    def _know(
-        self, wave: Tensor, gain: float, target: str, source: str | None, name: str
-    ) -> _Origin:
+    def _know(self, wave: Tensor, gain: float, target: str, source: str | None) -> _Origin:
         """Of a wave without a named source, by its own statistics."""
         if source is not None:
             return _Origin(self.stats[source], source, "named", None)
@@ -125,12 +125,20 @@ class Converter(FrameConverter):
         known: Known = "recognised" if stats is self.stats[domain] else "unseen"
         if known == "unseen":
             stats = keep_intervals(stats, self.stats[target])
-        self._warn_of_no_pitch(name, voiced_share(self.extractor, heard))
         is_one_chunk = len(wave) <= CHUNK * self.sample_rate
-        return _Origin(stats, domain, known, heard[0][1] if is_one_chunk else None)
+        whole = heard[0][1] if is_one_chunk else None
+        return _Origin(stats, domain, known, whole, voiced_share(self.extractor, heard))
 
-    def _warn_of_no_pitch(self, name: str, voiced: float) -> None:
-        if voiced < MOSTLY_UNVOICED and any(
+    def _warn(self, name: str, loudness: float, voiced: float) -> None:
+        """Of a recording that has hardly a voice in it."""
+        if loudness < NEARLY_SILENT:
+            how = "silent" if loudness == -math.inf else f"nearly silent, at {loudness:.0f} LUFS"
+            log.warning(
+                "%s is %s, and so is its conversion; check that it is the right recording",
+                name,
+                how,
+            )
+        elif voiced < MOSTLY_UNVOICED and any(
             one.log_f0.isfinite().all() for one in self.stats.values()
         ):
             log.warning(
@@ -161,16 +169,6 @@ class Converter(FrameConverter):
                 f"semitones {semitones:g}: {type(self.extractor).__name__} features have no F0 to "
                 "move; leave it out, or take a model of WORLD features"
             )
-
-
-def _warn_of_near_silence(name: str, loudness: float) -> None:
-    if -math.inf < loudness < NEARLY_SILENT:
-        log.warning(
-            "%s is nearly silent, at %.0f LUFS, and so is its conversion; check that it is the "
-            "right recording",
-            name,
-            loudness,
-        )
 
 
 @torch.no_grad()  # not inference_mode, whose tensors nobody may change in place afterwards
