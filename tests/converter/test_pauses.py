@@ -61,10 +61,10 @@ def test_the_middle_of_a_pause_is_the_recordings_own(converter):
 
 @pytest.mark.parametrize(
     ("after", "n_middles"),
-    [(-14.5, 0), (-15.5, 1)],
-    ids=["14.5 dB under speech", "15.5 dB under speech"],
+    [(-24.5, 0), (-25.5, 1)],
+    ids=["24.5 dB under speech", "25.5 dB under speech"],
 )
-def test_a_pause_lies_15_db_below_speech(after, n_middles):
+def test_a_pause_lies_25_db_below_speech(after, n_middles):
     wave = torch.cat([noise(2.0, -20.0), noise(2.0, -20.0 + after), noise(2.0, -20.0)])
     assert len(cut_pauses(wave, RATE)[1]) == n_middles
 
@@ -77,6 +77,12 @@ def test_quiet_speech_is_no_pause_where_the_noise_floor_is_lower():
     assert len(middles) == 1
     assert start == pytest.approx(5 * RATE + margin, abs=0.05 * RATE)
     assert end == pytest.approx(7 * RATE - margin, abs=0.05 * RATE)
+
+
+def test_a_soft_note_is_converted_where_nothing_is_softer():
+    wave = torch.cat([noise(2.0, -20.0), noise(4.0, -40.0)])
+    kept, middles = cut_pauses(wave, RATE)
+    assert (kept is wave, middles) == (True, [])
 
 
 def test_less_than_a_second_is_converted():

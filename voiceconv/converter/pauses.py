@@ -4,8 +4,9 @@ A network makes noise of silence, and instance norm brings a chunk without speec
 So quiet places are found in the source. There, the noise floor is the lowest level of any SHORTEST
 seconds. A place is quiet where at least SHORTEST seconds lie BELOW or more under the loudest LONG
 seconds, and where there is digital silence, or sound SILENT under the wave. A pause is a quiet
-place of at least LONG seconds at most SPREAD above the noise floor. All levels are K-weighted, so
-neither hum nor a constant offset hides a pause.
+place of at least LONG seconds that lie DEEP or more under the loudest, as a soft note or verse need
+not, and at most SPREAD above the noise floor. All levels are K-weighted, so neither hum nor a
+constant offset hides a pause.
 """
 
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ from voiceconv.converter.chunks import FADE
 SHORTEST = 0.3  # seconds: closures of plosives, which belong to speech, are shorter
 LONG = 1.0  # seconds
 MARGIN = 0.3  # seconds at both ends of a pause that are converted with the speech beside them
-BELOW, SPREAD, SILENT = 15.0, 10.0, 70.0  # LU
+BELOW, DEEP, SPREAD, SILENT = 15.0, 25.0, 10.0, 70.0  # LU
 BLOCK = 0.01  # seconds
 _AROUND = 5  # blocks over which a level is taken
 
@@ -41,7 +42,7 @@ def cut_pauses(wave: Tensor, sample_rate: int) -> tuple[Tensor, list[Span]]:
     """
     n_block, margin = round(BLOCK * sample_rate), int(MARGIN * sample_rate)
     middles = []
-    for start, end in _runs(_find(wave, sample_rate).near_floor):
+    for start, end in _runs(_find(wave, sample_rate).pause):
         first = start * n_block + margin if start else 0
         last = end * n_block - margin
         if (end + 1) * n_block > len(wave):  # the blocks leave out what fills none
@@ -92,10 +93,10 @@ def hush(output: Tensor, wave: Tensor, sample_rate: int) -> None:
 
 
 class _Places(NamedTuple):
-    """Of each block (blocks,) of a wave: whether it is quiet, and near the noise floor as well."""
+    """Of each block (blocks,) of a wave: whether it is quiet, and whether it may be a pause."""
 
     quiet: NDArray[np.bool_]
-    near_floor: NDArray[np.bool_]
+    pause: NDArray[np.bool_]
 
 
 def _find(wave: Tensor, sample_rate: int) -> _Places:
@@ -111,7 +112,8 @@ def _find(wave: Tensor, sample_rate: int) -> _Places:
     low = silent | (powers <= _times(loudest, -BELOW))
     for start, end in _runs(low):
         quiet[start:end] |= end - start >= n
-    return _Places(quiet, quiet & (silent | (powers <= _times(floor, SPREAD))))
+    highest = min(_times(loudest, -DEEP), _times(floor, SPREAD))
+    return _Places(quiet, quiet & (silent | (powers <= highest)))
 
 
 def _still(wave: Tensor, n_block: int) -> NDArray[np.bool_]:
