@@ -85,6 +85,13 @@ def test_less_than_a_second_is_converted():
     assert (kept is wave, middles) == (True, [])
 
 
+@pytest.mark.parametrize("offset", [0.0, 0.1])
+def test_nothing_but_digital_silence_is_kept(offset):
+    wave = torch.full((3 * RATE,), offset)
+    kept, middles = cut_pauses(wave, RATE)
+    assert (kept is wave, middles) == (True, [])
+
+
 def test_an_offset_and_silence_hide_no_pause():
     silent = torch.cat([noise(2.0, -20.0), torch.zeros(3 * RATE), noise(2.0, -20.0)]) + 0.05
     assert [end - start for start, end in cut_pauses(silent, RATE)[1]] == [

@@ -35,7 +35,10 @@ class Span(NamedTuple):
 
 
 def cut_pauses(wave: Tensor, sample_rate: int) -> tuple[Tensor, list[Span]]:
-    """(N,) -> the wave without the middles of its pauses (M,), and the middles, in samples."""
+    """(N,) -> the wave without the middles of its pauses (M,), and the middles, in samples.
+
+    A wave that is nothing but a pause stays whole.
+    """
     n_block, margin = round(BLOCK * sample_rate), int(MARGIN * sample_rate)
     middles = []
     for start, end in _runs(_find(wave, sample_rate).near_floor):
@@ -46,7 +49,9 @@ def cut_pauses(wave: Tensor, sample_rate: int) -> tuple[Tensor, list[Span]]:
         if end - start >= LONG / BLOCK and last > first:
             middles.append(Span(first, last))
     kept = _between(middles, len(wave))
-    return torch.cat([wave[one.start : one.end] for one in kept]) if middles else wave, middles
+    if not middles or not kept:
+        return wave, []
+    return torch.cat([wave[one.start : one.end] for one in kept]), middles
 
 
 def restore_pauses(converted: Tensor, wave: Tensor, middles: Sequence[Span], rate: int) -> Tensor:
