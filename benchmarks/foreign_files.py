@@ -164,7 +164,7 @@ def main() -> int:
     chosen = options.parse_args()
     n_files = n_faults = 0
     start = time.perf_counter()
-    line = "{:38} {:>6} {:>6} {:>7} {:>7} {:>6} {:>6} | {} | {}"
+    line = "{:43} {:>6} {:>6} {:>7} {:>7} {:>6} {:>6} | {} | {}"
     print(line.format("file", *"s in,s out,LUFS in,out,pause,out,said,verdict".split(",")))
     with tempfile.TemporaryDirectory() as scratch:
         folder = chosen.keep or Path(scratch)
