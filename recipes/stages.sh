@@ -65,6 +65,14 @@ wanted() {
   echo "$(date '+%T') stage $1: $2"
 }
 
+# check_overrides STAGE OVERRIDES: ends the recipe if training, its stage STAGE, would refuse the overrides after hours.
+check_overrides() {
+  local overrides
+  read -r -a overrides <<< "$2"
+  [ "$stage" -lt "$1" ] && [ "$1" -le "$stop_stage" ] && [ ${#overrides[@]} -gt 0 ] || return 0
+  voiceconv info ${search[@]+"${search[@]}"} "experiment=$experiment" "${overrides[@]}" > /dev/null || exit
+}
+
 # domains_of SPLIT: its domains, sorted.
 domains_of() {
   cut -d' ' -f2- "$1/utt2spk" | LC_ALL=C sort -u

@@ -145,6 +145,8 @@ score() {
   run "evaluate.$1" voiceconv evaluate "$2" "${against[@]}" "${@:3}" -o "$exp/scores/$1.json"
 }
 
+check_overrides 4 "$train_options"
+
 if wanted 1 "data"; then
   prepare_data
 fi

@@ -101,6 +101,8 @@ score() {
   run "evaluate.$1" voiceconv evaluate "$2" --copy-of "$data/test" --jobs "$jobs" "${options[@]}" "${@:3}" -o "$exp/scores/$1.json"
 }
 
+check_overrides 3 "$train_options $held_out_options"
+
 if wanted 1 "data"; then
   prepare_data
 fi

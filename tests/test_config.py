@@ -19,6 +19,7 @@ from voiceconv.models.base import WaveGenerator
 from voiceconv.objectives import PLAYERS
 from voiceconv.objectives.cyclegan import KINDS, FillingInFrames, WholeFrames
 from voiceconv.objectives.vocoder import Vocoding
+from voiceconv.runs.settings import CONVERTER, VOCODER, check_settings
 
 CONF = Path(str(files("voiceconv.conf")))
 ALL = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
@@ -99,7 +100,8 @@ def test_the_four_models_are_there_in_both_sizes():
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_an_experiments_own_sizes_fit_each_other(experiment):
     """Features, networks and crop as the file has them, nothing made smaller; on no real memory."""
-    config = compose_config([f"experiment={experiment}"])
+    config = compose_config([f"experiment={experiment}", "name=x", "data.dump=x"])
+    check_settings(config, CONVERTER)
     extractor = build(config.features, FeatureExtractor)
     with torch.device("meta"):
         n_channels = extractor.n_channels
@@ -122,7 +124,9 @@ def test_a_feature_type_builds_as_it_is(path):
 @pytest.mark.parametrize("experiment", VOCODERS)
 def test_a_vocoders_own_sizes_fit_each_other(experiment):
     """As for a converter's; its losses have the names of its weights, or it would not be built."""
-    config = compose_config([f"experiment={experiment}"], root="train_vocoder")
+    given = [f"experiment={experiment}", "name=x", "data.dump=x"]
+    config = compose_config(given, root="train_vocoder")
+    check_settings(config, VOCODER)
     extractor = build(config.features, MelSpectrogram)
     n_channels, hop_length = extractor.n_channels, extractor.hop_length
     with torch.device("meta"):

@@ -10,7 +10,9 @@ import torch
 import yaml
 
 from voiceconv.build import build, compose_config
+from voiceconv.errors import InputError
 from voiceconv.models.base import Translator
+from voiceconv.runs.settings import CONVERTER, check_settings
 
 TEXT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
@@ -66,6 +68,11 @@ def test_its_command_composes(translator, tmp_path):
     built = build(config.translator, Translator, n_channels=36, n_domains=2)
     assert [p.shape for p in built.parameters()] == [p.shape for p in translator.parameters()]
     assert (config.data.dump, config.discriminator.base_channels) == ("dump", 32)
+    config.name = "dilated"
+    check_settings(config, CONVERTER)
+    config.translator.generator.n_layers = 0
+    with pytest.raises(InputError, match="^translator.generator.n_layers is 0; it takes a whole n"):
+        check_settings(config, CONVERTER)
 
 
 def test_every_package_of_the_table_exists():

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from voiceconv.errors import InputError
-from voiceconv.optional import NUMBA_CACHE, load, place_numba_cache
+from voiceconv.optional import NO_TELEMETRY, NUMBA_CACHE, load, place_numba_cache
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,15 @@ def test_who_needs_what_and_where_it_comes_from(monkeypatch, module, package, mi
 def test_a_mistake_of_our_own_is_not_a_missing_package():
     with pytest.raises(ModuleNotFoundError, match="voiceconv.no_such_module"):
         load("voiceconv.no_such_module", "a thing")
+
+
+def test_packages_are_loaded_without_their_telemetry(monkeypatch):
+    monkeypatch.delenv(NO_TELEMETRY, raising=False)
+    load("json", "a thing")
+    assert os.environ[NO_TELEMETRY] == "1"
+    monkeypatch.setenv(NO_TELEMETRY, "0")  # a user's own choice
+    load("json", "a thing")
+    assert os.environ[NO_TELEMETRY] == "0"
 
 
 def test_numba_gets_a_folder_only_where_it_would_find_none(monkeypatch, tmp_path):

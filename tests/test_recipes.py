@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from voiceconv.build import build, compose_config
+from voiceconv.build import build
+from voiceconv.commands.choices import composed
 from voiceconv.converter.directory import digest
 from voiceconv.features import FeatureExtractor
+from voiceconv.runs.settings import CONVERTER, VOCODER, check_settings
 
 ROOT = Path(__file__).parents[1]
 EGS = sorted(path.parent for path in ROOT.glob("egs/*/*/run.sh"))
@@ -24,7 +26,7 @@ STAGES = {
     "voc": "data extract train copy evaluate",
 }
 EXP = "exp/lr=1, {ü} it's"  # much of it means something to Hydra
-ROOTS = {"vc": "config", "voc": "train_vocoder"}
+ROOTS = {"vc": ("config", CONVERTER), "voc": ("train_vocoder", VOCODER)}
 
 
 def name_of(folder: Path) -> str:
@@ -121,13 +123,24 @@ def test_run_sh(folder, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_override_that_training_would_refuse_ends_a_recipe_before_its_first_stage(tmp_path):
+    wrong = ["--train-options", "trainer.n_steps=9 trainer.gradient_clip=0"]
+    places = ["--data", "data", "--dump", "dump", "--exp", "exp"]
+    result = run(ROOT / "egs/toy/vc1/run.sh", *wrong, *places, cwd=tmp_path)
+    sentence = "trainer.gradient_clip is 0; it takes a number, above 0, or null"
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == f"voiceconv: error: {sentence}\n"
+    assert not (tmp_path / "data").exists()
+
+
 @pytest.mark.parametrize("folder", EGS, ids=name_of)
 def test_the_experiment_of_a_recipe_composes_and_names_its_data(folder):
     words = (folder / "run.sh").read_text().split()
     name = words[words.index("--experiment") + 1]
     assert (folder / "conf/experiment" / f"{name}.yaml").is_file()
-    overrides = [f"experiment={name}", "name=info"]
-    config = compose_config(overrides, folder / "conf", ROOTS[kind_of(folder)])
+    root, schema = ROOTS[kind_of(folder)]
+    config = composed([f"experiment={name}"], folder / "conf", root)
+    check_settings(config, schema)
     build(config.features, FeatureExtractor)
     assert config.card.data and config.card.licence
 

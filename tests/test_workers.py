@@ -1,5 +1,6 @@
 """Processes that work: what they are told, what they hold, how they end."""
 
+import logging
 import os
 import signal
 import subprocess
@@ -26,6 +27,9 @@ def looking(number: int, word: str) -> Iterator[Callable[[str], tuple[object, ..
             os.kill(os.getpid(), signal.SIGHUP)
         if task == "raise":
             raise ValueError("two\nlines")
+        if task == "warn":
+            logging.getLogger("voiceconv.audio").warning("a.wav is %s", "odd")
+            logging.getLogger("voiceconv.audio").info("unheard")
         if task == "give up":
             raise GiveUp("the disk is full")
         return number, word, task, os.environ.get("WORD"), os.getcwd(), sys.path
@@ -64,6 +68,12 @@ def test_each_task_has_its_end(capfd):
     assert {found[task][1][2] for task in "ab"} == {"a", "b"}
     with pytest.raises(RunError, match="^the disk is full$"):
         look(["give up", "a"])
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_workers_log_is_logged_once_by_the_caller(caplog, capfd):
+    look(["warn", "a", "warn", "warn"], jobs=2)
+    assert caplog.record_tuples == [("voiceconv.audio", logging.WARNING, "a.wav is odd")]
     assert capfd.readouterr() == ("", "")
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from voiceconv.errors import InputError
 
 NUMBA_CACHE = "NUMBA_CACHE_DIR"
+NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"  # of onnxruntime, which says on stderr that it has no home
 
 
 def load(module: str, what: str, package: str | None = None, extra: str = "eval") -> Any:
@@ -21,6 +22,7 @@ def load(module: str, what: str, package: str | None = None, extra: str = "eval"
     For a module of ours that has no `package`, the error names the missing import.
     """
     place_numba_cache()
+    os.environ.setdefault(NO_TELEMETRY, "1")
     try:
         with warnings.catch_warnings():  # Resemblyzer's webrtcvad imports a deprecated module
             warnings.simplefilter("ignore")

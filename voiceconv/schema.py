@@ -1,13 +1,16 @@
 """The values that a setting takes: type hints with ranges, as constructors are annotated."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 _NAMES = {int: "a whole number", float: "a number", str: "text", NoneType: "null"}
 _NAMES[bool] = "true or false"
+_LISTS = (list, tuple, Sequence, Collection, Iterable)
+MAPPINGS = (dict, Mapping)
+_WITH_NODES = ("voiceconv", "torch")  # packages with classes that nodes describe
 
 
 @dataclass(frozen=True)
@@ -53,43 +56,64 @@ Weights = Mapping[str, Mapping[str, Annotated[float, Range(0)]]]  # player -> lo
 
 
 def fits(value: object, hint: Any) -> bool:
-    """Whether a plain value, as YAML has it, is one of the hint's; a class stands for a node."""
-    origin, inner = get_origin(hint), get_args(hint)
-    if hint is Any:
-        return True
-    if origin is Annotated:
-        return fits(value, inner[0]) and value in inner[1]
-    if origin in (Union, UnionType):
+    """Whether a plain value, as YAML has it, is one of the hint's.
+
+    A class of ours or of torch stands for a node. A hint that is not known here takes all values:
+    the constructor judges.
+    """
+    kind, inner = _taken_apart(hint)
+    if kind is Annotated:
+        return fits(value, inner[0]) and all(value in limit for limit in inner[1:])
+    if kind is Union:
         return any(fits(value, option) for option in inner)
-    if origin is Literal:
+    if kind is Literal:
         return any(value == one and type(value) is type(one) for one in inner)
-    if origin in (Sequence, tuple):
-        if not isinstance(value, list | tuple) or (origin is tuple and len(value) != len(inner)):
+    if kind is tuple:
+        if not isinstance(value, list | tuple) or len(value) != len(inner):
             return False
-        hints = inner if origin is tuple else inner * len(value)
-        return all(map(fits, value, hints))
-    if origin is Mapping:
-        return isinstance(value, Mapping) and all(fits(one, inner[1]) for one in value.values())
-    if hint is float:
+        return all(map(fits, value, inner))
+    if kind is Sequence:
+        return isinstance(value, list | tuple) and all(fits(one, inner[0]) for one in value)
+    if kind is Mapping:
+        return isinstance(value, Mapping) and all(fits(one, inner[0]) for one in value.values())
+    if kind is float:
         return type(value) in (int, float) and -math.inf < value < math.inf  # type: ignore[operator]
-    if hint in _NAMES:
-        return type(value) is hint
-    return isinstance(value, Mapping) and "_target_" in value
+    if kind in _NAMES:
+        return type(value) is kind
+    return kind is not Callable or (isinstance(value, Mapping) and "_target_" in value)
 
 
 def words(hint: Any) -> str:
     """What `fits`, as a part of a sentence."""
-    origin, inner = get_origin(hint), get_args(hint)
-    if origin is Annotated:
-        return f"{words(inner[0])}, {inner[1]}"
-    if origin in (Union, UnionType):
+    kind, inner = _taken_apart(hint)
+    if kind is Annotated:
+        return ", ".join([words(inner[0]), *map(str, inner[1:])])
+    if kind is Union:
         return ", or ".join(dict.fromkeys(map(words, inner)))
-    if origin is Literal:
+    if kind is Literal:
         return " or ".join("null" if one is None else repr(one) for one in inner)
-    if origin is tuple:
+    if kind is tuple:
         return f"a list of {len(inner)}: {', '.join(map(words, inner))}"
-    if origin is Sequence:
+    if kind is Sequence:
         return f"a list, each of it {words(inner[0])}"
-    if origin is Mapping:
-        return f"keys and values, each value {words(inner[1])}"
-    return _NAMES.get(hint, "a node with a `_target_`")
+    if kind is Mapping:
+        return f"keys and values, each value {words(inner[0])}"
+    return _NAMES.get(kind, "a node with a `_target_`" if kind is Callable else "a value")
+
+
+def _taken_apart(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    """The kind of a hint, and what is in it.
+
+    Lists of any length are of kind Sequence, mappings Mapping, what a node describes Callable.
+    """
+    origin, inner = get_origin(hint) or hint, get_args(hint)
+    if origin is Annotated:
+        return Annotated, (inner[0], *(one for one in inner[1:] if isinstance(one, Range | Filled)))
+    if origin is UnionType:
+        return Union, inner
+    if origin in _LISTS and not (origin is tuple and inner and Ellipsis not in inner):
+        return Sequence, inner[:1] or (Any,)
+    if origin in MAPPINGS:
+        return Mapping, inner[1:] or (Any,)
+    has_node = isinstance(origin, type) and origin.__module__.split(".")[0] in _WITH_NODES
+    return (Callable if has_node else origin), inner

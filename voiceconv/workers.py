@@ -6,8 +6,11 @@ worker tries it again. (A process pool loses the whole run if one worker dies.)
 On Linux, workers are forked from a server process that has imported torch once. Elsewhere each
 worker imports it, which takes seconds. The calling process cannot be forked: it has threads, and
 the fork would hang. The server ends after the caller and all workers.
+
+What workers log, the caller logs: it has the terminal.
 """
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -19,6 +22,7 @@ from dataclasses import dataclass
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from numbers import Real
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from voiceconv.errors import InputError, RunError
@@ -27,6 +31,8 @@ Task = TypeVar("Task")
 
 # Called in the worker with its number and arguments; gives the function that handles a task.
 Setup = Callable[..., AbstractContextManager[Callable[[Any], Any]]]
+LogEntry = tuple[str, int, str, tuple[str | Real, ...]]  # logger, level, message, its values
+Logged = list[LogEntry]
 
 _MAX_FAILED_STARTS = 3
 
@@ -44,6 +50,26 @@ class GiveUp(Exception):  # noqa: N818
     """Raised by a handler when no further task can succeed: the run ends with a RunError."""
 
 
+class Kept(logging.Handler):
+    """Keeps what is logged until it is taken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._logged: Logged = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See Handler."""
+        values = record.args if isinstance(record.args, tuple) else ()
+        message = str(record.msg) if values else record.getMessage()
+        plain = tuple(one if isinstance(one, Real) else str(one) for one in values)
+        self._logged.append((record.name, record.levelno, message, plain))
+
+    def take(self) -> Logged:
+        """What was logged since the last time."""
+        logged, self._logged = self._logged, []
+        return logged
+
+
 class _Message(NamedTuple):
     """A worker's message: after its setup, after each task, and if it can't continue."""
 
@@ -51,6 +77,7 @@ class _Message(NamedTuple):
     is_ready: bool = False
     is_fatal: bool = False
     result: Any = None
+    logged: Logged = []
 
 
 @dataclass
@@ -72,9 +99,11 @@ def run_tasks(
     """Yield the outcome of each task when it is done; close the iterator to stop the workers early.
 
     setup: a function of a module; worker `number` calls `setup(number, *arguments(number))` when it
-    starts. A task is tried `retries` more times before it fails.
+    starts. A task is tried `retries` more times before it fails. What several workers log is logged
+    once.
     """
     context = _context(setup)
+    said: set[LogEntry] = set()
     queue = deque((task, 0) for task in tasks)
     n_open, n_failed_starts = len(queue), 0
     workers: dict[Connection, _Worker[Task]] = {}
@@ -90,6 +119,9 @@ def run_tasks(
             for connection in wait(list(workers)):
                 worker = workers[connection]  # type: ignore[index]
                 message, result = _receive(worker), None
+                logged = message.logged if message else []
+                log_again(one for one in logged if one not in said)
+                said.update(logged)
                 if message is None:
                     error: str | None = _died(worker)
                     n_failed_starts += not worker.is_ready
@@ -125,6 +157,12 @@ def run_tasks(
         for worker in workers.values():
             worker.process.join()
             worker.connection.close()
+
+
+def log_again(logged: Iterable[LogEntry]) -> None:
+    """Log here what was logged elsewhere."""
+    for name, level, message, values in logged:
+        logging.getLogger(name).log(level, message, *values)
 
 
 def describe(error: BaseException) -> str:
@@ -186,7 +224,8 @@ def _no_interrupts() -> Iterator[None]:
 
 def _start(context: Any, number: int, setup: Setup, arguments: tuple[Any, ...]) -> _Worker[Any]:
     ours, theirs = context.Pipe()
-    given = (theirs, setup, number, arguments, dict(os.environ))
+    level = logging.getLogger("voiceconv").level
+    given = (theirs, setup, number, arguments, dict(os.environ), level)
     process = context.Process(target=_serve, args=given, daemon=True)
     with _no_interrupts():  # until the worker has been told what to do
         process.start()
@@ -200,6 +239,7 @@ def _serve(
     number: int,
     arguments: tuple[Any, ...],
     environment: Mapping[str, str],
+    level: int,
 ) -> None:
     """Handle tasks until None arrives or the master has ended."""
     for name in ("SIGINT", "SIGHUP"):  # the terminal's, to all its processes: the master decides
@@ -207,9 +247,11 @@ def _serve(
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     os.environ.clear()  # the server's is that of its start
     os.environ.update(environment)
+    logging.getLogger("voiceconv").setLevel(level)
+    logging.getLogger().handlers = [kept := Kept()]
     try:
         with setup(number, *arguments) as handle:
-            connection.send(_Message(is_ready=True))
+            connection.send(_Message(is_ready=True, logged=kept.take()))
             while (task := connection.recv()) is not None:
                 try:
                     message = _Message(result=handle(task))
@@ -217,7 +259,7 @@ def _serve(
                     raise
                 except Exception as raised:
                     message = _Message(describe(raised))
-                connection.send(message)
+                connection.send(message._replace(logged=kept.take()))
     except (EOFError, ConnectionError):
         return
     except Exception as raised:

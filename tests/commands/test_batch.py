@@ -45,17 +45,19 @@ def contents(folder: str) -> dict[str, bytes]:
 def test_conversions_and_messages_are_those_of_one_job(voiceconv, recordings):
     make_converter().save_pretrained("model", {})
     (recordings / "1b.wav").write_bytes(b"")
+    record(recordings / "3.wav", 1e-4 * speech("low", 0.2), RATE)
     said = {}
     for jobs in ("1", "2"):
         said[jobs] = voiceconv(
             "convert", "in", "-o", f"out{jobs}", "--target", "high", "--model", "model",
             "--jobs", jobs, "-v", "--semitones", "1",
         )  # fmt: skip
-    assert contents("out1").keys() == {"0.wav", "1.wav", "2.wav"}
+    assert contents("out1").keys() == {"0.wav", "1.wav", "2.wav", "3.wav"}
     assert contents("out1") == contents("out2")
     assert said["2"].code == 1
     assert said["2"].err == said["1"].err.replace("out1", "out2")
     assert said["1"].err.count("on top") == 3 and "in/1b.wav is empty" in said["1"].err
+    assert "\nvoiceconv: in/3.wav is nearly silent, at " in said["1"].err
 
 
 def test_copies_are_those_of_one_job(voiceconv, recordings):
@@ -261,7 +263,7 @@ def test_a_workers_torch_has_one_thread():
     handler = signal.getsignal(signal.SIGTERM)
     torch.set_num_threads(2)
     try:
-        with batch._setup(0, open_copy, None, 0):
+        with batch._setup(0, open_copy, None):
             assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)

@@ -327,7 +327,7 @@ def test_what_is_there_already_stays(voiceconv, model, tmp_path):
 def test_without_onnxruntime_the_extra_is_named(exported, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     message = refused(exported)
-    assert "generator.onnx is run by onnxruntime, which cannot be imported" in message
+    assert "generator.onnx needs onnxruntime, which cannot be imported" in message
     assert message.endswith("install it with: pip install 'voiceconv[export]'")
 
 

@@ -9,6 +9,7 @@ import yaml
 from torch import nn
 
 from voiceconv.commands.info import experiment_info
+from voiceconv.errors import InputError
 from voiceconv.models import Translator
 
 SMALL = {  # parameters, multiply-accumulates a second and frames of a generator; of a discriminator
@@ -25,6 +26,23 @@ def test_figures_of_the_small_experiments(name):
     found = experiment_info([f"experiment={name}_small"])["networks"]
     assert list(found) == ["generator", "discriminator"]
     assert tuple(tuple(one[key] for key in FIGURES) for one in found.values()) == SMALL[name]
+
+
+@pytest.mark.parametrize(
+    ("experiment", "override", "sentence"),
+    [
+        (
+            "cyclegan_vc2_small",
+            "trainer.gradient_clip=0",
+            "trainer.gradient_clip is 0; it takes a ",
+        ),
+        ("vocos_small", "trainer.gradient_clip=0", "trainer.gradient_clip is 0; it takes a number"),
+        ("vocos_small", "trainer.n_setps=3", "Could not override 'trainer.n_setps'. To append to"),
+    ],
+)
+def test_an_override_that_training_would_refuse_is_refused(experiment, override, sentence):
+    with pytest.raises(InputError, match=f"^{sentence}"):
+        experiment_info([f"experiment={experiment}", override])
 
 
 class OneNetwork(Translator):

@@ -65,11 +65,10 @@ def test_the_level_of_the_input_does_not_change_what_is_said(converter):
     assert (loud - quiet).abs().max() < 0.02 * loud.abs().max()
 
 
-@pytest.mark.parametrize("seconds", [0.5, 3.0])
 @pytest.mark.parametrize("source", ["low", None])
-def test_silence_stays_silence(each, source, seconds):
-    silence = torch.zeros(int(seconds * RATE))
-    torch.testing.assert_close(each.convert(silence, "high", source), silence, atol=0, rtol=0)
+def test_silence_stays_silence(each, source):
+    for n_samples in (RATE // 2, 2 * RATE):  # shorter and longer than a pause
+        assert (each.convert(torch.zeros(n_samples), "high", source) == 0).all()
 
 
 def test_digital_silence_within_speech_stays_silent(converter):

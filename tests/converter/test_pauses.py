@@ -86,8 +86,8 @@ def test_less_than_a_second_is_converted():
 
 
 @pytest.mark.parametrize("offset", [0.0, 0.1])
-def test_nothing_but_digital_silence_is_kept(offset):
-    wave = torch.full((3 * RATE,), offset)
+def test_what_is_silent_throughout_is_no_pause_of_anything(offset):
+    wave = torch.full((2 * RATE,), offset)
     kept, middles = cut_pauses(wave, RATE)
     assert (kept is wave, middles) == (True, [])
 
@@ -113,6 +113,14 @@ def test_what_was_cut_is_put_back(middles):
     assert (moved - wave)[kept].max() == pytest.approx(1.0)
 
 
+def test_hushing_reaches_the_end():
+    """After whole tens of seconds, too, and in the samples that fill no block."""
+    wave = torch.cat([noise(8.0, -20.0), torch.zeros(2 * RATE + 7)])
+    output = noise(11.0, -20.0)[: len(wave)]
+    hush(output, wave, RATE)
+    assert output[-RATE:].abs().max() == 0
+
+
 def test_hushing_leaves_what_is_quiet_enough():
     wave = torch.cat([noise(1.0, -20.0), noise(0.6, -60.0), noise(1.0, -20.0)])
     output = 0.5 * wave
@@ -124,11 +132,11 @@ def test_hushing_leaves_what_is_quiet_enough():
 def test_a_nearly_silent_recording_keeps_its_level_and_is_named(converter, caplog, db):
     wave = speech("low", 1.5, seed=8)
     wave = wave * 10 ** ((db - level(wave, RATE)) / 20)
-    converted = converter.convert(wave, "high")
+    converted = converter.convert(wave, "high", name="in/a.wav")
     assert level(converted, RATE) == pytest.approx(db, abs=0.1)
     warned = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
     assert len(warned) == (db < -70)
-    assert all(f"{db:.0f} LUFS" in one for one in warned)
+    assert all(f"in/a.wav is nearly silent, at {db:.0f} LUFS" in one for one in warned)
 
 
 def test_room_tone_alone_keeps_its_level(converter):

@@ -154,6 +154,7 @@ def test_a_whisper_is_named_and_speech_is_not(converter, caplog):
     whisper = 0.05 * torch.randn(2 * RATE, generator=torch.Generator().manual_seed(0))
     whisper *= (torch.arange(len(whisper)) // (RATE // 4) % 2) * 0.9 + 0.1
     assert voiced_share(converter.extractor, listen(converter.extractor, whisper)) < 0.2
-    converter.convert(whisper, "high")
+    converter.convert(whisper, "high", name="in/a.wav")
     (warned,) = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
-    assert "no pitch is found in" in warned
+    assert warned.startswith("no pitch is found in")
+    assert "of the loud parts of in/a.wav, as in a whisper" in warned

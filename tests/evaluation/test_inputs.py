@@ -69,6 +69,20 @@ def test_our_own_output_pairs_with_its_input(tmp_path):
     assert [one.original.path.stem for one in found if one.original] == ["one", "two"]
 
 
+def test_of_one_name_in_several_formats_each_is_scored(tmp_path):
+    """`convert` makes a.wav and a.flac.wav of a.wav and a.flac."""
+    converted = folder_of(tmp_path / "converted", "a", "a.flac", "b")
+    reference = folder_of(tmp_path / "reference", "a", "b")
+    (reference / "a.flac").touch()
+    (reference / "b.wav").rename(reference / "b.ogg")
+    found = paired(converted, reference)
+    assert [(one.stem, one.reference.path.name) for one in found if one.reference] == [
+        ("a", "a.wav"), ("a.flac", "a.flac"), ("b", "b.ogg"),
+    ]  # fmt: skip
+    files = [reference / "a.flac", reference / "a.wav"]
+    assert [one.id for one in recordings(files, None, None)] == ["a.flac", "a"]
+
+
 def test_the_target_is_known_of_a_data_directory(tmp_path):
     folder_of(tmp_path / "data", "one")
     (tmp_path / "data/wav.scp").write_text(f"anna-one {tmp_path}/data/one.wav\n")

@@ -20,10 +20,18 @@ def test_f0_of_a_buzz_is_found_within_1_percent(vowel, f0_method, pitch):
 
 
 @pytest.mark.parametrize("f0_method", ["dio", "harvest"])
-@pytest.mark.parametrize("pitch", [780, 869, 932, 987, 1046, 1500])
+@pytest.mark.parametrize("pitch", [780, 830, 869, 932, 987, 1046, 1500])
 def test_a_high_voice_is_found(vowel, f0_method, pitch):
     f0 = World(f0_method=f0_method).extract(vowel(pitch, 0.4)).f0[10:-10]
     assert ((f0 - pitch).abs() < 0.01 * pitch).all()
+
+
+def test_a_harmonic_above_the_ceiling_is_not_f0(vowel):
+    """The fourth harmonic of 205 Hz, 20 dB above the others: the voice stays at 205 Hz."""
+    wave = vowel(205, 0.5)
+    wave = wave + 5 * torch.sin(2 * torch.pi * 820 * torch.arange(len(wave)) / 24000) * wave.std()
+    f0 = World().extract(wave).f0[10:-10]
+    assert ((f0 - 205).abs() < 5).float().mean() > 0.9
 
 
 def test_a_ceiling_that_is_asked_for_holds(vowel):
@@ -89,6 +97,9 @@ def test_how_f0_is_searched_for_does_not_change_the_definition():
 def test_wrong_settings_are_refused():
     with pytest.raises(ValueError, match="frame_period 5.1 ms is no whole number"):
         World(sample_rate=22050, frame_period=5.1)
+    for floor, ceil in ((500.0, 100.0), (71.0, 71.0), (71.0, 12_001.0)):
+        with pytest.raises(ValueError, match=f"f0_floor {floor} and f0_ceil {ceil} must rise"):
+            World(f0_floor=floor, f0_ceil=ceil)
     with pytest.raises(ValueError, match="'yin'"):
         World(f0_method="yin")  # type: ignore[arg-type]
 

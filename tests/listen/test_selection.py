@@ -61,6 +61,14 @@ def test_one_name_in_two_folders_of_a_system_is_refused(tmp_path):
         find([one, two])
 
 
+def test_of_one_name_in_several_formats_each_is_a_recording(tmp_path):
+    folder_of(tmp_path / "ours/a-b", "1", "1.flac", "2")
+    folder_of(tmp_path / "theirs/a-b", "1", "2")
+    record(tmp_path / "theirs/a-b/1.flac")
+    items, notes = chosen({"ours": tmp_path / "ours", "theirs": tmp_path / "theirs"})
+    assert [item.name for item in items] == ["a-b/1", "a-b/1.flac", "a-b/2"] and not notes
+
+
 def test_what_all_systems_have_is_a_candidate_and_the_rest_is_told(tmp_path):
     ours = folder_of(tmp_path / "ours", "F-M/1", "F-M/2", "M-F/1")
     knn = folder_of(tmp_path / "knn", "F-M/1", "F-M/2", "F-M/3")

@@ -16,9 +16,14 @@ def test_the_worst_has_the_highest_mean_rank():
     assert worst_first(direction(model=found)) == ["b", "a", "d", "c"]
 
 
-def test_an_utterance_without_a_figure_counts_as_a_middling_one():
-    found = rows("dnsmos", [3.0, 1.0, 2.0]) | {"x": {}}
-    assert worst_first(direction(model=found)) == ["b", "c", "x", "a"]
+def test_an_utterance_without_one_figure_counts_as_a_middling_one_without_any_as_the_worst():
+    found = {
+        "a": {"dnsmos": 3.0, "character_error": 10.0},  # ranks 1/6 and 1/4
+        "b": {"dnsmos": 2.0},  # 3/6, and the middle
+        "c": {"dnsmos": 1.0, "character_error": 20.0},  # 5/6 and 3/4
+        "silent": {},
+    }
+    assert worst_first(direction(model=found)) == ["silent", "c", "b", "a"]
 
 
 def test_figures_that_judge_nothing_leave_the_order_of_names():
@@ -49,8 +54,8 @@ def test_the_table_holds_all_with_the_places_that_show_them():
     table = worst_table(one, {"b": "ada-bert.b"})
     assert [measure.title for measure in table["columns"]] == ["similarity"]
     assert [(row["stem"], row["place"], row["figures"]) for row in table["rows"]] == [
-        ("b", "ada-bert.b", ["0.500"]),
         ("c", None, ["\N{EN DASH}"]),
+        ("b", "ada-bert.b", ["0.500"]),
         ("a", None, ["0.750"]),
     ]
 

@@ -2,16 +2,22 @@
 
 import copy
 import math
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Literal, Optional
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
+from torch import Tensor, nn
 
 from voiceconv.build import build, compose_config
 from voiceconv.errors import InputError
+from voiceconv.models.base import Generator
 from voiceconv.objectives import Objective
 from voiceconv.runs.hydra_main import quote_path
 from voiceconv.runs.settings import CONVERTER, VOCODER, check_settings, check_value
+from voiceconv.schema import Range, fits
 
 VALUES = [0, -1, 2, 1e9, math.nan, math.inf, "x", None, [], True]
 COUNT, SOME = [2], [0, 2]
@@ -193,6 +199,73 @@ def test_what_code_passes_is_not_taken_from_a_configuration():
     node = composed("+objective.seed=3").objective
     with pytest.raises(InputError, match="CycleGAN gets seed from voiceconv; take it out"):
         build(node, Objective, translator=None, discriminator=None, n_domains=2, seed=0)
+
+
+def test_an_authors_own_key_is_allowed_where_an_interpolation_names_it():
+    key = "translator.generator.base_channels"
+    config = composed("+width=16", f"{key}=${{width}}")
+    check_settings(config, CONVERTER)
+    config.width = 0
+    with pytest.raises(InputError, match=f"^{key} is 0; "):
+        check_settings(config, CONVERTER)
+    with pytest.raises(InputError, match="^there is no setting width; a training takes run_dir"):
+        check_settings(composed("+width=16"), CONVERTER)
+
+
+@pytest.mark.parametrize(
+    ("hint", "good", "bad"),
+    [
+        (list[int], [[], [1, 2]], [1, ["x"], [0.5]]),
+        (tuple[int, ...], [[], [1, 2, 3]], [[None]]),
+        (tuple[int, str], [[1, "x"]], [[1], ["x", 1]]),
+        (Iterable[float], [[1, 0.5]], ["x"]),
+        (Sequence, [[1, "x"]], [1]),
+        (dict[str, int], [{"a": 1}], [{"a": "x"}, 1]),
+        (dict, [{"a": "x"}], [1]),
+        (Optional[Literal["a"]], ["a", None], ["b"]),  # noqa: UP045
+        (Annotated[int, "of heads"], [3], ["x"]),
+        (Annotated[int, "of heads", Range(1)], [3], [0]),
+        (Generator, [{"_target_": "x"}], [3, {"a": 1}]),
+        (Callable[[int], nn.Module], [{"_target_": "x"}], [3]),
+        (Path, ["x", 3], []),  # not known: the constructor judges
+        (object, ["x", 3, None], []),
+    ],
+)
+def test_hints_as_others_write_them(hint, good, bad):
+    assert [fits(value, hint) for value in (*good, *bad)] == [True] * len(good) + [False] * len(bad)
+
+
+class Encoder(nn.Module):
+    """A part of somebody's generator, whose author knows nothing of ranges."""
+
+    def __init__(self, n_channels: int, widths: list[int] = [8], drop: float = None):  # noqa: B006, RUF013
+        super().__init__()
+
+
+class Own(Generator):
+    """The generator: its channels follow from the features, those of its part do not."""
+
+    def __init__(self, n_channels: int, encoder: nn.Module, kernel=3):
+        super().__init__()
+
+    def forward(self, frames: Tensor) -> Tensor:
+        return frames
+
+
+def test_a_class_without_ranges_takes_what_its_hints_say(converter, monkeypatch):
+    for cls in (Encoder, Own):
+        monkeypatch.setattr(f"voiceconv.models.base.{cls.__name__}", cls, raising=False)
+    encoder = {"_target_": "voiceconv.models.base.Encoder", "n_channels": 4, "drop": None}
+    own = {"_target_": "voiceconv.models.base.Own", "_partial_": True, "kernel": "any"}
+
+    def said(**more):
+        node = {**own, "encoder": {**encoder, "widths": [16, 8]}, **more}
+        return refusal(changed(converter, ["translator", "generator"], node), CONVERTER)
+
+    key = "translator.generator"
+    assert said() is None
+    assert said(n_channels=36).startswith(f"there is no setting {key}.n_channels")
+    assert said(encoder={**encoder, "widths": "x"}).startswith(f"{key}.encoder.widths is 'x'; it")
 
 
 @pytest.mark.parametrize(

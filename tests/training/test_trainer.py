@@ -390,10 +390,11 @@ def test_a_run_that_is_over_says_why(tmp_path, caplog):
     trainer(tmp_path, 3).run()
     assert caplog.messages == []
     assert trainer(tmp_path, 2).run() is True
-    said = f"nothing is left to train: {tmp_path} is at step 3, and trainer.n_steps="
-    assert caplog.messages == [f"{said}2 ends it; give a greater one"]
+    said = f"nothing is left to train: {tmp_path} is at step 3, trainer.n_steps="
+    more = " ends it; give more (fit: --hours)"
+    assert caplog.messages == [f"{said}2{more}"]
     assert trainer(tmp_path, 3).run() is True
-    assert caplog.messages[1:] == [f"{said}3 ends it; give a greater one"]
+    assert caplog.messages[1:] == [f"{said}3{more}"]
 
 
 def test_a_second_signal_acts_at_once(tmp_path):

@@ -45,9 +45,9 @@ class Decoder(Protocol):
 
 
 @lru_cache(maxsize=1024)
-def warn_once(message: str) -> None:
+def warn_once(message: str, *values: object) -> None:
     """Warn of a file in the log: once, however many of its parts are read."""
-    log.warning(message)
+    log.warning(message, *values)
 
 
 def skipped(decoder: Decoder, n_samples: int) -> bool:
@@ -147,8 +147,11 @@ class Chain:
         if (number := len(self._lengths)) < len(pieces):
             n_bytes = sum(piece.stop - piece.start for piece in pieces[number:])
             warn_once(
-                f"{name} holds further sound ({n_bytes} bytes) of another kind from byte "
-                f"{pieces[number].start} on, which is not read; split it there"
+                "%s holds further sound (%d bytes) of another kind from byte %d on, which is not "
+                "read; split it there",
+                name,
+                n_bytes,
+                pieces[number].start,
             )
         self.n_samples = sum(self._lengths)
         self.seek(0)

@@ -67,11 +67,12 @@ def remembered(known: dict[Key, T], key: Key, find: Callable[[], T]) -> T:
     """What was found out about a file, so that each of its parts needn't find it out anew."""
     if key is None:
         return find()
-    if key not in known:
+    found = known.get(key)  # another thread may clear it meanwhile
+    if found is None:
         if len(known) >= _MOST_REMEMBERED:
             known.clear()
-        known[key] = find()
-    return known[key]
+        found = known[key] = find()
+    return found
 
 
 def _decoder(file: BinaryIO, found: Pieces, name: str) -> Decoder:
@@ -109,12 +110,16 @@ def _check(decoder: Decoder, found: Pieces, name: str) -> None:
             refuse_cut(name, seconds, seconds + per_byte * (form.announced - form.size))
         if form.n_beyond:
             warn_once(
-                f"{name} holds {form.n_beyond} bytes ({per_byte * form.n_beyond:.2f} seconds, if "
-                f"they are sound) beyond the {seconds:.2f} seconds that its header announces; they "
-                "are not read: if they are sound, mend the header, as by `sox --ignore-length`"
+                "%s holds %d bytes (%.2f seconds, if they are sound) beyond the %.2f seconds that "
+                "its header announces; they are not read: if they are sound, mend the header, as "
+                "by `sox --ignore-length`",
+                name,
+                form.n_beyond,
+                per_byte * form.n_beyond,
+                seconds,
             )
     if found.remark:
-        warn_once(f"{name} {found.remark}")
+        warn_once("%s %s", name, found.remark)
     if decoder.n_samples == 0:
         raise InputError(f"{name} holds no samples, only a header; give a file that holds sound")
 

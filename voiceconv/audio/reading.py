@@ -145,7 +145,8 @@ def _looked(sound: Sound, is_mixed: bool) -> _Look:
         return _Look(decoder.n_samples, Mix((1.0,)))
     look = remembered(_LOOKS, sound.key, lambda: _look(sound))
     if is_mixed and look.mix.remark:
-        warn_once(f"{sound.name}: {decoder.n_channels} channels mixed down, {look.mix.remark}")
+        said = "%s: %d channels mixed down, %s"
+        warn_once(said, sound.name, decoder.n_channels, look.mix.remark)
     return look
 
 

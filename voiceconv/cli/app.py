@@ -16,7 +16,7 @@ from voiceconv.cli import listen, vocoder
 from voiceconv.cli.convert import convert, export, info, models, resynth
 from voiceconv.cli.corpus import check, extract, prepare, stats
 from voiceconv.cli.scores import compare, evaluate, report
-from voiceconv.cli.terminal import LOG_FORMAT, OneLine, escaped
+from voiceconv.cli.terminal import LOG_FORMAT, FewOfAKind, OneLine, escaped
 from voiceconv.cli.train import fit, train
 from voiceconv.cli.unexpected import EXIT_CODE, report_unexpected
 from voiceconv.errors import NO_ROOM, InputError, RunError
@@ -71,6 +71,7 @@ def main() -> None:
     command = shlex.join(["voiceconv", *sys.argv[1:]])  # Hydra is given another
     plain = logging.StreamHandler(sys.stderr)
     plain.setFormatter(OneLine(LOG_FORMAT))
+    plain.addFilter(FewOfAKind())
     logging.basicConfig(handlers=[plain])
     if isinstance(sys.stdout, io.TextIOWrapper):  # a name may hold what a terminal cannot show
         sys.stdout.reconfigure(errors="backslashreplace")

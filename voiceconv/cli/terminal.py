@@ -2,11 +2,15 @@
 
 import logging
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 LOG_FORMAT = "voiceconv: %(message)s"
+MOST = 10  # warnings of a kind
+_OF_FILES = ("voiceconv.audio", "voiceconv.converter")  # what warns of one file among many
+log = logging.getLogger(__name__)
 
 
 def show_summary(summary: Any) -> None:
@@ -35,6 +39,7 @@ def logging_to_stderr(verbose: bool = False) -> Iterator[None]:
     plain = [one for one in root.handlers if type(one) is logging.StreamHandler]
     above, level = StderrHandler(), ours.level
     above.setFormatter(OneLine(LOG_FORMAT))
+    above.addFilter(FewOfAKind())
     root.handlers = [above, *(one for one in root.handlers if one not in plain)]
     ours.setLevel(logging.INFO if verbose else logging.WARNING)
     try:
@@ -67,3 +72,20 @@ class OneLine(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """See Formatter."""
         return escaped(super().format(record))
+
+
+class FewOfAKind(logging.Filter):
+    """Of the warnings of files that differ only in their values, shows MOST, then says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._counts: Counter[str] = Counter()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """See Filter."""
+        if record.levelno < logging.WARNING or not record.name.startswith(_OF_FILES):
+            return True
+        self._counts[record.msg] += 1
+        if self._counts[record.msg] == MOST + 1:
+            log.warning("further warnings like this one are not shown: %s", record.getMessage())
+        return self._counts[record.msg] <= MOST

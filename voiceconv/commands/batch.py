@@ -21,14 +21,13 @@ from voiceconv.audio import HIGHEST_RATE, LOWEST_RATE
 from voiceconv.commands.jobs import STREAM, Job
 from voiceconv.errors import NO_ROOM, InputError, NoRoomError, RunError
 from voiceconv.files import abridged, printable, unwritable
-from voiceconv.workers import describe, run_tasks
+from voiceconv.workers import Kept, Logged, describe, log_again, run_tasks
 
 log = logging.getLogger(__name__)
 Report = Callable[[float], None]
-Change = Callable[[Tensor, str | None, Report], Tensor]  # wave, its domain if known, progress
-_Logged = list[tuple[str, int, str]]  # logger, level, message
+Change = Callable[[Tensor, Job, Report], Tensor]  # a wave, the job that it is of, progress
 _Failure = InputError | RunError  # of one job
-_End = tuple[_Logged, Exception | None]  # what a worker says of a job
+_End = tuple[Logged, Exception | None]  # what a worker says of a job
 Show = Callable[[Job, float], None]  # what is worked on, how many are done
 
 
@@ -41,7 +40,7 @@ class Opened(NamedTuple):
     def do(self, job: Job, output_rate: int | None, report: Report) -> None:
         """Read, change and write a job's wave."""
         wave = audio.read(job.path, self.sample_rate, job.start, job.end, job.channel).samples
-        changed = self.change(wave, job.domain, report)
+        changed = self.change(wave, job, report)
         if output_rate is not None:
             changed = audio.resample(changed, self.sample_rate, output_rate)
         make_folder(job)
@@ -129,9 +128,9 @@ def _in_processes(
     show: Show,
 ) -> Generator[_Failure | None, None, None]:
     """The same, with what the workers log; raises what else a worker raised as soon as it has."""
-    arguments = (reopen, output_rate, logging.getLogger("voiceconv").level)
+    arguments = (reopen, output_rate)
     outcomes = run_tasks(enumerate(jobs), _setup, lambda _: arguments, n_workers, retries=1)
-    ends: dict[int, tuple[_Logged, _Failure | None]] = {}
+    ends: dict[int, tuple[Logged, _Failure | None]] = {}
     n_yielded = 0
     with closing(outcomes):
         for (number, job), _, died, end in outcomes:
@@ -145,48 +144,34 @@ def _in_processes(
             show(job, n_yielded + len(ends))
             while n_yielded in ends:  # in the order of the inputs
                 logged, error = ends.pop(n_yielded)
-                for name, level, message in logged:
-                    logging.getLogger(name).log(level, "%s", message)
+                log_again(logged)
                 yield error
                 n_yielded += 1
 
 
 @contextmanager
 def _setup(
-    worker: int, reopen: Callable[[], Opened | OpenedFiles], output_rate: int | None, level: int
+    worker: int, reopen: Callable[[], Opened | OpenedFiles], output_rate: int | None
 ) -> Iterator[Callable[[tuple[int, Job]], _End]]:
     """In a worker: give what does a job by a converter of this worker's own."""
     signal.signal(signal.SIGTERM, _leave)
     torch.set_num_threads(1)  # the processes share the cores
-    opened, kept = reopen(), _Kept()
+    kept, root = Kept(), logging.getLogger()
+    root.handlers, others = [kept], root.handlers  # for the master logs in the order of the inputs
+    opened = reopen()
     if isinstance(opened, Opened):
         opened = _killable(opened)
-    root = logging.getLogger()
-    root.addHandler(kept)
-    logging.getLogger("voiceconv").setLevel(level)
+    kept.take()  # the master has opened the same, and logged it
 
     def handle(task: tuple[int, Job]) -> _End:
-        kept.logged, error = [], None
         try:
-            error = _do(task[1], opened, output_rate, lambda share: None)
+            error: Exception | None = _do(task[1], opened, output_rate, lambda share: None)
         except Exception as raised:
-            return kept.logged, _portable(raised)
-        return kept.logged, error and _portable(error)
+            error = raised
+        return kept.take(), error and _portable(error)
 
     yield handle
-    root.removeHandler(kept)
-
-
-class _Kept(logging.Handler):
-    """Keeps what a worker logs for the terminal, which is the master's."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.logged: _Logged = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """See Handler."""
-        self.logged.append((record.name, record.levelno, record.getMessage()))
+    root.handlers = others
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
@@ -197,10 +182,10 @@ def _leave(number: int, frame: FrameType | None) -> None:
 def _killable(opened: Opened) -> Opened:
     """The same, ended by SIGTERM at once: analysis takes seconds in C, and no file is open then."""
 
-    def change(wave: Tensor, domain: str | None, report: Report) -> Tensor:
+    def change(wave: Tensor, job: Job, report: Report) -> Tensor:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         try:
-            return opened.change(wave, domain, report)
+            return opened.change(wave, job, report)
         finally:
             signal.signal(signal.SIGTERM, _leave)
 

@@ -74,6 +74,16 @@ def composed(
     return compose_config([*overrides, *filled], config_dir, root)
 
 
+def root_of(overrides: Sequence[str], config_dir: Path | None = None) -> str:
+    """`train_vocoder` where only a vocoder's training has the chosen experiment, else `config`."""
+    chosen = [one for one in overrides if one.startswith(("experiment=", "generator="))]
+    for root in ("config", "train_vocoder"):
+        with suppress(InputError):
+            composed(chosen, config_dir, root)
+            return root
+    return "config"
+
+
 def _nodes(choice: str, config_dir: Path | None = None) -> dict[str, Any]:
     """`features` and the `vocoder` that goes with them, if one does."""
     groups = options("features", config_dir)
@@ -82,12 +92,7 @@ def _nodes(choice: str, config_dir: Path | None = None) -> dict[str, Any]:
         vocoder = fitting_vocoder(class_of(features, Representation))
         return {"features": features} | ({} if vocoder is None else {"vocoder": vocoder})
     if choice.startswith("experiment="):
-        try:
-            return _plain(composed([choice], config_dir))
-        except InputError as error:
-            with suppress(InputError):  # an experiment of another root's groups
-                return _plain(composed([choice], config_dir, "train_vocoder"))
-            raise error
+        return _plain(composed([choice], config_dir, root_of([choice], config_dir)))
     try:
         folder = find_vocoder(choice)
     except InputError:

@@ -14,6 +14,7 @@ from voiceconv.converter import Converter, FileConverter, FrameConverter, open_m
 from voiceconv.converter.directory import digest, find_model
 from voiceconv.device import pick_device
 from voiceconv.errors import InputError
+from voiceconv.files import printable
 from voiceconv.models.exported import OnnxTranslator
 from voiceconv.provenance import write_conversion
 
@@ -104,14 +105,15 @@ def _opened(
 
         return batch.OpenedFiles(convert_file)
 
-    def change(wave: Tensor, domain: str | None, report: batch.Report) -> Tensor:
+    def change(wave: Tensor, job: Job, report: batch.Report) -> Tensor:
         return converter.convert(
             wave,
             choice.target,
-            source_of(domain),
+            source_of(job.domain),
             progress=report,
             semitones=choice.semitones,
             condition=condition,
+            name=printable(job.source),
         )
 
     return batch.Opened(change, converter.sample_rate)

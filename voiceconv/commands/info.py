@@ -1,14 +1,13 @@
 """`voiceconv info`: describe a model, or a configuration that is not trained yet."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 
 from voiceconv.build import build
-from voiceconv.commands.choices import composed
+from voiceconv.commands.choices import composed, root_of
 from voiceconv.converter.directory import WEIGHTS, bundled_models, find_model, read_config
 from voiceconv.errors import InputError
 from voiceconv.features import MelSpectrogram, Representation
@@ -16,6 +15,8 @@ from voiceconv.models import Translator
 from voiceconv.models.base import WaveDiscriminator, WaveGenerator
 from voiceconv.models.complexity import describe
 from voiceconv.models.layers import fold_weight_norm
+from voiceconv.runs.hydra_main import quote_path
+from voiceconv.runs.settings import CONVERTER, VOCODER, check_settings
 from voiceconv.runs.setup import make_objective
 from voiceconv.vocoders import directory
 
@@ -67,14 +68,14 @@ def list_models() -> list[dict[str, Any]]:
 def experiment_info(overrides: Sequence[str], config_dir: Path | None = None) -> dict[str, Any]:
     """Size, arithmetic and context of a translator's networks and of one discriminator.
 
-    For a vocoder's experiment only the sizes of its networks, of the generator as it ships.
+    For a vocoder's experiment only the sizes of its networks, of the generator as it ships. Raises
+    InputError for overrides that training would refuse.
     """
-    try:
-        config = composed(overrides, config_dir)
-    except InputError as error:
-        with suppress(InputError):
-            return _vocoder_sizes(composed(overrides, config_dir, "train_vocoder"))
-        raise error
+    root = root_of(overrides, config_dir)
+    config = composed([quote_path(one) for one in overrides], config_dir, root)
+    check_settings(config, CONVERTER if root == "config" else VOCODER)
+    if root != "config":
+        return _vocoder_sizes(config)
     representation = build(config.features, Representation)
     n_channels = representation.n_channels
     translator = build(config.translator, Translator, n_channels=n_channels, n_domains=2)

@@ -75,6 +75,7 @@ class Converter(FrameConverter):
         progress: Share | None = None,
         semitones: float = 0.0,
         condition: Mapping[str, Tensor] | None = None,
+        name: str = "the recording",
     ) -> Tensor:
         """Wave (N,) -> wave (N,) of the target domain at the model's rate, as loud as the input.
 
@@ -85,6 +86,7 @@ class Converter(FrameConverter):
             semitones: moves F0 on top of the move to the target's.
             condition: what the translator is told beside the domains, by name, each (1, ...): a
                 style, the frames of a reference. What is not named stays as the translator has it.
+            name: of the wave, in warnings.
 
         What was done is logged as a Conversion, at level INFO.
         Pauses stay as they are, or as far below speech as they are (`pauses`). Long waves go chunk
@@ -96,12 +98,12 @@ class Converter(FrameConverter):
         self.check_domains(target, source)
         self.check_semitones(semitones)
         told = self.complete(condition or {})
-        _warn_of_near_silence(level(wave, self.sample_rate))
+        _warn_of_near_silence(name, level(wave, self.sample_rate))
         spoken, middles = cut_pauses(wave, self.sample_rate)
         gain = 1.0
         if self.loudness is not None:
             gain = loudness_gain(spoken, self.sample_rate, self.loudness)
-        origin = self._know(spoken, gain, target, source)
+        origin = self._know(spoken, gain, target, source, name)
         move = f0_move(origin.stats, self.stats[target])
         log.info(Conversion(origin.domain, origin.known, move, semitones))
 
@@ -112,7 +114,9 @@ class Converter(FrameConverter):
         converted = through_features(self.vocoder, spoken, translate, gain, progress, origin.whole)
         return restore_pauses(converted, wave, middles, self.sample_rate)
 
-    def _know(self, wave: Tensor, gain: float, target: str, source: str | None) -> "_Origin":
+    def _know(
+        self, wave: Tensor, gain: float, target: str, source: str | None, name: str
+    ) -> _Origin:
         """Of a wave without a named source, by its own statistics."""
         if source is not None:
             return _Origin(self.stats[source], source, "named", None)
@@ -121,18 +125,19 @@ class Converter(FrameConverter):
         known: Known = "recognised" if stats is self.stats[domain] else "unseen"
         if known == "unseen":
             stats = keep_intervals(stats, self.stats[target])
-        self._warn_of_no_pitch(voiced_share(self.extractor, heard))
+        self._warn_of_no_pitch(name, voiced_share(self.extractor, heard))
         is_one_chunk = len(wave) <= CHUNK * self.sample_rate
         return _Origin(stats, domain, known, heard[0][1] if is_one_chunk else None)
 
-    def _warn_of_no_pitch(self, voiced: float) -> None:
+    def _warn_of_no_pitch(self, name: str, voiced: float) -> None:
         if voiced < MOSTLY_UNVOICED and any(
             one.log_f0.isfinite().all() for one in self.stats.values()
         ):
             log.warning(
-                "no pitch is found in %.0f%% of the recording's loud parts, as in a whisper; "
-                "they are converted without one",
+                "no pitch is found in %.0f%% of the loud parts of %s, as in a whisper; they are "
+                "converted without one",
                 100 * (1 - voiced),
+                name,
             )
 
     def reference(self, path: Path) -> Tensor:
@@ -158,11 +163,12 @@ class Converter(FrameConverter):
             )
 
 
-def _warn_of_near_silence(loudness: float) -> None:
+def _warn_of_near_silence(name: str, loudness: float) -> None:
     if -math.inf < loudness < NEARLY_SILENT:
         log.warning(
-            "the recording is nearly silent, at %.0f LUFS, and its conversion will be; check that "
-            "it is the right one",
+            "%s is nearly silent, at %.0f LUFS, and so is its conversion; check that it is the "
+            "right recording",
+            name,
             loudness,
         )
 

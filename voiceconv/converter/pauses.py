@@ -37,7 +37,7 @@ class Span(NamedTuple):
 def cut_pauses(wave: Tensor, sample_rate: int) -> tuple[Tensor, list[Span]]:
     """(N,) -> the wave without the middles of its pauses (M,), and the middles, in samples.
 
-    A wave that is nothing but a pause stays whole.
+    A wave that is nothing else is kept whole.
     """
     n_block, margin = round(BLOCK * sample_rate), int(MARGIN * sample_rate)
     middles = []
@@ -49,7 +49,7 @@ def cut_pauses(wave: Tensor, sample_rate: int) -> tuple[Tensor, list[Span]]:
         if end - start >= LONG / BLOCK and last > first:
             middles.append(Span(first, last))
     kept = _between(middles, len(wave))
-    if not middles or not kept:
+    if not (middles and kept):
         return wave, []
     return torch.cat([wave[one.start : one.end] for one in kept]), middles
 
@@ -85,9 +85,9 @@ def hush(output: Tensor, wave: Tensor, sample_rate: int) -> None:
     n_block = round(BLOCK * sample_rate)
     gains[_still(wave, n_block)] = 0.0
     centres = (np.arange(before.size) + 0.5) * n_block
-    for start in range(0, before.size, 1000):  # ten seconds at a time: memory stays bounded
-        part = output[start * n_block : (start + 1000) * n_block]
-        places = np.arange(start * n_block, start * n_block + len(part))
+    for start in range(0, len(output), 1000 * n_block):  # ten seconds: memory stays bounded
+        part = output[start : start + 1000 * n_block]
+        places = np.arange(start, start + len(part))
         part *= torch.from_numpy(np.interp(places, centres, gains)).float()
 
 

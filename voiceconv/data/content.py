@@ -7,7 +7,8 @@ What is passed over is named in a warning.
 
 import logging
 import os
-from collections.abc import Callable, Collection, Iterable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -80,6 +81,18 @@ def content_files(
     walked = _walk(folder, sound_extensions() if extensions is None else extensions, without)
     _warn_of([walked])
     return walked.files
+
+
+def stems(paths: Sequence[Path]) -> list[str]:
+    """Names of recordings, of their files: without the extension, if that tells no two apart.
+
+    Of `a.wav` and `a.flac`, `a` and `a.flac`: so `convert` names the outputs.
+    """
+    n_formats = Counter(path.with_suffix("") for path in paths)
+    return [
+        path.stem if path.suffix == ".wav" or n_formats[path.with_suffix("")] == 1 else path.name
+        for path in paths
+    ]
 
 
 def domain_files(

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from voiceconv.data.content import content_files
+from voiceconv.data.content import content_files, stems
 from voiceconv.data.kaldi import Utterance, is_data_dir, read_data_dir, read_table
 from voiceconv.errors import InputError
 from voiceconv.files import plain_name, printable
@@ -33,7 +33,7 @@ def recordings(location: Location, domain: str | None, option: str | None) -> li
     """
     domain = domain and plain_name(domain)
     if not isinstance(location, (str, Path)):
-        return [_of_file(Path(file), domain) for file in location]
+        return _of_files([Path(file) for file in location], domain)
     folder = Path(location)
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder}; check the path")
@@ -42,7 +42,7 @@ def recordings(location: Location, domain: str | None, option: str | None) -> li
     files = content_files(folder)
     if not files:
         raise InputError(f"no sound file in {folder}; give a folder that holds some")
-    return [_of_file(file, domain) for file in files]
+    return _of_files(files, domain)
 
 
 def cases(
@@ -130,8 +130,9 @@ def file_digest(path: Path) -> str:
         raise InputError(f"cannot read {path}: {error.strerror}; check the path") from None
 
 
-def _of_file(path: Path, domain: str | None) -> Utterance:
-    return Utterance(plain_name(path.stem), domain or "", path)
+def _of_files(paths: Sequence[Path], domain: str | None) -> list[Utterance]:
+    names = map(plain_name, stems(paths))
+    return [Utterance(name, domain or "", path) for name, path in zip(names, paths, strict=True)]
 
 
 def _of_domain(folder: Path, domain: str | None, option: str | None) -> list[Utterance]:

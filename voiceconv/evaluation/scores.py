@@ -10,15 +10,8 @@ from voiceconv.files import read_text, replace_text, unwritable
 from voiceconv.metrics import MEASURES
 
 FORMAT = 3
-DECIMALS = {
-    "cents": 0,
-    "ms": 0,
-    "%": 1,
-    "LUFS": 1,
-    "dBFS": 1,
-    "cosine": 3,
-    "": 3,
-}  # by unit; others: 2
+# by unit; others: 2
+DECIMALS = {"cents": 0, "ms": 0, "%": 1, "LUFS": 1, "dBFS": 1, "cosine": 3, "": 3}
 NOT_ASKED = "not asked for"  # the reason of measures that were not requested
 
 

@@ -54,6 +54,11 @@ class World(FeatureExtractor):
                 f"sample_rate {sample_rate} Hz leaves no band of aperiodicity; "
                 f"WORLD needs {LOWEST_RATE} Hz or more"
             )
+        if not f0_floor < f0_ceil <= sample_rate / 2:
+            raise ValueError(
+                f"f0_floor {f0_floor} and f0_ceil {f0_ceil} must rise within "
+                f"0..{sample_rate / 2} Hz"
+            )
         if f0_method not in ("harvest", "dio"):
             raise ValueError(
                 f"f0_method must be 'harvest' or 'dio' (with stonemask), not {f0_method!r}"
@@ -122,23 +127,21 @@ class World(FeatureExtractor):
         else:
             f0, times = pyworld.dio(x, self.sample_rate, **search)
             f0 = pyworld.stonemask(x, f0, times, self.sample_rate)
-        if self.f0_ceil == F0_CEIL:
-            high = self._high_f0(x)
-            f0 = np.where(high > 0, high, f0)
-        return f0, times
+        return (self._with_high_f0(x, f0) if self.f0_ceil == F0_CEIL else f0), times
 
-    def _high_f0(self, x: np.ndarray) -> np.ndarray:
-        """F0 (T,) above F0_CEIL that is held, of sopranos and children; elsewhere 0.
+    def _with_high_f0(self, x: np.ndarray, f0: np.ndarray) -> np.ndarray:
+        """F0 (T,) up to F0_CEIL -> F0 up to HIGHEST, where a soprano or a child holds it.
 
-        Below an unlimited ceiling, ordinary voices would be taken for their harmonics.
+        Ordinary voices have harmonics there. So a high F0 counts only where it is held, and where
+        the search below found F0 in at most half of the frames.
         """
         search = {"f0_floor": 0.75 * F0_CEIL, "f0_ceil": HIGHEST, "frame_period": self.frame_period}
-        f0, times = pyworld.dio(x, self.sample_rate, **search)
-        f0 = pyworld.stonemask(x, f0, times, self.sample_rate)
-        edges = np.flatnonzero(
-            np.diff(np.concatenate([[False], f0 > F0_CEIL, [False]]).astype(int))
-        )
+        high, times = pyworld.dio(x, self.sample_rate, **search)
+        high = pyworld.stonemask(x, high, times, self.sample_rate)
+        f0 = f0.copy()
+        edges = np.flatnonzero(np.diff(np.r_[False, high > F0_CEIL, False].astype(np.int8)))
         for start, end in edges.reshape(-1, 2):
-            if (end - start) * self.frame_period < 1000 * HELD:
-                f0[start:end] = 0.0
-        return np.where(f0 > F0_CEIL, f0, 0.0)
+            is_held = (end - start) * self.frame_period >= 1000 * HELD
+            if is_held and (f0[start:end] > 0).mean() <= 0.5:
+                f0[start:end] = high[start:end]
+        return f0

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from voiceconv.errors import InputError
-from voiceconv.files import read_text, require_utf8
+from voiceconv.files import printable, read_text, require_utf8
 from voiceconv.models.base import DomainId, Translator, WaveGenerator
+from voiceconv.optional import load
 
 EXPORT = "export.json"  # beside the graphs: what is in them
 TRANSLATOR = "translator.onnx"  # of a network that all directions share
@@ -36,13 +37,7 @@ class Graph:
     """
 
     def __init__(self, path: Path, n_channels: int, names: Collection[str] = ()) -> None:
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise InputError(
-                f"{path} is run by onnxruntime, which cannot be imported ({error}); install it "
-                "with: pip install 'voiceconv[export]'"
-            ) from error
+        onnxruntime = load("onnxruntime", printable(path), "onnxruntime", extra="export")
         require_utf8(path, "onnxruntime")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()

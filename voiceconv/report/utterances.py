@@ -46,9 +46,12 @@ def judged(direction: Direction) -> list[str]:
 
 
 def worst_first(direction: Direction) -> list[str]:
-    """Stems by the mean of their ranks in JUDGED; a missing value gets the middle rank."""
+    """Stems by the mean of their ranks in JUDGED.
+
+    A missing value gets the middle rank. A stem without any, as a silent conversion has, is first.
+    """
     stems = sorted(direction.utterances)
-    ranks = np.zeros(len(stems))
+    ranks, has_value = np.zeros(len(stems)), np.zeros(len(stems), bool)
     for name in judged(direction):
         badness = values(direction, name) * (1 if MEASURES[name].better == "lower" else -1)
         known = badness[np.isfinite(badness)]
@@ -56,7 +59,8 @@ def worst_first(direction: Direction) -> list[str]:
             (np.sum(known < one) + np.sum(known <= one)) / (2 * len(known)) for one in badness
         ]
         ranks += np.where(np.isfinite(badness), places, 0.5)
-    return [stems[place] for place in np.argsort(-ranks, kind="stable")]
+        has_value |= np.isfinite(badness)
+    return [stems[place] for place in np.lexsort((-ranks, has_value))]
 
 
 def choose(direction: Direction, n: int) -> list[Chosen]:

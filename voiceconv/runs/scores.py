@@ -1,9 +1,9 @@
 """The validation score of a translator: one number that selects a step of a run.
 
-It is cheap, because it uses the extracted frames of the val split. A conversion that cannot be
-scored (it is not finite; for similarity, silent or shorter than 64 ms) is left out with a warning.
-A step whose conversions are all left out has no score: it is never the best, and patience does not
-count it.
+It is cheap, because it uses the extracted frames of the val split. A step with a conversion that
+cannot be scored (it is not finite; for similarity, silent or shorter than 64 ms) has no score: it
+is never the best, and patience does not count it. The mean of the others would praise a network
+that fails where conversion is hard.
 """
 
 import logging
@@ -40,7 +40,8 @@ class Score(ABC):
     def __call__(
         self, converter: Converter, converted: Mapping[Direction, Sequence[Tensor]]
     ) -> dict[str, float]:
-        """Measures by name, "score" among them if anything could be scored: lower is better.
+        """Measures by name, "score" among them: lower is better. Empty, with a warning, if a
+        conversion cannot be scored.
 
         converted: waves (N,) of the fixed validation utterances, as users would get them.
         """
@@ -79,16 +80,16 @@ class ParallelScore(Score):
         for (source, target), stems in self.pairs.items():
             attempts = [self._cepstra(converter, source, target, stem) for stem in stems]
             pairs = [pair for pair in attempts if pair is not None]
-            if not pairs:
-                continue
+            if len(pairs) < len(stems):
+                return {}
             name = f"{source}_to_{target}"
             distortions[name] = float(np.mean([distortion(*pair) for pair in pairs]))
             variances[name] = float(np.mean([_variance_distance(*pair) for pair in pairs]))
-        means = [list(one.values()) for one in (distortions, variances)]
+        means = [float(np.mean(list(one.values()))) for one in (distortions, variances)]
         return {
             **{f"distortion/{name}": value for name, value in distortions.items()},
             **{f"global_variance/{name}": value for name, value in variances.items()},
-            **({"score": sum(float(np.mean(one)) for one in means)} if distortions else {}),
+            "score": sum(means),
         }
 
     def _cepstra(
@@ -137,6 +138,7 @@ class UnpairedScore(Score):
             f"recordings in {len(directions)} directions"
         )
         self.frames = {name: list(some.values())[:each] for name, some in frames.items()}
+        self._n_waves = {domain: len(some) for domain, some in waves.items()}
 
     def __call__(
         self, converter: Converter, converted: Mapping[Direction, Sequence[Tensor]]
@@ -148,16 +150,18 @@ class UnpairedScore(Score):
                 there = _translated(converter, frames, source, target)
                 back = _translated(converter, there, target, source)
                 spread = converter.stats[source].frames_std[:, None]
-                if back.isfinite().all():
-                    errors.append(float(((back - frames).abs() / spread).mean()))
-                else:
+                if not back.isfinite().all():
                     _warn(f"{source} to {target}", "frames there and back are NaN or infinite")
-            for wave in converted.get((source, target), ()):
-                embedding = self._embed(wave, converter.sample_rate, f"{source} to {target}")
-                if embedding is not None:
-                    cosines.append(similarity(self._targets[target], embedding))
-        if not errors or not cosines:
-            return {}
+                    return {}
+                errors.append(float(((back - frames).abs() / spread).mean()))
+            attempts = [
+                self._embed(wave, converter.sample_rate, f"{source} to {target}")
+                for wave in converted.get((source, target), ())
+            ]
+            found = [embedding for embedding in attempts if embedding is not None]
+            if len(found) < self._n_waves[source]:
+                return {}
+            cosines += [similarity(self._targets[target], embedding) for embedding in found]
         error, cosine = float(np.mean(errors)), float(np.mean(cosines))
         return {"cycle_error": error, "similarity": cosine, "score": error - cosine}
 
@@ -171,7 +175,7 @@ class UnpairedScore(Score):
 
 
 def _warn(of: str, reason: str) -> None:
-    log.warning("left out of the validation score, of %s: %s", of, reason)
+    log.warning("no validation score of %s: %s", of, reason)
 
 
 def spread(directions: Sequence[Direction], most: int) -> list[Direction]:

@@ -5,9 +5,10 @@ A section states its settings here; a node's settings are those of its construct
 
 import difflib
 import inspect
+import re
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Optional, get_args, get_origin, get_type_hints
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -18,9 +19,9 @@ from voiceconv.data.crops import Crops
 from voiceconv.errors import InputError
 from voiceconv.features import Representation
 from voiceconv.models import Discriminator, Translator
-from voiceconv.models.base import WaveGenerator
+from voiceconv.models.base import Generator, WaveGenerator
 from voiceconv.objectives import PLAYERS, Objective
-from voiceconv.schema import Above0, Count, Range, Some, Step, Steps, Text, fits, words
+from voiceconv.schema import MAPPINGS, Above0, Count, Range, Some, Step, Steps, Text, fits, words
 from voiceconv.training.trainer import Precision, Ship
 from voiceconv.vocoders import Vocoder
 
@@ -30,7 +31,8 @@ OF_OPTIMIZERS = {  # torch has no upper limit of a rate
     "lr": Annotated[float, Range(above=0, most=1)],
     "betas": tuple[MOMENTUM, MOMENTUM],
 }
-FOLLOWING = {"n_channels", "n_domains"}  # from features and dump: no node states them
+NETWORKS = (Translator, Generator, Discriminator, WaveGenerator)
+FOLLOWING = {"n_channels", "n_domains"}  # of these, from features and dump: no node states them
 TRAINER = {
     "n_steps": Steps,
     "decay_start": Step | None,
@@ -76,17 +78,21 @@ VOCODER = COMMON | {
     "validation": {"n_utterances": Some, "n_scored": Count},
 }
 
-_MARKS = {"_target_": str, "_partial_": bool}  # of a node, beside its settings
+_MARKS = {"_target_": str, "_partial_": bool, "_convert_": str, "_recursive_": bool}  # of a node
+_NAMED = re.compile(r"\$\{(\w+)")  # in interpolations: settings, resolvers
 PATHS = {"run_dir", "data.dump", "data.waves", "init_from", "vocoder.model"}
 
 
 def check_settings(config: DictConfig, schema: Mapping[str, Any]) -> None:
     """Check each setting's name, type and range. Raises InputError with the first wrong one.
 
+    A key at the top that an interpolation names is an author's own, and may be anything.
+
     schema: CONVERTER or VOCODER.
     """
-    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    check_value(plain, schema, "")
+    plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    own = set(_NAMED.findall(OmegaConf.to_yaml(config))) - schema.keys()
+    check_value({name: one for name, one in plain.items() if name not in own}, schema, "")
     patience, every = config.trainer.patience, config.trainer.validate_every
     if patience is not None and not every:
         raise InputError(
@@ -104,7 +110,7 @@ def check_value(value: object, hint: Any, key: str) -> None:
         _check_section(value, hint, key)
     elif isinstance(value, Mapping) and "_target_" in value and fits(value, hint):
         _check_node(value, _kind(hint), key)
-    elif isinstance(value, Mapping) and get_origin(hint) is Mapping:
+    elif isinstance(value, Mapping) and get_origin(hint) in MAPPINGS:
         for name, one in value.items():
             check_value(one, get_args(hint)[1], f"{key}.{name}")
     elif isinstance(hint, Mapping) or not fits(value, hint):
@@ -133,8 +139,9 @@ def _check_node(node: Mapping[str, Any], expect: type, key: str) -> None:
         raise InputError(f"{key}: {error}") from None
     parameters = inspect.signature(cls).parameters
     hints = _hints(cls) | (OF_OPTIMIZERS if issubclass(cls, Optimizer) else {})
+    following = FOLLOWING if issubclass(cls, NETWORKS) else set()
     if not any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
-        _refuse_unknown(given, [name for name in parameters if name not in FOLLOWING], key)
+        _refuse_unknown(given, [name for name in parameters if name not in following], key)
     for name, value in given.items():
         check_value(value, hints.get(name, Any), f"{key}.{name}")
     if issubclass(cls, Optimizer):  # torch has ranges of its own
@@ -158,11 +165,17 @@ def _refuse_unknown(given: Iterable[str], known: Collection[str], key: str) -> N
 
 @cache
 def _hints(cls: type) -> dict[str, Any]:
-    """The constructor's; none where they name what only a type checker sees."""
+    """The constructor's, which take their default; none where they name what only a type checker
+    sees.
+    """
     try:
-        return get_type_hints(cls.__init__, include_extras=True)  # type: ignore[misc]
-    except (NameError, TypeError):
+        hints = get_type_hints(cls.__init__, include_extras=True)  # type: ignore[misc]
+    except (NameError, TypeError, AttributeError):
         return {}
+    for name, parameter in inspect.signature(cls).parameters.items():
+        if parameter.default is None and name in hints:
+            hints[name] = Optional[hints[name]]  # noqa: UP045 (of any hint)
+    return hints
 
 
 def _kind(hint: Any) -> type:

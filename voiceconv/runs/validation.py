@@ -33,7 +33,7 @@ from voiceconv.training.tracker import Tracker
 
 ROW_HEIGHT = 4  # pixels: 80 rows alone would make a strip of an image
 NO_SCORE = "no validation score ({}): the newest model ships, and patience does not end the run"
-NOTHING_SCORED = "no conversion can be scored: this step cannot become the model that ships"
+NOT_SCORED = "a conversion cannot be scored: this step cannot become the model that ships"
 log = logging.getLogger(__name__)
 
 
@@ -78,7 +78,7 @@ class Validation:
             return None
         measures = self.score(self.converter, converted)
         if "score" not in measures:
-            tracker.warn(step, NOTHING_SCORED)
+            tracker.warn(step, NOT_SCORED)
             return None
         self.history.record(step, measures)
         if tracker.writer is not None:
@@ -127,7 +127,9 @@ class Validation:
     def _converted(self, wave: Tensor, source: str, target: str) -> Tensor | None:
         """(N,) -> (N,), as for users; None, with a warning, where this network cannot."""
         try:
-            output = self.converter.convert(wave, target=target, source=source)
+            output = self.converter.convert(
+                wave, target, source, name=f"validation audio of {source}"
+            )
             if not output.isfinite().all():
                 raise RunError("it is NaN or infinite")
         except (InputError, RunError) as error:

@@ -27,7 +27,7 @@ from voiceconv.training.tracker import Tracker
 Precision = Literal["float32", "bf16", "fp16"]
 AUTOCAST = {"float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 Ship = Literal["best", "last"]
-ENDED = "nothing is left to train: %s is at step %d, and trainer.%s ends it; give a greater one"
+ENDED = "nothing is left to train: %s is at step %d, trainer.%s ends it; give more (fit: --hours)"
 N_PROBED = 4  # crops of each domain the monitor looks at: 1% of the time at every hundredth step
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from itertools import cycle, islice, zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
-from voiceconv.data.content import content_files, extent_of
+from voiceconv.data.content import content_files, extent_of, stems
 from voiceconv.data.kaldi import Utterance, is_data_dir, read_data_dir
 from voiceconv.errors import InputError
 from voiceconv.evaluation.inputs import ends
@@ -168,8 +168,8 @@ def _recordings(folder: Path) -> list[Utterance]:
         raise InputError(f"no sound file in {folder}; give a folder that holds some")
     places = [plain_name(file.parent.relative_to(folder).as_posix()) for file in files]
     return [
-        Utterance(plain_name(file.stem), "" if place == "." else place, file)
-        for file, place in zip(files, places, strict=True)
+        Utterance(plain_name(stem), "" if place == "." else place, file)
+        for file, stem, place in zip(files, stems(files), places, strict=True)
     ]
 
 
