@@ -356,6 +356,30 @@ def test_a_peak_above_one_is_limited_where_it_is_and_said(
     torch.testing.assert_close(audio.read(tmp_path / "f.wav").samples, wave)
 
 
+def test_integers_in_a_float_file_are_turned_down(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    wave = torch.from_numpy(tone(frequency=997.0))  # 0.5, that is -9.03 LUFS
+    audio.write(tmp_path / "x.wav", 32768 * wave, RATE)
+    assert caplog.messages == [
+        f"{tmp_path / 'x.wav'}: 81 LUFS are more than it can hold; it is turned down to -23 LUFS: "
+        "are the input's samples fractions of full scale?"
+    ]
+    got = audio.read(tmp_path / "x.wav").samples
+    assert audio.loudness(got, RATE) == pytest.approx(-23.0, abs=0.01)
+    torch.testing.assert_close(got, wave * (got.max() / 0.5), atol=2.0**-15, rtol=0)
+
+
+@pytest.mark.parametrize(("subtype", "bits"), [("PCM_U8", 8), ("PCM_16", 16), ("PCM_24", 24)])
+def test_pcm_holds_the_nearest_step(tmp_path: Path, subtype: str, bits: int) -> None:
+    steps = torch.tensor(
+        [-0.4, 0.4, -0.6, 0.6, 99.9, -100.1, 2.0 ** (bits - 1), -(2.0 ** (bits - 1))]
+    )
+    audio.write(tmp_path / "x.wav", steps / 2 ** (bits - 1), RATE, subtype)
+    got = audio.read(tmp_path / "x.wav").samples * 2 ** (bits - 1)
+    assert got.tolist() == [0, 0, -1, 1, 100, -100, 2 ** (bits - 1) - 1, -(2 ** (bits - 1))]
+
+
 def test_a_limited_wave_keeps_its_shape_within_one(tmp_path: Path) -> None:
     wave = 1.25 * torch.sin(2 * math.pi * 200 * torch.arange(RATE) / RATE)  # peaks everywhere
     got = torch.cat([torch.from_numpy(block) for block in limited(wave, RATE)])

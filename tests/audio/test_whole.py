@@ -76,7 +76,7 @@ def test_a_large_tag_is_no_sound(tmp_path: Path) -> None:
     ("name", "options"),
     [("x.mp3", {"format": "MP3"}), ("x.ogg", {}), ("x.opus", {"format": "OGG", "subtype": "OPUS"}),
      ("x.flac", {}), ("x.wav", {}), ("x.aiff", {}), ("x.au", {}), ("x.w64", {}), ("x.caf", {}),
-     ("x.sph", {"format": "NIST"})],
+     ("x.sph", {"format": "NIST"}), ("x.voc", {"subtype": "PCM_16"})],
 )  # fmt: skip
 def test_recordings_joined_end_to_end(tmp_path: Path, name: str, options: dict[str, str]) -> None:
     data, samples = encoded(tmp_path, name, **options)
@@ -99,7 +99,20 @@ def test_mp3_joined_without_xing_frames_and_across_junk(
     torch.testing.assert_close(found, samples.repeat(2), atol=1e-6, rtol=0)
     name = tmp_path / "junk.mp3"
     assert caplog.messages == [
-        f"{name} holds 1990 bytes between its MP3 frames that are no sound; they are left out"
+        f"{name} holds 1990 bytes that are no whole MP3 frame; they are left out"
+    ]
+
+
+def test_a_stream_of_mp3_that_ends_within_a_frame(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, bare, _ = mp3(tmp_path, "CONSTANT")
+    n_frame = len(bare) // ((len(read(tmp_path, "bare.mp3", bare)) + 529) // 576)
+    whole = read(tmp_path, "whole.mp3", bare[: 20 * n_frame])
+    torch.testing.assert_close(read(tmp_path, "cut.mp3", bare[: 21 * n_frame - 5]), whole)
+    assert caplog.messages == [
+        f"{tmp_path / 'cut.mp3'} holds {n_frame - 5} bytes that are no whole MP3 frame; they are "
+        "left out"
     ]
 
 
@@ -116,9 +129,13 @@ def test_joined_sound_of_another_kind_is_named(
     ]
 
 
-@pytest.mark.parametrize("name", ["x.mp3", "x.flac", "x.au", "x.w64", "x.sph"])
-def test_cut_recordings_are_refused(tmp_path: Path, name: str) -> None:
-    data, _ = encoded(tmp_path, name, **({"format": "NIST"} if name == "x.sph" else {}))
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("x.mp3", {}), ("x.flac", {}), ("x.au", {}), ("x.w64", {}), ("x.voc", {"subtype": "PCM_16"}),
+     ("x.sph", {"format": "NIST"}), ("x.sph", {"format": "NIST", "subtype": "ULAW"})],
+)  # fmt: skip
+def test_cut_recordings_are_refused(tmp_path: Path, name: str, options: dict[str, str]) -> None:
+    data, _ = encoded(tmp_path, name, **options)
     for part in (data[: len(data) // 2], data + data[: len(data) // 2]):
         with pytest.raises(InputError, match=rf"{name} is cut or damaged: only \d"):
             read(tmp_path, name, part)

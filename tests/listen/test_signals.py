@@ -123,13 +123,13 @@ def test_a_peak_between_samples_is_found():
 
 def test_dither_makes_rounding_noise():
     """Triangular noise of 1 bit: a variance of 1/6, of rounding 1/12; 1/4 whatever the signal."""
-    wave = 1.4 / 32767 * tone(100, 4.0)
-    written = 32767 * dithered(wave, seed=1)
+    wave = 1.4 / 32768 * tone(100, 4.0)
+    written = 32768 * dithered(wave, seed=1)
     assert torch.allclose(written, written.round(), atol=1e-3)
-    error = (written - 32767 * wave).double()
+    error = (written - 32768 * wave).double()
     assert error.mean().item() == pytest.approx(0.0, abs=0.01)
     assert error.square().mean().item() == pytest.approx(0.25, rel=0.03)
-    loud = (32767 * wave).abs() > 1
+    loud = (32768 * wave).abs() > 1
     assert error[loud].square().mean().item() == pytest.approx(0.25, rel=0.05)
     tone_in_error = (error * tone(100, 4.0).double()).mean().item()
     assert tone_in_error == pytest.approx(0.0, abs=0.01)

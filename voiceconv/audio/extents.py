@@ -1,12 +1,14 @@
-"""Where the samples lie in AU, NIST SPHERE, CAF and Wave64 files, as their headers announce."""
+"""Where the samples lie in AU, SPHERE, CAF, Wave64 and VOC files, as their headers announce."""
 
+import os
 import re
 import struct
 from typing import BinaryIO
 
 Extent = tuple[int, int]  # offset of the samples, and their size in bytes
 
-_FIELD = re.compile(rb"^(\w+) -i (\d+)", re.MULTILINE)
+_FIELD = re.compile(rb"^(\w+) -\w+ (\d+)", re.MULTILINE)  # libsndfile: sample_n_bytes -s1 1
+_VOC_BYTES = 1 << 24  # sizes of VOC have 24 bits, and what is larger overflows them
 _FORM_BYTES = {b"caff": 8, b"riff": 40}  # CAF, Wave64: where the first chunk starts
 
 
@@ -33,6 +35,8 @@ def _announced_extent(file: BinaryIO, origin: int) -> Extent | None:
         return None if b"shorten" in head else (origin + start, size)
     if head[:4] in _FORM_BYTES:
         return _chunk(file, origin + _FORM_BYTES[head[:4]], is_caf=head[:4] == b"caff")
+    if head[:20] == b"Creative Voice File\x1a":
+        return _blocks(file, origin + int.from_bytes(head[20:22], "little"))
     return None
 
 
@@ -49,3 +53,16 @@ def _chunk(file: BinaryIO, place: int, is_caf: bool) -> Extent | None:
         if size < 0:
             return None
         place += n_header + size + (0 if is_caf else -size % 8)
+
+
+def _blocks(file: BinaryIO, start: int) -> Extent | None:
+    """Add up the blocks of VOC; a block of no kind, 0, ends them."""
+    place = start
+    if file.seek(0, os.SEEK_END) > _VOC_BYTES:
+        return None
+    while True:
+        file.seek(place)
+        block = file.read(4)
+        if len(block) < 4 or block[0] == 0:
+            return start, place + len(block[:1]) - start
+        place += 4 + int.from_bytes(block[1:], "little")

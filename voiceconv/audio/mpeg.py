@@ -43,7 +43,7 @@ class _Frame(NamedTuple):
 
 
 def find_runs(data: mmap.mmap) -> tuple[list[Run], int]:
-    """Runs of frames, and how many bytes are neither frames nor tags. No run: this is no MP3."""
+    """Runs of whole frames, and how many bytes are neither those nor tags. No run: no MP3."""
     place = _behind_tags(data, 0)
     if _frame_at(data, place) is None:
         return [], 0
@@ -65,7 +65,7 @@ def _run(data: mmap.mmap, start: int, marks: set[int]) -> tuple[Run, int, int]:
     """The run from `start` on, its number of frames, and its end.
 
     It ends at the next Xing frame, behind the frames that its own counts, or where a frame is
-    missing or of another kind.
+    missing, cut by the file's end or of another kind.
     """
     first = frame = _frame_at(data, start)
     assert first is not None
@@ -76,7 +76,7 @@ def _run(data: mmap.mmap, start: int, marks: set[int]) -> tuple[Run, int, int]:
         frame = _frame_at(data, place)
     sound = place
     while frame is not None and frame.kind == first.kind and n_frames != announced:
-        if place + frame.mark in marks and place > sound:
+        if place + frame.n_bytes > len(data) or (place + frame.mark in marks and place > sound):
             break
         n_frames += 1
         place += frame.n_bytes

@@ -49,7 +49,7 @@ def find_pieces(file: BinaryIO) -> Pieces:
     if len(runs) == 1 and not runs[0].head:
         runs = []
     pieces = tuple(Piece(run.start, run.stop, run.head) for run in runs)
-    remark = f"holds {n_junk} bytes between its MP3 frames that are no sound; they are left out"
+    remark = f"holds {n_junk} bytes that are no whole MP3 frame; they are left out"
     return Pieces(pieces or (Piece(0, n_bytes),), remark if n_junk else "")
 
 

@@ -11,9 +11,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import soundfile
+from numpy.typing import NDArray
 from torch import Tensor
 
+from voiceconv.audio.bs1770 import level
 from voiceconv.audio.waves import Samples, limited
 from voiceconv.errors import InputError, NoRoomError, RunError
 from voiceconv.files import printable, replacing, unwritable
@@ -32,13 +35,17 @@ _OUTPUTS = {
     ".w64": ("W64", "PCM_16"),
     ".rf64": ("RF64", "PCM_16"),
 }
+_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
+_LOUDEST, _PROGRAMME = 0.0, -23.0  # LUFS: a square wave of full scale; the level of EBU R 128
 log = logging.getLogger(__name__)
 
 
 def write(path: Path | str, wave: Tensor, sample_rate: int, subtype: str | None = None) -> None:
     """Write a wave (N,) whole or not at all; the extension names the format, `-` is WAV to stdout.
 
-    Peaks above 1 that the format would clip are limited where they are, and a warning is logged.
+    Where the format would clip, peaks above 1 are limited where they are; a wave that is all above
+    1, as of integers in a float file, is turned down first. Each is logged as a warning. PCM holds
+    the nearest step.
     """
     name = printable(path) if str(path) != "-" else "standard output"
     format_, subtype = _output_format(path, name, subtype)
@@ -46,9 +53,7 @@ def write(path: Path | str, wave: Tensor, sample_rate: int, subtype: str | None 
     if not math.isfinite(peak):
         raise RunError(f"nothing is written to {name}: the wave holds NaN or infinite samples")
     clips = peak > 1.0 and subtype not in ("FLOAT", "DOUBLE")
-    if clips:
-        log.warning("%s: peaks are limited, by up to %.1f dB", name, 20 * math.log10(peak))
-    blocks = limited(wave, sample_rate) if clips else _blocks(wave)
+    blocks = _within_one(wave, peak, sample_rate, name) if clips else _blocks(wave)
     try:
         with _destination(path) as temporary:
             _encode(temporary, name, blocks, sample_rate, format_, subtype)
@@ -103,6 +108,20 @@ def _destination(path: Path | str) -> Iterator[Path]:
         yield temporary
 
 
+def _within_one(wave: Tensor, peak: float, sample_rate: int, name: str) -> Iterator[Samples]:
+    """(N,) with this peak -> blocks (n,) within [-1, 1]."""
+    if (now := level(wave, sample_rate)) > _LOUDEST:
+        log.warning(
+            "%s: %.0f LUFS are more than it can hold; it is turned down to %.0f LUFS: are the "
+            "input's samples fractions of full scale?", name, now, _PROGRAMME,
+        )  # fmt: skip
+        gain = 10 ** ((_PROGRAMME - now) / 20)
+        wave, peak = wave * gain, peak * gain
+    if peak > 1.0:
+        log.warning("%s: peaks are limited, by up to %.1f dB", name, 20 * math.log10(peak))
+    return limited(wave, sample_rate)
+
+
 def _blocks(wave: Tensor) -> Iterator[Samples]:
     """(N,) -> blocks (n,): one large block crashes libsndfile's Vorbis encoder (libsndfile#130)."""
     return (block.numpy() for block in wave.detach().cpu().split(_BLOCK) if len(block))
@@ -129,7 +148,14 @@ def _encode(
     try:
         with sound:
             for block in blocks:
-                sound.write(block)
+                sound.write(_rounded(block, _BITS[subtype]) if subtype in _BITS else block)
     except (soundfile.LibsndfileError, AssertionError) as error:
         # soundfile asserts that everything was written; on a full disk this fails.
         raise NoRoomError(f"cannot write {name} ({error}); is the disk full?") from None
+
+
+def _rounded(block: Samples, bits: int) -> NDArray[np.int32]:
+    """(n,) -> the nearest steps, in the upper bits: of floats libsndfile takes the step below."""
+    highest = 2.0 ** (bits - 1)
+    steps = np.rint(block.astype(np.float64) * highest).clip(-highest, highest - 1)
+    return (steps * 2.0 ** (32 - bits)).astype(np.int32)

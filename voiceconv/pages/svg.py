@@ -75,6 +75,7 @@ def svg(figure: Figure, description: str) -> Markup:
     box = re.search(r'viewBox="[^"]*"', head)
     content = (description + body).encode(errors="surrogateescape")  # names may contain any bytes
     prefix = f"p{hashlib.sha256(content).hexdigest()[:8]}-"
+    body = re.sub(r'(<image\b[^>]*) id="[^"]*"', r"\1", body)  # equal images have equal ids
     body = re.sub(r'\bid="', f'id="{prefix}', body)
     body = re.sub(r'(xlink:href="#|url\(#)', rf"\g<1>{prefix}", body)
     body = re.sub(r"font-family: [^;\"]*;? ?", "", body)  # the page has a style sheet

@@ -102,11 +102,11 @@ def true_peak(wave: Tensor, sample_rate: int) -> float:
 
 
 def dithered(wave: Tensor, seed: int) -> Tensor:
-    """(N,) -> (N,) multiples of 1/32767 for 16-bit files, with triangular dither of 1 bit.
+    """(N,) -> (N,) multiples of 1/32768 for 16-bit files, with triangular dither of 1 bit.
 
     The rounding error is then noise and no distortion (Lipshitz et al. 1992, JAES 40), and two
     files of one recording, such as X of ABX and its original, differ in their bytes.
     """
     rng = np.random.default_rng(seed)
     noise = rng.random(wave.numel()) - rng.random(wave.numel())
-    return torch.from_numpy((np.rint(wave.numpy() * 32767.0 + noise) / 32767.0).astype(np.float32))
+    return torch.from_numpy((np.rint(wave.numpy() * 32768.0 + noise) / 32768.0).astype(np.float32))
