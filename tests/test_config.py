@@ -12,6 +12,8 @@ from omegaconf import OmegaConf
 from voiceconv.build import build, compose_config
 from voiceconv.commands.train import prepare_trainer
 from voiceconv.data.archive import ArchiveWriter
+from voiceconv.data.dump import read_dump
+from voiceconv.data.statistics import write_stats
 from voiceconv.errors import InputError
 from voiceconv.features import DomainStats, FeatureExtractor, Features, MelSpectrogram, save_stats
 from voiceconv.models import Discriminator, Translator
@@ -236,6 +238,17 @@ def test_an_utterance_without_a_speaker_is_named(tmp_path):
     (tmp_path / "dump/train/utt2spk").write_text("low-0 low\nhigh-0 high\nhigh-1 high\n")
     with pytest.raises(InputError, match="utt2spk: no line for utterance 'low-1'"):
         prepare_trainer(config, tmp_path / "run")
+    with pytest.raises(InputError, match="utt2spk: no line for utterance 'low-1'"):
+        write_stats(tmp_path / "dump/train")
+
+
+def test_a_speaker_without_an_utterance_is_named(tmp_path):
+    tiny_config(tmp_path, "maskcyclegan_vc_small")
+    with open(tmp_path / "dump/train/utt2spk", "a") as table:
+        table.write("none-0 none\n")
+    for read in (read_dump, write_stats):
+        with pytest.raises(InputError, match="utt2spk: feats.scp has no utterance of 'none'; ext"):
+            read(tmp_path / "dump/train")
 
 
 def test_three_domains_train(tmp_path):

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from voiceconv.build import build
 from voiceconv.data.archive import Archive, FloatArray
-from voiceconv.data.dump import read_yaml
-from voiceconv.data.kaldi import read_table
+from voiceconv.data.dump import names_by_domain, read_yaml
 from voiceconv.errors import InputError
 from voiceconv.features.base import Representation
 from voiceconv.features.frames import Features
@@ -28,13 +27,9 @@ def write_stats(dump: Path | str) -> dict[str, DomainStats]:
         raise InputError(f"{dump}: feats.scp names no utterance; run `voiceconv extract` first")
     representation = build(read_yaml(dump / "features.yaml"), Representation)
     tracks = {name: _open(dump / f"{name}.scp") for name in representation.tracks}
-    domain_of = read_table(dump / "utt2spk")
-    utterances: dict[str, list[str]] = {}
-    for utterance in sorted(frames):
-        utterances.setdefault(domain_of[utterance], []).append(utterance)
     stats = {
         domain: representation.fit(_features(names, frames, tracks))
-        for domain, names in sorted(utterances.items())
+        for domain, names in names_by_domain(dump, frames).items()
     }
     with replacing(dump / STATS) as temporary:
         save_stats(temporary, stats)
