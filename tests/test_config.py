@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from dumps import write_dump
 from omegaconf import OmegaConf
 
 from voiceconv.build import build, compose_config
 from voiceconv.commands.train import prepare_trainer
 from voiceconv.data.archive import ArchiveWriter
-from voiceconv.data.dump import read_dump
 from voiceconv.data.statistics import write_stats
 from voiceconv.errors import InputError
 from voiceconv.features import DomainStats, FeatureExtractor, Features, MelSpectrogram, save_stats
@@ -242,13 +242,22 @@ def test_an_utterance_without_a_speaker_is_named(tmp_path):
         write_stats(tmp_path / "dump/train")
 
 
+def test_a_track_that_only_some_have_is_refused(tmp_path):
+    """Statistics of the others would be taken for those of all."""
+    write_dump(tmp_path)
+    scp = tmp_path / "train/ap.scp"
+    first, *others = scp.read_text().splitlines(keepends=True)
+    scp.write_text("".join(others))
+    with pytest.raises(InputError, match=r"ap\.scp lacks 'high-01' of feats\.scp; extract again"):
+        write_stats(tmp_path / "train")
+
+
 def test_a_speaker_without_an_utterance_is_named(tmp_path):
     tiny_config(tmp_path, "maskcyclegan_vc_small")
     with open(tmp_path / "dump/train/utt2spk", "a") as table:
         table.write("none-0 none\n")
-    for read in (read_dump, write_stats):
-        with pytest.raises(InputError, match="utt2spk: feats.scp has no utterance of 'none'; ext"):
-            read(tmp_path / "dump/train")
+    with pytest.raises(InputError, match="train: feats.scp has no utterance of 'none'; extract"):
+        write_stats(tmp_path / "dump/train")
 
 
 def test_three_domains_train(tmp_path):

@@ -20,16 +20,28 @@ STATS = "stats.safetensors"
 
 
 def write_stats(dump: Path | str) -> dict[str, DomainStats]:
-    """Fit every domain of a split and write `<dump>/stats.safetensors`, whole or not at all."""
+    """Fit every domain of a split and write `<dump>/stats.safetensors`, whole or not at all.
+
+    Raises InputError for a domain without an utterance, and for a track that only some have.
+    """
     dump = Path(dump)
     frames = _open(dump / "feats.scp")
     if not frames:
         raise InputError(f"{dump}: feats.scp names no utterance; run `voiceconv extract` first")
     representation = build(read_yaml(dump / "features.yaml"), Representation)
     tracks = {name: _open(dump / f"{name}.scp") for name in representation.tracks}
+    utterances = names_by_domain(dump, frames)
+    for name, track in tracks.items():
+        if track and (missing := sorted(frames.keys() - track.keys())):
+            raise InputError(
+                f"{dump / f'{name}.scp'} lacks {missing[0]!r} of feats.scp; extract again"
+            )
+    for domain, names in utterances.items():
+        if not names:
+            raise InputError(f"{dump}: feats.scp has no utterance of {domain!r}; extract again")
     stats = {
         domain: representation.fit(_features(names, frames, tracks))
-        for domain, names in names_by_domain(dump, frames).items()
+        for domain, names in utterances.items()
     }
     with replacing(dump / STATS) as temporary:
         save_stats(temporary, stats)
@@ -60,7 +72,7 @@ def _features(
     tracks: Mapping[str, Mapping[str, FloatArray]],
 ) -> Iterator[Features]:
     for name in names:
-        own = {kind: _tensor(there[name]) for kind, there in tracks.items() if name in there}
+        own = {kind: _tensor(there[name]) for kind, there in tracks.items() if there}
         yield Features(_tensor(frames[name]), own)
 
 
