@@ -41,7 +41,7 @@ def find_pieces(file: BinaryIO) -> Pieces:
     """Find the pieces of a file of any format that is not empty."""
     n_bytes = file.seek(0, os.SEEK_END)
     if forms := tuple(_forms(file)):
-        return Pieces(forms, contradiction(forms[0].form))
+        return Pieces(forms, contradiction(forms[0].form) if forms[0].form else "")
     with closing(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)) as data:
         if data[:4] == b"OggS":
             return _ogg_streams(data)
