@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 from voiceconv.build import build, compose_config
 from voiceconv.commands.train import prepare_trainer
 from voiceconv.data.archive import ArchiveWriter
+from voiceconv.data.dump import read_loudness
 from voiceconv.data.statistics import write_stats
 from voiceconv.errors import InputError
 from voiceconv.features import DomainStats, FeatureExtractor, Features, MelSpectrogram, save_stats
@@ -250,6 +251,14 @@ def test_a_track_that_only_some_have_is_refused(tmp_path):
     scp.write_text("".join(others))
     with pytest.raises(InputError, match=r"ap\.scp lacks 'high-01' of feats\.scp; extract again"):
         write_stats(tmp_path / "train")
+
+
+@pytest.mark.parametrize("content", ["trim: null\n", "loudness: loud\n", "loudness: true\n"])
+def test_a_dump_that_does_not_state_its_loudness_is_refused(tmp_path, content):
+    """It would be taken for one whose waves have their own."""
+    (tmp_path / "processing.yaml").write_text(content)
+    with pytest.raises(InputError, match="processing.yaml does not state loudness, in LUFS or n"):
+        read_loudness(tmp_path)
 
 
 def test_a_speaker_without_an_utterance_is_named(tmp_path):

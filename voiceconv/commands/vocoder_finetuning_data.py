@@ -18,7 +18,7 @@ from torch import Tensor
 from voiceconv.build import build
 from voiceconv.converter import Converter
 from voiceconv.data.archive import Archive, ArchiveWriter, read_scp, write_scp
-from voiceconv.data.dump import names_by_domain, read_yaml
+from voiceconv.data.dump import names_by_domain, read_loudness, read_yaml
 from voiceconv.data.segments import require_waves
 from voiceconv.errors import InputError, RunError
 from voiceconv.features import FeatureExtractor, Features
@@ -79,7 +79,7 @@ def _plan(dump: Path, converter: Converter) -> list[_Turn]:
     require_waves(dump)
     there = build(read_yaml(dump / "features.yaml"), FeatureExtractor).definition
     differing = differences(converter.extractor.definition, there)
-    loudness = read_yaml(dump / "processing.yaml").get("loudness")
+    loudness = read_loudness(dump)
     if loudness != converter.loudness:
         differing.append(f"loudness {loudness}, not {converter.loudness}")
     if differing:

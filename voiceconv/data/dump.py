@@ -42,3 +42,15 @@ def names_by_domain(dump: Path | str, utterances: Iterable[str]) -> dict[str, li
 def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML file that `voiceconv extract` wrote, such as features.yaml. Raises InputError."""
     return read_mapping(path, "run `voiceconv extract` first")
+
+
+def read_loudness(dump: Path) -> float | None:
+    """The loudness in LUFS that a split's waves were brought to; None: their own.
+
+    Raises InputError where processing.yaml does not state it.
+    """
+    path = dump / "processing.yaml"
+    loudness = read_yaml(path).get("loudness", "")
+    if loudness is not None and type(loudness) not in (float, int):
+        raise InputError(f"{path} does not state loudness, in LUFS or null; extract again")
+    return loudness
