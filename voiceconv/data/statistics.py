@@ -25,17 +25,17 @@ def write_stats(dump: Path | str) -> dict[str, DomainStats]:
     Raises InputError for a domain without an utterance, and for a track that only some have.
     """
     dump = Path(dump)
-    frames = _open(dump / "feats.scp")
+    frames = Archive(dump / "feats.scp")
     if not frames:
         raise InputError(f"{dump}: feats.scp names no utterance; run `voiceconv extract` first")
     representation = build(read_yaml(dump / "features.yaml"), Representation)
-    tracks = {name: _open(dump / f"{name}.scp") for name in representation.tracks}
+    scps = {name: dump / f"{name}.scp" for name in representation.tracks}
+    # What somebody else has extracted may lack tracks.
+    tracks = {name: Archive(scp) for name, scp in scps.items() if scp.exists()}
     utterances = names_by_domain(dump, frames)
     for name, track in tracks.items():
-        if track and (missing := sorted(frames.keys() - track.keys())):
-            raise InputError(
-                f"{dump / f'{name}.scp'} lacks {missing[0]!r} of feats.scp; extract again"
-            )
+        if missing := sorted(frames.keys() - track.keys()):
+            raise InputError(f"{scps[name]} lacks {missing[0]!r} of feats.scp; extract again")
     for domain, names in utterances.items():
         if not names:
             raise InputError(f"{dump}: feats.scp has no utterance of {domain!r}; extract again")
@@ -61,18 +61,13 @@ def read_stats(dump: Path) -> dict[str, DomainStats]:
     return stats
 
 
-def _open(scp: Path) -> Mapping[str, FloatArray]:
-    """What somebody else has extracted may lack tracks."""
-    return Archive(scp) if scp.exists() else {}
-
-
 def _features(
     names: list[str],
     frames: Mapping[str, FloatArray],
     tracks: Mapping[str, Mapping[str, FloatArray]],
 ) -> Iterator[Features]:
     for name in names:
-        own = {kind: _tensor(there[name]) for kind, there in tracks.items() if there}
+        own = {kind: _tensor(there[name]) for kind, there in tracks.items()}
         yield Features(_tensor(frames[name]), own)
 
 
