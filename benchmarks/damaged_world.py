@@ -220,7 +220,7 @@ def _of_models() -> list[Kind]:
              ("run",)),
         Kind("export.json", ["export/export.json"], [convert.format("export")],
              ("export", "sound/wav"), (), 2),
-        Kind("ONNX graph", graphs[1:], [convert.format("export")], ("export", "sound/wav")),
+        Kind("ONNX graph", graphs[:1], [convert.format("export")], ("export", "sound/wav")),
     ]  # fmt: skip
 
 
