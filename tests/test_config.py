@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from dumps import write_dump
 from omegaconf import OmegaConf
 
 from voiceconv.build import build, compose_config
 from voiceconv.commands.train import prepare_trainer
 from voiceconv.data.archive import ArchiveWriter
+from voiceconv.data.dump import read_loudness
+from voiceconv.data.statistics import write_stats
 from voiceconv.errors import InputError
 from voiceconv.features import DomainStats, FeatureExtractor, Features, MelSpectrogram, save_stats
 from voiceconv.models import Discriminator, Translator
@@ -240,6 +243,37 @@ def test_an_utterance_without_a_speaker_is_named(tmp_path):
     (tmp_path / "dump/train/utt2spk").write_text("low-0 low\nhigh-0 high\nhigh-1 high\n")
     with pytest.raises(InputError, match="utt2spk: no line for utterance 'low-1'"):
         prepare_trainer(config, tmp_path / "run")
+    with pytest.raises(InputError, match="utt2spk: no line for utterance 'low-1'"):
+        write_stats(tmp_path / "dump/train")
+
+
+def test_a_track_that_only_some_have_is_refused(tmp_path):
+    """Statistics of the others would be taken for those of all."""
+    write_dump(tmp_path)
+    scp = tmp_path / "train/ap.scp"
+    first, *others = scp.read_text().splitlines(keepends=True)
+    for torn in ("".join(others), "RIFF"):  # a torn last line is left out
+        scp.write_text(torn)
+        with pytest.raises(
+            InputError, match=r"ap\.scp lacks 'high-01' of feats\.scp; extract again"
+        ):
+            write_stats(tmp_path / "train")
+
+
+@pytest.mark.parametrize("content", ["trim: null\n", "loudness: loud\n", "loudness: true\n"])
+def test_a_dump_that_does_not_state_its_loudness_is_refused(tmp_path, content):
+    """It would be taken for one whose waves have their own."""
+    (tmp_path / "processing.yaml").write_text(content)
+    with pytest.raises(InputError, match="processing.yaml does not state loudness, in LUFS or n"):
+        read_loudness(tmp_path)
+
+
+def test_a_speaker_without_an_utterance_is_named(tmp_path):
+    tiny_config(tmp_path, "maskcyclegan_vc_small")
+    with open(tmp_path / "dump/train/utt2spk", "a") as table:
+        table.write("none-0 none\n")
+    with pytest.raises(InputError, match="train: feats.scp has no utterance of 'none'; extract"):
+        write_stats(tmp_path / "dump/train")
 
 
 def test_three_domains_train(tmp_path):

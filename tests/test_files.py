@@ -19,9 +19,11 @@ from voiceconv.errors import InputError, NoRoomError
 from voiceconv.files import (
     abridged,
     below,
+    decode_text,
     locked,
     markdown,
     plain_name,
+    read_text,
     replace_text,
     require_utf8,
     unwritable,
@@ -102,6 +104,15 @@ def test_files_are_written_without_posix(tmp_path):
     assert done.returncode == 0, done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
     assert (tmp_path / "a.txt").read_text() == "whole"
+
+
+def test_a_nul_in_a_text_is_named_with_its_line(tmp_path):
+    """Of a damaged disk, or of UTF-16 without its mark: else it is read as a letter."""
+    (tmp_path / "text").write_bytes("a one\nb two\n".encode("utf-16-le"))
+    with pytest.raises(InputError, match=r"text:1 has a NUL, which is in no text: the file is dam"):
+        read_text(tmp_path / "text")
+    with pytest.raises(InputError, match=r"^text:2 has a NUL"):
+        decode_text(b"a one\nb\0two\n", "text")
 
 
 @pytest.mark.parametrize(

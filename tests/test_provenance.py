@@ -26,12 +26,17 @@ def test_calls_that_convert_alike_are_noted_once_and_others_beside_them(tmp_path
     assert first["voiceconv"] and first["command"] and "seed" not in first
 
 
-def test_a_file_of_that_name_that_is_not_ours_stays(tmp_path):
+def test_a_file_of_that_name_that_is_not_ours_stays_and_is_named(tmp_path, caplog):
+    assert read_conversions(tmp_path) == [] and not caplog.messages
     for content in ("[1, 2]", '{"a": 1}', "not JSON", "[" * 100_000):
         (tmp_path / CONVERSION).write_text(content)
         write_conversion(tmp_path, MADE)
         assert (tmp_path / CONVERSION).read_text() == content
         assert read_conversions(tmp_path) == []
+    assert caplog.messages == 8 * [  # written to, and read
+        f"{tmp_path / CONVERSION} is damaged, or of another program: how the recordings were made "
+        "is not known; delete it to begin it anew"
+    ]
 
 
 def test_a_digest_is_of_what_a_model_computes_with(tmp_path):

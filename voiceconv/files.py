@@ -91,7 +91,7 @@ def read_text(path: Path | str, errors: str = "strict") -> str:
 
     errors: what becomes of bytes that are no UTF-8, as `bytes.decode` has it; `surrogateescape`
     keeps those of file names. Raises OSError as `open` does, and InputError, which names the line,
-    for text in an encoding without a mark that is not UTF-8.
+    for text in an encoding without a mark that is not UTF-8, and for a NUL.
     """
     return decode_text(Path(path).read_bytes(), printable(path), errors)
 
@@ -107,6 +107,12 @@ def decode_text(data: bytes, name: str, errors: str = "strict") -> str:
             f"{name}:{line} has the byte 0x{data[error.start]:02x}, which is not "
             f"{encoding.upper()}; save the file as UTF-8"
         ) from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise InputError(
+            f"{name}:{line} has a NUL, which is in no text: the file is damaged, or UTF-16 without "
+            "its mark; save it as UTF-8"
+        )
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

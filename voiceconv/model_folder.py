@@ -3,6 +3,8 @@
 No file in such a folder can run code.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import UnionType
@@ -18,6 +20,7 @@ from voiceconv.files import markdown, read_mapping, replace_text, replacing
 
 FORMAT = 1
 BUNDLED = Path(__file__).parent / "pretrained"
+CHECKSUM = "sha256"
 CONFIG, CARD = "config.yaml", "README.md"
 
 
@@ -49,8 +52,7 @@ def write_settings(path: Path, config: Mapping[str, Any]) -> None:
 def read_weights(path: Path, what: str) -> dict[str, Tensor]:
     """Read a network's weights as float32. Raises InputError if the file is missing or damaged."""
     try:
-        weights = load(path.read_bytes())  # load_file refuses paths that are not UTF-8
-        return {name: weight.float() for name, weight in weights.items()}
+        return {name: weight.float() for name, weight in load_tensors(path).items()}
     except (OSError, SafetensorError) as error:
         raise InputError(
             f"{path} is not readable as safetensors ({error}); fetch the {what} again"
@@ -67,8 +69,32 @@ def write_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Write contiguous tensors as safetensors. Raises OSError, unlike save_file, on a full disk."""
-    path.write_bytes(save(dict(tensors)))
+    """Write contiguous tensors as safetensors, which has no checksum, with one in its metadata.
+
+    Raises OSError, unlike save_file, on a full disk.
+    """
+    _, numbers = _parts(save(dict(tensors)))
+    path.write_bytes(save(dict(tensors), {CHECKSUM: hashlib.sha256(numbers).hexdigest()}))
+
+
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """The inverse of save_tensors; of other programs' files no checksum is asked.
+
+    Raises OSError, and SafetensorError where it is damaged.
+    """
+    data = path.read_bytes()  # load_file refuses paths that are not UTF-8
+    tensors = load(data)
+    header, numbers = _parts(data)
+    said = (json.loads(header).get("__metadata__") or {}).get(CHECKSUM)
+    if said not in (None, hashlib.sha256(numbers).hexdigest()):
+        raise SafetensorError("its checksum is that of other numbers")
+    return tensors
+
+
+def _parts(data: bytes) -> tuple[bytes, bytes]:
+    """The header of safetensors, which is JSON, and the numbers behind it."""
+    start = 8 + int.from_bytes(data[:8], "little")
+    return data[8:start], data[start:]
 
 
 def network_name(node: Mapping[str, Any]) -> str:

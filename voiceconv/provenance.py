@@ -1,6 +1,7 @@
 """How a file was made: version, commit, command, seed."""
 
 import json
+import logging
 import shlex
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from voiceconv.errors import InputError
 from voiceconv.files import read_text, replace_text
 
 CONVERSION = "conversion.json"  # beside converted files
+log = logging.getLogger(__name__)
 
 
 def provenance(seed: int | None = None) -> dict[str, object]:
@@ -46,14 +48,26 @@ def write_provenance(path: Path, seed: int) -> None:
 
 
 def read_conversions(folder: Path) -> list[dict[str, object]]:
-    """Read the notes of `write_conversion` in a folder; empty if there is no such file."""
+    """Read the notes of `write_conversion` in a folder; empty if there is no such file.
+
+    What is none is named in the log.
+    """
+    path = folder / CONVERSION
     try:
-        entries = json.loads(read_text(folder / CONVERSION))
-    except (OSError, InputError, ValueError, RecursionError):
+        entries = json.loads(read_text(path))
+    except FileNotFoundError:
         return []
+    except (OSError, InputError, ValueError, RecursionError):
+        entries = None
     is_ours = isinstance(entries, list) and all(
         isinstance(entry, dict) and "voiceconv" in entry for entry in entries
     )
+    if not is_ours:
+        log.warning(
+            "%s is damaged, or of another program: how the recordings were made is not known; "
+            "delete it to begin it anew",
+            path,
+        )
     return entries if is_ours else []
 
 

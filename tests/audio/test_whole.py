@@ -150,6 +150,55 @@ def test_a_cut_ogg_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) ->
     ]
 
 
+def pages_of(data: bytes) -> list[bytes]:
+    """An Ogg file's pages."""
+    return [b"OggS" + page for page in data.split(b"OggS")[1:]]
+
+
+@pytest.mark.parametrize("form", [{}, {"format": "OGG", "subtype": "OPUS"}])
+def test_damaged_and_missing_pages_of_ogg_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, form: dict[str, str]
+) -> None:
+    data, _ = encoded(tmp_path, "x.ogg", **form)
+    pages = pages_of(data)
+    assert len(pages) > 3 and not caplog.messages
+    flipped = bytearray(pages[2])
+    flipped[-1] ^= 1
+    for name, damaged, n_ahead in (
+        ("missing", [*pages[:2], *pages[3:]], 2),
+        ("flipped", [*pages[:2], bytes(flipped), *pages[3:]], 2),
+        ("noise", [*pages[:3], b"noise", *pages[3:]], 3),
+    ):
+        (tmp_path / name).write_bytes(b"".join(damaged))
+        audio.read(tmp_path / name)
+        place = sum(map(len, pages[:n_ahead])) + 5 * (name == "noise")
+        assert caplog.messages[-1] == (
+            f"{tmp_path / name} has damaged or missing pages in 1 places, the first at byte "
+            f"{place}: sound is lost there; fetch it again"
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "said"),
+    [
+        ("x.wav", 24, "announces 24001 Hz, 1 channels and 16 bits, but 48000 bytes a second"),
+        ("x.wav", 34, "announces 24000 Hz, 1 channels and 17 bits, but 48000 bytes a second"),
+        ("x.aiff", 25, "announces 48001 frames of 1 channels and 16 bits, but 96000 bytes"),
+    ],
+)
+def test_a_header_that_contradicts_itself_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, place: int, said: str
+) -> None:
+    data, _ = encoded(tmp_path, name)
+    assert not caplog.messages
+    wrong = bytearray(data)
+    wrong[place] += 1
+    (tmp_path / f"wrong_{name}").write_bytes(wrong)
+    with suppress(InputError):
+        audio.read(tmp_path / f"wrong_{name}")
+    assert caplog.messages[0].startswith(f"{tmp_path / f'wrong_{name}'} {said}")
+
+
 @pytest.fixture
 def wav(tmp_path: Path) -> bytes:
     soundfile.write(tmp_path / "x.wav", sound(), RATE)

@@ -139,6 +139,17 @@ def test_knn_gives_frames_of_the_targets_training_part(dump):
     assert distances.min(1).values.max() < 1e-5
 
 
+def test_knn_without_a_frame_of_the_target_says_so(tmp_path):
+    write_dump(tmp_path / "dump")
+    train = tmp_path / "dump/train"
+    for name in ("utt2spk", "feats.scp"):
+        lines = (train / name).read_text().splitlines(keepends=True)
+        (train / name).write_text("".join(line for line in lines if line.startswith("low")))
+    converter = open_converter("baseline:knn", tmp_path / "dump")
+    with pytest.raises(InputError, match="train: feats.scp has no utterance of 'high'; extract ag"):
+        converter.convert(speech("low", 0.5), "high", "low")
+
+
 @pytest.mark.parametrize("name", ["gmm", "knn"])
 @pytest.mark.parametrize("source", ["low", None])
 def test_what_learns_is_the_same_to_the_bit_when_made_again(dump, name, source):

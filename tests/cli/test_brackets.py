@@ -58,10 +58,20 @@ def test_tables_and_warnings_show_names_in_brackets(capsys, tmp_path):
 
     system = {"mean": 1.0, "low": 1.0, "high": 1.0, "n": 2}
     measures = {"peak": {"unit": "dB", "better": "none", "systems": [system, system]}}
-    Console().print(table({"files": ["[a].json", "[b].json"], "measures": measures}))
+    Console().print(
+        table({"files": ["[a].json", "[b].json"], "n_utterances": 2, "measures": measures})
+    )
     shown = capsys.readouterr().out
     assert "[a]" in shown and "[b]" in shown
 
     with Tracker(tmp_path, 0, 1) as tracker:
         tracker.warn(1, "domains [low] and [high]")
     assert "step 1: domains [low] and [high]" in capsys.readouterr().err
+
+
+def test_without_a_terminal_training_has_its_steps_and_no_bar(tmp_path, capfd):
+    with Tracker(tmp_path, 0, 2) as tracker:
+        tracker.scalars(1, {"generator/cycle": 0.5})
+        tracker.advance(1)
+        tracker.advance(2)
+    assert capfd.readouterr().err == "step 1/2: cycle 0.500\n"

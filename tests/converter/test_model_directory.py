@@ -149,6 +149,17 @@ def test_a_cut_file_is_named(model, name, kept):
 
 
 @pytest.mark.parametrize("name", ["translator.safetensors", "stats.safetensors"])
+def test_a_flipped_bit_is_seen_and_a_file_without_a_checksum_read(model, name):
+    path = model / name
+    data = bytearray(path.read_bytes())
+    data[-2] ^= 1
+    path.write_bytes(data)
+    assert name in (said := refused(model)) and "its checksum is that of other numbers" in said
+    save_file(load_file(path), path)
+    Converter.from_pretrained(model)
+
+
+@pytest.mark.parametrize("name", ["translator.safetensors", "stats.safetensors"])
 def test_a_missing_file_is_named(model, name):
     (model / name).unlink()
     assert name in refused(model)

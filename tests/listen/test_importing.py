@@ -82,6 +82,16 @@ def test_a_file_that_is_imported_twice_adds_nothing_and_says_so(folder, tmp_path
     assert len(read_store(folder)[1]) == 8
 
 
+def test_a_damaged_database_is_named(folder, tmp_path):
+    file = write(tmp_path / "a.json", saved(tiny_test("mos")))
+    import_answers(folder, [file])
+    database = folder / "answers.sqlite"
+    data = database.read_bytes()
+    database.write_bytes(data[:4096] + bytes(4096) + data[8192:])  # the listeners' page
+    with pytest.raises(InputError, match=r"answers\.sqlite does not take answers \(.*; restore it"):
+        import_answers(folder, [file])
+
+
 def test_a_longer_file_of_the_same_listener_adds_what_is_new(folder, tmp_path):
     whole = saved(tiny_test("mos"))
     part = whole | {"answers": whole["answers"][:3], "finished": False}

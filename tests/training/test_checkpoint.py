@@ -87,6 +87,16 @@ def test_a_cut_checkpoint_is_refused(path):
             load_checkpoint(path)
 
 
+def test_a_flipped_bit_is_seen(path):
+    """torch reads it as another number: it does not look at the checksums."""
+    data = path.read_bytes()
+    place = data.index(STATE["objective"]["weight"].numpy().tobytes())
+    path.write_bytes(data[:place] + b"\1" + data[place + 1 :])
+    assert torch.load(path, weights_only=True)["objective"]["weight"][0] != 0
+    with pytest.raises(InputError, match=r"last\.pt: not readable as a checkpoint: it is damaged"):
+        load_checkpoint(path)
+
+
 def test_a_foreign_file_is_refused(path):
     rng = np.random.default_rng(0)
     for content in (b"step: 3\n", b"PK\x03\x04", b"\x80\x02}q", *map(rng.bytes, [200] * 50)):

@@ -28,6 +28,7 @@ from voiceconv.audio.extents import announced_extent
 
 _LOWEST_OPEN, _ROUND, _NEAR = 0x7F00_0000, 1 << 24, 1 << 12
 _ORDERS = {b"RIFF": "<", b"RF64": "<", b"RIFX": ">", b"FORM": ">"}
+_PCM = (1, 3, 0xFFFE)  # format tags: integers, floats, either
 _FORMS = (b"WAVE", b"AIFF", b"AIFC")
 
 
@@ -102,6 +103,39 @@ def _of_extent(file: BinaryIO, origin: int) -> Form | None:
     if announced_extent(file, end) is not None:  # another one is joined
         return Form(start, announced, announced, end, 0, False, b"")
     return Form(start, announced, end - start, n_bytes, 0, is_cut, b"")
+
+
+def contradiction(form: Form) -> str:
+    """What a header of PCM says twice and unlike, as a remark; empty where nothing is."""
+    head, where = form.head, "of it may be wrong: compare with another copy, or mend the header"
+    order = _ORDERS.get(head[:4], "<")
+    try:
+        if head[8:12] == b"AIFF":
+            n_channels, n_frames, bits = struct.unpack_from(">hIh", head, head.index(b"COMM") + 8)
+            n_bytes = n_frames * n_channels * -(-bits // 8)
+            excess = form.announced - n_bytes  # 8 bytes of the chunk's header, and its padding
+            if n_frames and not _is_open(form.announced) and excess not in (0, 8, 9):
+                return (
+                    f"announces {n_frames} frames of {n_channels} channels and {bits} bits, but "
+                    f"{form.announced - 8} bytes of sound: the length {where}"
+                )
+        elif head[8:12] == b"WAVE":
+            tag, n_channels, rate, per_second, per_frame, bits = struct.unpack_from(
+                order + "HHIIHH", head, head.index(b"fmt ") + 8
+            )
+            if (
+                tag in _PCM
+                and per_second
+                and per_frame
+                and (per_frame != n_channels * -(-bits // 8) or per_second != rate * per_frame)
+            ):
+                return (
+                    f"announces {rate} Hz, {n_channels} channels and {bits} bits, but {per_second} "
+                    f"bytes a second, {per_frame} for each sample: speed, channels or bits {where}"
+                )
+    except (struct.error, ValueError):  # no such chunk
+        pass
+    return ""
 
 
 def origin_of_form(file: BinaryIO, place: int) -> int | None:

@@ -7,15 +7,17 @@ header that announces too little is made true in a copy.
 import mmap
 import os
 import re
+import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from typing import BinaryIO, NamedTuple
 
-from voiceconv.audio.header import Form, read_form
+from voiceconv.audio.header import Form, contradiction, read_form
 from voiceconv.audio.mpeg import find_runs
 
 _FLAC = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")  # with the head of STREAMINFO, 34 bytes
 _OGG_HEADER = 27  # bytes, before a page's table
+_BACKWARDS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _BEGINS = 0x02  # flag of the first page of a logical stream
 
 
@@ -39,7 +41,7 @@ def find_pieces(file: BinaryIO) -> Pieces:
     """Find the pieces of a file of any format that is not empty."""
     n_bytes = file.seek(0, os.SEEK_END)
     if forms := tuple(_forms(file)):
-        return Pieces(forms)
+        return Pieces(forms, contradiction(forms[0].form) if forms[0].form else "")
     with closing(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)) as data:
         if data[:4] == b"OggS":
             return _ogg_streams(data)
@@ -72,6 +74,8 @@ def _ogg_streams(data: mmap.mmap) -> Pieces:
     """Chained Ogg streams: each begins at a first page that follows another kind of page."""
     starts = [0]
     began = True
+    damaged: list[int] = []
+    following: dict[bytes, int] = {}  # by stream: the number of its next page
     place = 0
     while (found := data.find(b"OggS", place)) >= 0:
         header = data[found : found + _OGG_HEADER].ljust(_OGG_HEADER, b"\0")
@@ -79,7 +83,30 @@ def _ogg_streams(data: mmap.mmap) -> Pieces:
         if begins and not began:
             starts.append(found)
         began = begins
-        place = found + _OGG_HEADER + header[26]
-        place += sum(data[place - header[26] : place])
-    remark = "ends within a page of its stream: it is cut, and what followed is missing"
-    return _from(starts, len(data), remark if place > len(data) else "")
+        stream, number = header[14:18], int.from_bytes(header[18:22], "little")
+        expected = number if begins else following.get(stream, number)
+        end = found + _OGG_HEADER + header[26]
+        end += sum(data[end - header[26] : end])
+        if end <= len(data) and (
+            found != place or number != expected or not _is_intact(data[found:end])
+        ):
+            damaged.append(found)
+        following[stream] = number + 1
+        place = end
+    remark = ""
+    if place > len(data):
+        remark = "ends within a page of its stream: it is cut, and what followed is missing"
+    elif damaged:
+        remark = (
+            f"has damaged or missing pages in {len(damaged)} places, the first at byte "
+            f"{damaged[0]}: sound is lost there; fetch it again"
+        )
+    return _from(starts, len(data), remark)
+
+
+def _is_intact(page: bytes) -> bool:
+    """Whether the checksum of an Ogg page is right: CRC-32 as zlib's, but the bits backwards."""
+    said = int.from_bytes(page[22:26], "little")
+    plain = (page[:22] + bytes(4) + page[26:]).translate(_BACKWARDS)
+    found = zlib.crc32(plain, 0xFFFF_FFFF) ^ 0xFFFF_FFFF
+    return said == int(f"{found:032b}"[::-1], 2)

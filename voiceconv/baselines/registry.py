@@ -9,7 +9,7 @@ from voiceconv.baselines.untouched import CopySynthesis, PitchShift
 from voiceconv.build import build, class_of
 from voiceconv.converter import Converter
 from voiceconv.converter.directory import find_model, read_model
-from voiceconv.data.dump import read_yaml
+from voiceconv.data.dump import read_loudness, read_yaml
 from voiceconv.data.pairs import Corpus
 from voiceconv.data.statistics import read_stats
 from voiceconv.errors import InputError
@@ -91,7 +91,7 @@ def _config(train: Path) -> dict[str, Any]:
     return {
         "features": features,
         "vocoder": vocoder,
-        "loudness": read_yaml(train / "processing.yaml").get("loudness"),
+        "loudness": read_loudness(train),
     }
 
 

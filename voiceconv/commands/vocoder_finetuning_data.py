@@ -18,8 +18,7 @@ from torch import Tensor
 from voiceconv.build import build
 from voiceconv.converter import Converter
 from voiceconv.data.archive import Archive, ArchiveWriter, read_scp, write_scp
-from voiceconv.data.dump import read_yaml
-from voiceconv.data.kaldi import read_table
+from voiceconv.data.dump import names_by_domain, read_loudness, read_yaml
 from voiceconv.data.segments import require_waves
 from voiceconv.errors import InputError, RunError
 from voiceconv.features import FeatureExtractor, Features
@@ -80,7 +79,7 @@ def _plan(dump: Path, converter: Converter) -> list[_Turn]:
     require_waves(dump)
     there = build(read_yaml(dump / "features.yaml"), FeatureExtractor).definition
     differing = differences(converter.extractor.definition, there)
-    loudness = read_yaml(dump / "processing.yaml").get("loudness")
+    loudness = read_loudness(dump)
     if loudness != converter.loudness:
         differing.append(f"loudness {loudness}, not {converter.loudness}")
     if differing:
@@ -88,14 +87,15 @@ def _plan(dump: Path, converter: Converter) -> list[_Turn]:
             f"{dump} is not of the model's features: {'; '.join(differing)}; extract with the "
             "model's own"
         )
-    domain_of = read_table(dump / "utt2spk")
+    utterances = names_by_domain(dump, read_scp(dump / "feats.scp"))
+    domain_of = {name: domain for domain, names in utterances.items() for name in names}
     both = [
         (one, other) for one, other in converter.directions if (other, one) in converter.directions
     ]
     turns = [
         _Turn(name, domain_of[name], other)
-        for name in sorted(read_scp(dump / "feats.scp"))
-        if domain_of.get(name) in converter.stats
+        for name in sorted(domain_of)
+        if domain_of[name] in converter.stats
         for one, other in both
         if one == domain_of[name]
     ]
@@ -105,7 +105,7 @@ def _plan(dump: Path, converter: Converter) -> list[_Turn]:
         )
     if not turns:
         raise InputError(
-            f"{dump} has {', '.join(sorted(set(domain_of.values())))}, the model knows "
+            f"{dump} has {', '.join(utterances)}, the model knows "
             f"{', '.join(converter.domains)}; give a dump of a domain that it knows"
         )
     return turns

@@ -29,8 +29,12 @@ class Corpus:
         self._splits = ["paired"] if (dump / "paired").is_dir() else ["train", "val"]
 
     def train(self, domain: str) -> list[Tensor]:
-        """A domain's training utterances, (T, C) each."""
-        return list(self._frames("train", domain).values())
+        """A domain's training utterances, (T, C) each. Raises InputError without any."""
+        if not (found := self._frames("train", domain)):
+            raise InputError(
+                f"{self.dump / 'train'}: feats.scp has no utterance of {domain!r}; extract again"
+            )
+        return list(found.values())
 
     def pairs(self, source: str, target: str) -> list[tuple[Tensor, Tensor]]:
         """Parallel sentences of two domains: (T, C) and (U, C). Raises InputError without any."""

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from voiceconv.build import build
 from voiceconv.data.archive import Archive, FloatArray
-from voiceconv.data.dump import read_yaml
-from voiceconv.data.kaldi import read_table
+from voiceconv.data.dump import names_by_domain, read_yaml
 from voiceconv.errors import InputError
 from voiceconv.features.base import Representation
 from voiceconv.features.frames import Features
@@ -21,20 +20,28 @@ STATS = "stats.safetensors"
 
 
 def write_stats(dump: Path | str) -> dict[str, DomainStats]:
-    """Fit every domain of a split and write `<dump>/stats.safetensors`, whole or not at all."""
+    """Fit every domain of a split and write `<dump>/stats.safetensors`, whole or not at all.
+
+    Raises InputError for a domain without an utterance, and for a track that only some have.
+    """
     dump = Path(dump)
-    frames = _open(dump / "feats.scp")
+    frames = Archive(dump / "feats.scp")
     if not frames:
         raise InputError(f"{dump}: feats.scp names no utterance; run `voiceconv extract` first")
     representation = build(read_yaml(dump / "features.yaml"), Representation)
-    tracks = {name: _open(dump / f"{name}.scp") for name in representation.tracks}
-    domain_of = read_table(dump / "utt2spk")
-    utterances: dict[str, list[str]] = {}
-    for utterance in sorted(frames):
-        utterances.setdefault(domain_of[utterance], []).append(utterance)
+    scps = {name: dump / f"{name}.scp" for name in representation.tracks}
+    # What somebody else has extracted may lack tracks.
+    tracks = {name: Archive(scp) for name, scp in scps.items() if scp.exists()}
+    utterances = names_by_domain(dump, frames)
+    for name, track in tracks.items():
+        if missing := sorted(frames.keys() - track.keys()):
+            raise InputError(f"{scps[name]} lacks {missing[0]!r} of feats.scp; extract again")
+    for domain, names in utterances.items():
+        if not names:
+            raise InputError(f"{dump}: feats.scp has no utterance of {domain!r}; extract again")
     stats = {
         domain: representation.fit(_features(names, frames, tracks))
-        for domain, names in sorted(utterances.items())
+        for domain, names in utterances.items()
     }
     with replacing(dump / STATS) as temporary:
         save_stats(temporary, stats)
@@ -54,18 +61,13 @@ def read_stats(dump: Path) -> dict[str, DomainStats]:
     return stats
 
 
-def _open(scp: Path) -> Mapping[str, FloatArray]:
-    """What somebody else has extracted may lack tracks."""
-    return Archive(scp) if scp.exists() else {}
-
-
 def _features(
     names: list[str],
     frames: Mapping[str, FloatArray],
     tracks: Mapping[str, Mapping[str, FloatArray]],
 ) -> Iterator[Features]:
     for name in names:
-        own = {kind: _tensor(there[name]) for kind, there in tracks.items() if name in there}
+        own = {kind: _tensor(there[name]) for kind, there in tracks.items()}
         yield Features(_tensor(frames[name]), own)
 
 

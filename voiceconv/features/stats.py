@@ -6,12 +6,11 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load
 from torch import Tensor
 
 from voiceconv.errors import InputError
 from voiceconv.features.frames import Features
-from voiceconv.model_folder import save_tensors
+from voiceconv.model_folder import load_tensors, save_tensors
 
 STD_FLOOR = (
     1e-4  # a channel that never moves (digital silence above f_max) must not be divided by zero
@@ -130,7 +129,7 @@ def save_stats(path: Path | str, stats: Mapping[str, DomainStats]) -> None:
 def load_stats(path: Path | str) -> dict[str, DomainStats]:
     """The inverse of save_stats. Raises InputError on a file that is cut, foreign or incomplete."""
     try:
-        tensors = load(Path(path).read_bytes())  # load_file refuses paths that are not UTF-8
+        tensors = load_tensors(Path(path))
     except (OSError, SafetensorError) as error:
         raise InputError(
             f"{path}: not readable as statistics ({error}); run `voiceconv stats` again"

@@ -17,8 +17,7 @@ from torch import Tensor
 
 from voiceconv import audio
 from voiceconv.converter import Converter
-from voiceconv.data.archive import Archive
-from voiceconv.data.kaldi import read_table
+from voiceconv.data.dump import read_dump
 from voiceconv.features import Features
 from voiceconv.metrics.mel_cepstral_distortion import distortion
 from voiceconv.metrics.speaker_similarity import SpeakerEncoder, mean_embedding, similarity
@@ -199,13 +198,14 @@ def read_val(dump: Path, domains: Sequence[str]) -> Frames:
     """The utterances of an extracted val split; none where a domain has none."""
     if not (dump / "feats.scp").exists():
         return {}
-    domain_of = read_table(dump / "utt2spk")
-    frames: Frames = {domain: {} for domain in domains}
-    for utterance, matrix in sorted(Archive(dump / "feats.scp").items()):
-        domain = domain_of.get(utterance, "")
-        if domain in frames:
-            stem = utterance.removeprefix(f"{domain}-")
-            frames[domain][stem] = torch.from_numpy(np.array(matrix).T)
+    utterances = read_dump(dump)
+    frames: Frames = {
+        domain: {
+            stem: torch.from_numpy(np.array(matrix).T)
+            for stem, matrix in utterances.get(domain, {}).items()
+        }
+        for domain in domains
+    }
     return frames if all(frames.values()) else {}
 
 

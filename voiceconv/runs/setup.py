@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch.optim import Optimizer
 
 from voiceconv.build import build, build_factory
-from voiceconv.data.dump import read_yaml
+from voiceconv.data.dump import read_loudness, read_yaml
 from voiceconv.device import pick_device
 from voiceconv.errors import InputError
 from voiceconv.features import Representation, differences
@@ -94,7 +94,7 @@ def require_same_frames(features: Mapping[str, Any] | DictConfig, dump: Path) ->
 
 def require_same_loudness(loudness: float | None, dump: Path) -> None:
     """Raise InputError where a dump was brought to another loudness than the model will expect."""
-    found = read_yaml(dump / "processing.yaml").get("loudness")
+    found = read_loudness(dump)
     if found != loudness:
         raise InputError(
             f"{dump} was extracted at {found} LUFS, data.loudness is {loudness}: give "

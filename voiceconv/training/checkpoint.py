@@ -1,6 +1,7 @@
 """The training state in one file, which is whole or absent and can't run code."""
 
 import errno
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,12 @@ def save_checkpoint(path: Path, state: State) -> None:
 def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> State:
     """Read with weights_only: tensors and plain containers, nothing that runs.
 
-    Raises InputError on a file that is missing, cut or foreign.
+    Raises InputError on a file that is missing, cut, damaged or foreign.
     """
     try:
+        with zipfile.ZipFile(path) as archive:  # torch does not look at the checksums
+            if damaged := archive.testzip():
+                raise zipfile.BadZipFile(damaged)
         state: State = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such checkpoint") from error

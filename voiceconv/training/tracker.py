@@ -36,6 +36,7 @@ class Tracker:
             else SummaryWriter(str(folder / "tensorboard"), purge_step=first_step + 1)
         )
         self._n_steps = n_steps
+        console = Console(stderr=True)
         self._progress = Progress(
             TextColumn("training"),
             BarColumn(),
@@ -44,8 +45,8 @@ class Tracker:
             TextColumn("left"),
             TimeRemainingColumn(elapsed_when_finished=True),
             TextColumn("{task.fields[losses]}"),
-            console=Console(stderr=True),
-            disable=silent,
+            console=console,
+            disable=silent or not console.is_terminal,  # it would be drawn once, at the end
         )
         self._task = self._progress.add_task(
             "training", total=n_steps, completed=first_step, losses=""
@@ -85,7 +86,7 @@ class Tracker:
         )
         self._progress.update(self._task, losses=losses)
         log.info("step %d: %s", step, losses)
-        if not self._progress.console.is_terminal:  # a bar would be drawn once, at the end
+        if not self._progress.console.is_terminal:
             self._progress.console.print(f"step {step}/{self._n_steps}: {losses}", soft_wrap=True)
 
     def warn(self, step: int, text: str) -> None:

@@ -3,6 +3,7 @@
 Imported answers are checked by the same models as answers over HTTP.
 """
 
+import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
@@ -96,8 +97,13 @@ def import_answers(folder: Path, files: Sequence[Path]) -> Summary:
     """
     test = read_test(folder)
     read = [(path, *_answers_in(test, path)) for path in files]
-    with closing(Store(folder / FILE)) as store:
-        added = store.add_all([(listeners, answers) for _, listeners, answers in read])
+    try:
+        with closing(Store(folder / FILE)) as store:
+            added = store.add_all([(listeners, answers) for _, listeners, answers in read])
+    except sqlite3.DatabaseError as error:
+        raise InputError(
+            f"{folder / FILE} does not take answers ({error}); restore it, or see to its disk"
+        ) from None
     return Summary(
         tuple(
             Imported(path, len(listeners), *counts)
