@@ -140,7 +140,7 @@ STIMULUS = next(iter(FIRST["values"]))
     [
         ("", "holds no answers that are known here; give webMUSHRA's mushra.csv"),
         ("a,b\n1,2\n", "holds no answers that are known here"),
-        ("\x00\x01\x02", "holds no answers that are known here"),
+        ("\x00\x01\x02", "has a NUL, which is in no text"),
         ("[1, 2]", "holds no answers that are known here"),
         ("{", "no file that our page has saved"),
         ("{}", "no file that our page has saved (format: Field required)"),
