@@ -116,7 +116,8 @@ def test_where_nothing_has_a_value_the_command_fails_and_says_why(tmp_path, monk
 
 
 def test_silence_has_no_value_in_any_measure_of_the_table(tmp_path, monkeypatch):
-    """Whatever a measure needs; the tools' packages are not needed to know it."""
+    """Whatever a measure needs; the protocol states the version of PESQ, so it has to be there."""
+    pytest.importorskip("pesq")
     for tools in ("evaluate.tools", "measuring.tools"):
         monkeypatch.setattr(f"voiceconv.evaluation.{tools}", lambda *_: {})
     audio.write(tmp_path / "1.wav", torch.zeros(8000), 16000)
