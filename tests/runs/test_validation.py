@@ -222,14 +222,19 @@ def with_val(folder, config, stems):
     return config
 
 
-def test_a_run_leaves_best_last_and_history(tmp_path):
-    config = tiny_config(
+def validated_run(tmp_path, n_steps):
+    """A run of so many steps that validates after each."""
+    return tiny_config(
         tmp_path,
         "cyclegan_vc2_small",
-        "trainer.n_steps=4",
+        f"trainer.n_steps={n_steps}",
         "trainer.validate_every=1",
         lengths={"low": [40, 60], "high": [50, 33]},
     )
+
+
+def test_a_run_leaves_best_last_and_history(tmp_path):
+    config = validated_run(tmp_path, 4)
     with_val(tmp_path, config, {"low": ["x", "y"], "high": ["x", "z"]})
     run = prepare_trainer(config, tmp_path / "run")
     assert run.run() is True
@@ -327,13 +332,7 @@ def test_a_silent_copy_or_a_nan_is_as_bad_as_can_be(tmp_path, value):
 
 def test_a_broken_validation_ends_no_training(tmp_path, capsys, monkeypatch):
     """Every conversion is NaN from the second validation on: the first model ships."""
-    config = tiny_config(
-        tmp_path,
-        "cyclegan_vc2_small",
-        "trainer.n_steps=3",
-        "trainer.validate_every=1",
-        lengths={"low": [40, 60], "high": [50, 33]},
-    )
+    config = validated_run(tmp_path, 3)
     with_val(tmp_path, config, {"low": ["x"], "high": ["x"]})
     run = prepare_trainer(config, tmp_path / "run")
     of_one, seen = run.validator.score._cepstra, []
@@ -352,13 +351,7 @@ def test_a_broken_validation_ends_no_training(tmp_path, capsys, monkeypatch):
 
 
 def test_without_a_score_it_is_said_once_and_the_newest_ships(tmp_path, capsys):
-    config = tiny_config(
-        tmp_path,
-        "cyclegan_vc2_small",
-        "trainer.n_steps=3",
-        "trainer.validate_every=1",
-        lengths={"low": [40, 60], "high": [50, 33]},
-    )
+    config = validated_run(tmp_path, 3)
     assert prepare_trainer(config, tmp_path / "run").run() is True
     said = capsys.readouterr().err
     assert said.count("no validation score") == 1

@@ -76,10 +76,10 @@ def restore_pauses(converted: Tensor, wave: Tensor, middles: Sequence[Span], rat
 
 def hush(output: Tensor, wave: Tensor, sample_rate: int) -> None:
     """Lower quiet places of `output` (N,), in place: as far below speech as in `wave` (N,)."""
-    quiet = _find(wave, sample_rate).quiet
+    before, quiet, _ = _find(wave, sample_rate)
     if not quiet.any() or quiet.all():
         return
-    before, after = (_powers(one, sample_rate) for one in (wave, output))
+    after = _powers(output, sample_rate)
     allowed = before * (after[~quiet].mean() / before[~quiet].mean())
     lowered = np.sqrt(np.minimum(allowed / np.maximum(after, allowed.max() * 1e-30), 1.0))
     gains = np.where(quiet, lowered, 1.0)
@@ -93,8 +93,9 @@ def hush(output: Tensor, wave: Tensor, sample_rate: int) -> None:
 
 
 class _Places(NamedTuple):
-    """Of each block (blocks,) of a wave: whether it is quiet, and whether it may be a pause."""
+    """Of each block (blocks,) of a wave: its power, whether it is quiet, or even may be a pause."""
 
+    power: NDArray[np.float64]
     quiet: NDArray[np.bool_]
     pause: NDArray[np.bool_]
 
@@ -107,13 +108,13 @@ def _find(wave: Tensor, sample_rate: int) -> _Places:
     quiet = silent.copy()
     n = round(SHORTEST / BLOCK)
     if np.count_nonzero(~silent) < n:
-        return _Places(quiet, silent)
+        return _Places(powers, quiet, silent)
     floor, loudest = _means(powers[~silent], n).min(), _means(powers, round(LONG / BLOCK)).max()
     low = silent | (powers <= _times(loudest, -BELOW))
     for start, end in _runs(low):
         quiet[start:end] |= end - start >= n
     highest = min(_times(loudest, -DEEP), _times(floor, SPREAD))
-    return _Places(quiet, quiet & (silent | (powers <= highest)))
+    return _Places(powers, quiet, quiet & (silent | (powers <= highest)))
 
 
 def _still(wave: Tensor, n_block: int) -> NDArray[np.bool_]:
