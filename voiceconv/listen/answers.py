@@ -118,6 +118,7 @@ class Store:
                 for statement in _SCHEMA.split(";"):
                     db.execute(statement)
                 db.execute(f"PRAGMA user_version = {VERSION}")
+            self.carry_over()  # a copy of this file alone has the tables
         except sqlite3.Error as error:
             raise InputError(
                 f"{path} cannot be opened as a database to write to ({error}); "
