@@ -89,7 +89,7 @@ def test_on_a_full_disk_no_answer_is_acknowledged(tmp_path):
         token, number = server.start(participant="p")
         first, second, *_ = test.lists[number]
         assert server.ask("POST", "/api/answers", given(test, first), token).status == 201
-        limit_files(server.process.pid, (folder / f"{FILE}-wal").stat().st_size)
+        limit_files(server.process.pid, 0)  # of a log that was carried over the start is used again
         for _ in range(3):
             reply = server.ask("POST", "/api/answers", given(test, second), token)
             said = {"detail": "the server cannot keep answers at the moment"}
