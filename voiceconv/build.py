@@ -26,7 +26,7 @@ from voiceconv.errors import InputError
 
 ALLOWED = tuple(
     f"voiceconv.{package}."
-    for package in ("features", "models", "objectives", "vocoders", "data.crops")
+    for package in ("features", "models", "objectives", "vocoders", "data.crops", "data.perturbed")
 ) + ("torch.optim.",)
 
 T = TypeVar("T")

@@ -60,6 +60,15 @@ def convert(
     semitones: Annotated[
         float, typer.Option(help="Shift of F0, added to the shift to the target; may be negative.")
     ] = 0.0,
+    strength: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="How far to go to the target's voice: 0 keeps more of the words, 1 is all the "
+            "way; for models that take it. [1]",
+        ),
+    ] = None,
     condition: Annotated[
         list[str] | None,
         typer.Option(
@@ -76,7 +85,8 @@ def convert(
     """Convert recordings to the target's voice."""
     from voiceconv.commands.convert import Choice, convert
 
-    choice = Choice(target, source, model, dump, engine, device, semitones, condition or [])
+    told = [*(condition or []), *([] if strength is None else [f"strength={strength}"])]
+    choice = Choice(target, source, model, dump, engine, device, semitones, told)
     with logging_to_stderr(verbose):
         convert(inputs, choice, output, sample_rate, skip_existing, jobs)
 

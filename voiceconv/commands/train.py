@@ -14,7 +14,7 @@ from voiceconv.data.crops import Crops, Utterances
 from voiceconv.data.dump import read_dump
 from voiceconv.data.statistics import read_stats
 from voiceconv.errors import InputError
-from voiceconv.features import DomainStats
+from voiceconv.features import DomainStats, FeatureExtractor
 from voiceconv.objectives import Objective
 from voiceconv.runs.file_validation import FileValidation
 from voiceconv.runs.hydra_main import call_hydra, run_training
@@ -60,8 +60,9 @@ def prepare_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ranks()) ->
     dump = Path(config.data.dump)
     require_same_frames(config.features, dump / "train")
     require_same_loudness(config.data.loudness, dump / "train")
-    stats = read_stats(dump / "train")
-    batches = make_batches(config, dump, stats, ranks)
+    every = read_stats(dump / "train")
+    stats = of_targets(every, config.data.targets, dump)
+    batches = make_batches(config, dump, every, stats, ranks)
     torch.manual_seed(config.seed)
     converter = converter_class(config.features)(model_config(config), stats)
     n_channels = converter.representation.n_channels
@@ -80,12 +81,39 @@ def model_config(config: DictConfig) -> dict[str, Any]:
     return {part: plain.get(part) for part in PARTS} | {"loudness": plain["data"]["loudness"]}
 
 
+def of_targets(
+    stats: Mapping[str, DomainStats], targets: Sequence[str] | None, dump: Path
+) -> dict[str, DomainStats]:
+    """The domains that become a model's, all of the dump if `targets` is None.
+
+    Raises InputError for a target that the dump lacks, and for a lone domain that has no target.
+    """
+    if targets is None:
+        if len(stats) < 2:
+            raise InputError(
+                f"{dump}/train holds the one domain {', '.join(stats)}; a conversion needs two, or "
+                f"data.targets=[{', '.join(stats)}] to convert any voice into it"
+            )
+        return dict(stats)
+    missing = [target for target in targets if target not in stats]
+    if missing or not targets:
+        raise InputError(
+            f"data.targets names {', '.join(missing) or 'nobody'}; {dump}/train holds "
+            f"{', '.join(stats)}"
+        )
+    return {domain: stats[domain] for domain in sorted(set(targets))}
+
+
 def make_batches(
-    config: DictConfig, dump: Path, stats: Mapping[str, DomainStats], ranks: Ranks
+    config: DictConfig,
+    dump: Path,
+    every: Mapping[str, DomainStats],
+    stats: Mapping[str, DomainStats],
+    ranks: Ranks,
 ) -> Crops:
     """Crops of a dump, of the kind that the objective takes; what is too short is said.
 
-    Raises InputError.
+    every: the statistics of the dump's domains, stats: those of the model's. Raises InputError.
     """
     kind, objective = class_of(config.batches, Crops), class_of(config.objective, Objective)
     if not issubclass(kind.gives, objective.takes):
@@ -95,11 +123,23 @@ def make_batches(
         )
     split = next((s for s in kind.splits if (dump / s / "feats.scp").exists()), kind.splits[-1])
     require_same_frames(config.features, dump / split)
+    utterances = read_domains(dump / split, every)
+    others = {domain: some for domain, some in utterances.items() if domain not in stats}
+    if kind.takes_others:
+        extra = {"others": others, "extractor": build(config.features, FeatureExtractor)}
+    elif others:
+        raise InputError(
+            f"data.targets leaves {', '.join(others)} for sources only, which "
+            f"{kind.__name__} does not use; override `batches`, or leave data.targets out"
+        )
+    else:
+        extra = {}
     batches = build(
         config.batches,
         Crops,
-        utterances=read_domains(dump / split, stats),
+        utterances={domain: utterances[domain] for domain in stats},
         stats=stats,
+        **extra,
         n_frames=config.data.n_frames,
         batch_size=config.data.batch_size,
         seed=config.seed,

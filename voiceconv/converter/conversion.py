@@ -14,11 +14,12 @@ class Conversion(NamedTuple):
     """One conversion, as `voiceconv.converter` logs it at level INFO: it is the record's message.
 
     source: the domain whose network is used; its statistics are, too, unless the voice is unseen.
+        None where one network takes any voice, and this one is unseen.
     f0_move: semitones from the mean of the source's log F0 to the target's, None without F0.
     semitones: what was asked for on top.
     """
 
-    source: str
+    source: str | None
     known: Known
     f0_move: float | None
     semitones: float
@@ -29,6 +30,8 @@ class Conversion(NamedTuple):
             "recognised": f"source {self.source}, recognised",
             "unseen": f"source unseen: its own statistics, the network of {self.source}",
         }
+        if self.source is None:
+            sources["unseen"] = "source unseen: its own statistics"
         if self.f0_move is None:
             return f"{sources[self.known]}; no F0 to move"
         extra = f" and {self.semitones:+.1f} on top" if self.semitones else ""

@@ -107,7 +107,8 @@ class Converter(FrameConverter):
         origin = self._know(spoken, gain, target, source)
         self._warn(name, level(wave, self.sample_rate), origin.voiced)
         move = f0_move(origin.stats, self.stats[target])
-        log.info(Conversion(origin.domain, origin.known, move, semitones))
+        nobody = origin.known == "unseen" and self.translator.any_source
+        log.info(Conversion(None if nobody else origin.domain, origin.known, move, semitones))
 
         def translate(features: Features) -> Features:
             translated = self.translate(features, origin.stats, origin.domain, target, told)

@@ -73,6 +73,29 @@ class Pooled(Batch):
 
 
 @dataclass(frozen=True)
+class Perturbed(Batch):
+    """Crops of the targets beside what another voice would have said, and crops of other voices.
+
+    frames: (B, C, T), of `domain_ids` (B,); bent: (B, C, T), the same with other formants.
+    scale: (B, C), weights of the channels, 1 on average: all have unit deviation, and what hardly
+        moves in a spectrum should count less.
+    others: (O, C, T), of any voices; target_ids: (O,), what they are to become.
+    one, other: (P, C, T), two voices that say the same at the same time.
+
+    Crops, all but `frames`, are normalised as a stranger's are, by their recording's statistics.
+    """
+
+    frames: Tensor
+    domain_ids: Tensor
+    bent: Tensor
+    scale: Tensor
+    others: Tensor
+    target_ids: Tensor
+    one: Tensor
+    other: Tensor
+
+
+@dataclass(frozen=True)
 class Segments(Batch):
     """Frames with their waves. frames: (B, C, T); waves: (B, T * hop_length)."""
 

@@ -27,11 +27,13 @@ class Crops(ABC):
     utterances: frames (T, C) by domain and stem, memory-mapped or not; the sorted domains are the
         domain_ids.
 
-    `gives` is the kind of batch. `splits` are splits of a dump; the first existing one is used. Of
-    `n_given` utterances of a domain, `n_left_out` are too short for a crop.
+    `gives` is the kind of batch. A kind that `takes_others` is also given the utterances of domains
+    that are no targets (`others`), and the `extractor`. `splits` are splits of a dump; the first
+    existing one is used. Of `n_given` utterances of a domain, `n_left_out` are too short.
     """
 
     gives: ClassVar[type[Batch]]
+    takes_others: ClassVar[bool] = False
     splits: ClassVar[tuple[str, ...]] = ("train",)
 
     def __init__(

@@ -84,6 +84,14 @@ class FeatureExtractor(Representation):
         What validation compares. K and the scale are the features' own.
         """
 
+    @abstractmethod
+    def bend(self, beta: float, gamma: float = 0.0) -> Tensor:
+        """The matrix (C, C) whose product with frames (C, T) has its frequency axis bent.
+
+        See `warping`: another vocal tract's formants. It moves harmonics, too, where frames have
+        them.
+        """
+
     @property
     def frames_per_second(self) -> float:
         """See Representation."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from voiceconv.features.base import FeatureExtractor, differences
 from voiceconv.features.frames import Features
+from voiceconv.features.warping import row_bend
 from voiceconv.schema import Count
 
 LOG_FLOOR = 1e-5  # magnitude taken for silence: -100 dB, as HiFi-GAN and MelGAN have it
@@ -222,6 +223,10 @@ class MelSpectrogram(FeatureExtractor):
         shares = shares[heard][distances.argmin(1)]  # bins in no filter are as their neighbours
         bias = -shares @ self.filters.sum(1).clamp_min(1e-12).log() / self.spec.power
         return shares * (self.spec.log_unit / self.spec.power), bias
+
+    def bend(self, beta: float, gamma: float = 0.0) -> Tensor:
+        """See FeatureExtractor; pitch moves with the vocal tract."""
+        return row_bend(self.n_channels, beta, gamma)
 
     def cepstra(self, frames: Tensor) -> Tensor:
         """See FeatureExtractor; the cosine transform (type II) of the log-mel spectrum, K = C.

@@ -15,6 +15,7 @@ from torch import Tensor
 from voiceconv.features.base import FeatureExtractor
 from voiceconv.features.frames import Features
 from voiceconv.features.mel_cepstrum import MelCepstrum, all_pass_alpha
+from voiceconv.features.warping import cepstral_bend
 from voiceconv.schema import Above0, Count, Range
 
 with warnings.catch_warnings():  # pyworld 0.3.5 asks pkg_resources for its own version, which warns
@@ -115,6 +116,10 @@ class World(FeatureExtractor):
     def cepstra(self, frames: Tensor) -> Tensor:
         """See FeatureExtractor; the frames are one."""
         return frames
+
+    def bend(self, beta: float, gamma: float = 0.0) -> Tensor:
+        """See FeatureExtractor."""
+        return cepstral_bend(self.n_channels, beta, gamma)
 
     def _f0(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         search = {

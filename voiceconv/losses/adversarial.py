@@ -44,6 +44,19 @@ def hinge_generator_loss(fake: list[Verdict]) -> Tensor:
     return torch.stack([(1 - verdict.logits).relu().mean() for verdict in fake]).mean()
 
 
+def gradient_penalty(real: list[Verdict], frames: Tensor) -> Tensor:
+    """Verdicts on real frames (B, C, T) that need gradients -> E[|dD/dx|^2], a scalar.
+
+    R1 of Mescheder et al. 2018, arXiv:1801.04406, eq. 9, without its factor 1/2. The verdict of an
+    item is the mean over patches and scales.
+    """
+    verdicts = [verdict.logits.flatten(1).mean(1) for verdict in real]
+    (gradient,) = torch.autograd.grad(
+        torch.stack(verdicts).mean(0).sum(), frames, create_graph=True
+    )
+    return gradient.square().flatten(1).sum(1).mean()
+
+
 class GanMode(NamedTuple):
     """The losses of both networks; `chance_level` is the discriminator's loss at chance level."""
 

@@ -36,10 +36,13 @@ class Translator(nn.Module, ABC):
     `frame_multiple`: a generator's T must be a multiple of it; forward takes any T.
     `shared`: whether one network has all directions; then domain_ids may be tensors (B,), and an
     export is one graph with the domain_ids as inputs.
+    `any_source`: whether it never looks at the source; then it converts any voice, and may have a
+    single domain.
     """
 
     frame_multiple: int = 1
     shared: ClassVar[bool] = False
+    any_source: ClassVar[bool] = False
 
     @abstractmethod
     def forward(

@@ -68,7 +68,7 @@ CONVERTER = COMMON | {
     "discriminator": Discriminator,
     "batches": Crops,
     "vocoder": Vocoder | None,
-    "data": DATA | {"waves": Text | None},
+    "data": DATA | {"waves": Text | None, "targets": list[Text] | None},
     "validation": {"n_utterances": Some, "n_directions": Count, "n_scored": Count},
 }
 VOCODER = COMMON | {

@@ -103,11 +103,15 @@ def require_same_loudness(loudness: float | None, dump: Path) -> None:
 
 
 def _fixed(config: Mapping[str, Any], key: str) -> object:
-    """A part that a run may not change; the paths of its data may change."""
+    """A part that a run may not change; the paths of its data may change. null is as not given."""
     value = config.get(key)
     if key != "data" or not isinstance(value, Mapping):
         return value
-    return {name: one for name, one in value.items() if name not in ("dump", "waves")}
+    return {
+        name: one
+        for name, one in value.items()
+        if name not in ("dump", "waves") and one is not None
+    }
 
 
 def write_run_files(config: DictConfig, folder: Path, fixed: Sequence[str]) -> None:

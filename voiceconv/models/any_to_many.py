@@ -1,0 +1,236 @@
+"""Any voice into many: an encoder of content, a decoder that knows the target; and their judge.
+
+Ours. The encoder does not know who speaks, so it takes any voice; a narrow code of unit power,
+with noise on it in training, keeps it from telling the decoder (the information bottleneck of
+AutoVC, Qian et al. 2019, arXiv:1905.05879, by width, and here by noise too). Only the decoder gets
+the target, as the bias of its gates. No instance norm: nothing depends on the whole recording.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Annotated
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from voiceconv.models.base import Discriminator, DomainId, Translator, Verdict
+from voiceconv.models.layers import conv2d, pad_rows
+from voiceconv.schema import Count, Range
+
+DILATIONS = (1, 2, 4, 8)
+
+
+class ChannelNorm(nn.Module):
+    """Layer norm over the channels of each frame: (B, K, T) -> (B, K, T)."""
+
+    def __init__(self, n_channels: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(n_channels, 1))
+        self.offset = nn.Parameter(torch.zeros(n_channels, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, K, T) -> (B, K, T)."""
+        return unit_power(x - x.mean(1, keepdim=True)) * self.scale + self.offset
+
+
+def unit_power(x: Tensor) -> Tensor:
+    """(B, K, T) -> the same, the mean square over channels 1 in each frame; in float32."""
+    x = x.float()
+    return x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-5)
+
+
+class DilatedBlock(nn.Module):
+    """Norm, dilated gated convolution and a plain one around a skip.
+
+    n_domains: if not 0, the gates' biases depend on a domain_id.
+    """
+
+    def __init__(self, width: int, kernel: int, dilation: int, n_domains: int = 0) -> None:
+        super().__init__()
+        self.norm = ChannelNorm(width)
+        padding = dilation * (kernel // 2)
+        self.gated = nn.Conv1d(width, 2 * width, kernel, padding=padding, dilation=dilation)
+        self.out = nn.Conv1d(width, width, 1)
+        self.domains = nn.Embedding(n_domains, 2 * width) if n_domains else None
+        if self.domains is not None:
+            nn.init.normal_(self.domains.weight, std=0.3)
+        with torch.no_grad():
+            self.out.weight.mul_(0.3)  # near the identity at first
+
+    def forward(self, x: Tensor, domain_ids: Tensor | None = None) -> Tensor:
+        """(B, width, T), (B,) -> (B, width, T)."""
+        gated = self.gated(self.norm(x))
+        if self.domains is not None:
+            gated = gated + self.domains(domain_ids)[..., None]
+        return x + self.out(F.glu(gated, dim=1))
+
+
+class AnyToManyTranslator(Translator):
+    """Frames of any voice into those of a target; it never looks at `source`.
+
+    Args:
+        n_channels: C of the frames.
+        n_domains: D, the targets.
+        width: channels of the hidden layers.
+        code_channels: of the code between encoder and decoder.
+        code_noise: deviation of the noise on the code in training; the code's own is 1.
+        fold: frames that the network sees as one, side by side.
+        kernel: of the dilated convolutions, odd.
+    """
+
+    shared = True
+    any_source = True
+
+    def __init__(
+        self,
+        n_channels: int,
+        n_domains: int,
+        width: Count = 256,
+        code_channels: Count = 48,
+        code_noise: Annotated[float, Range(0, most=10)] = 0.3,
+        fold: Count = 4,
+        kernel: Count = 3,
+    ) -> None:
+        super().__init__()
+        if kernel % 2 == 0:
+            raise ValueError(f"kernel {kernel} must be odd, or frames would move")
+        self.frame_multiple = self.fold = fold
+        self.code_noise = code_noise
+        self.entry = nn.Conv1d(n_channels * fold, width, kernel, padding=kernel // 2)
+        self.encoder = nn.ModuleList(DilatedBlock(width, kernel, d) for d in DILATIONS)
+        self.to_code = nn.Sequential(ChannelNorm(width), nn.Conv1d(width, code_channels, 1))
+        self.from_code = nn.Conv1d(code_channels, width, 1)
+        self.decoder = nn.ModuleList(
+            DilatedBlock(width, kernel, d, n_domains) for d in reversed(DILATIONS)
+        )
+        self.norm = ChannelNorm(width)
+        self.exit = nn.Conv1d(width, n_channels * fold, kernel, padding=kernel // 2)
+        with torch.no_grad():
+            self.exit.weight.mul_(0.1)
+            nn.init.zeros_(self.exit.bias)  # type: ignore[arg-type]
+
+    def encode(self, frames: Tensor) -> Tensor:
+        """(B, C, T), T a multiple of `fold` -> the content's code (B, code_channels, T / fold)."""
+        n_items, n_channels, n_frames = frames.shape
+        folded = frames.reshape(n_items, n_channels, n_frames // self.fold, self.fold)
+        x = self.entry(folded.transpose(2, 3).flatten(1, 2))
+        for block in self.encoder:
+            x = block(x)
+        return unit_power(self.to_code(x))
+
+    def decode(self, code: Tensor, domain_ids: Tensor) -> Tensor:
+        """(B, code_channels, T / fold), targets (B,) -> frames (B, C, T)."""
+        x = self.from_code(code)
+        for block in self.decoder:
+            x = block(x, domain_ids)
+        folded = self.exit(self.norm(x)).unflatten(1, (-1, self.fold))  # (B, C, fold, T / fold)
+        frames: Tensor = folded.transpose(2, 3).flatten(2)
+        return frames
+
+    def forward(
+        self, frames: Tensor, source: DomainId, target: DomainId, **condition: Tensor
+    ) -> Tensor:
+        """See Translator. strength (B, 1): 0 leaves the frames as they are, 1 converts them."""
+        n_items, _, n_frames = frames.shape
+        code = self.encode(pad_rows(frames, self.fold))
+        if self.training and self.code_noise:
+            code = code + self.code_noise * torch.randn_like(code)
+        domain_ids = torch.as_tensor(target, device=frames.device).expand(n_items)
+        converted = self.decode(code, domain_ids)[..., :n_frames]
+        if "strength" not in condition:
+            return converted
+        return torch.lerp(frames, converted, condition["strength"][..., None])
+
+    def directions(self, n_domains: int) -> list[tuple[int, int]]:
+        """See Translator; a lone domain's is from anybody."""
+        return super().directions(n_domains) or [(0, 0)]
+
+    def default_condition(self) -> dict[str, Tensor]:
+        """See Translator."""
+        return {"strength": torch.ones(1, 1)}
+
+
+class ProjectionDiscriminator(Discriminator):
+    """Judges of time scales and of patches, each of which is told the voice.
+
+    Projection: Miyato and Koyama 2018, arXiv:1802.05637, eq. 3.
+
+    Args:
+        n_channels: C of the frames.
+        n_domains: D.
+        width: filters of the first layer of the judges along time.
+        patch_width: of the judge of patches.
+        scales: a judge along time sees means over so many frames.
+    """
+
+    def __init__(
+        self,
+        n_channels: int,
+        n_domains: int,
+        width: Count = 128,
+        patch_width: Count = 32,
+        scales: Sequence[int] = (1, 3),
+    ) -> None:
+        super().__init__()
+        self.scales = list(scales)
+        self.judges = nn.ModuleList(_TimeJudge(n_channels, n_domains, width) for _ in scales)
+        self.patches = _PatchJudge(n_domains, patch_width)
+
+    def forward(self, frames: Tensor, domain_ids: Tensor) -> list[Verdict]:  # type: ignore[override]
+        """(B, C, T), (B,) -> a verdict per scale along time, and one of patches."""
+        verdicts = [
+            judge(F.avg_pool1d(frames, scale) if scale > 1 else frames, domain_ids)
+            for scale, judge in zip(self.scales, self.judges, strict=True)
+        ]
+        return [*verdicts, self.patches(frames[:, None], domain_ids)]
+
+    def default_condition(self) -> dict[str, Tensor]:
+        """See Discriminator."""
+        return {"domain_ids": torch.zeros(1, dtype=torch.long)}
+
+
+class _Judge(nn.Module):
+    """Convolutions, then a verdict that depends on the voice."""
+
+    def __init__(self, layers: Sequence[nn.Module], exit: nn.Module, n_domains: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+        self.exit = exit
+        n_features = layers[-1].out_channels
+        self.domains = nn.Embedding(n_domains, int(n_features))  # type: ignore[arg-type]
+        nn.init.normal_(self.domains.weight, std=0.05)
+
+    def forward(self, x: Tensor, domain_ids: Tensor) -> Verdict:
+        """(B, K, [C,] T), (B,) -> logits (B, 1, [C',] T')."""
+        features = []
+        for layer in self.layers:
+            x = F.leaky_relu(layer(x), 0.2)
+            features.append(x)
+        voice = self.domains(domain_ids)
+        voice = voice.view(*voice.shape, *[1] * (x.ndim - 2))
+        projected = (voice * x).sum(1, keepdim=True) / math.sqrt(x.shape[1])
+        return Verdict(self.exit(x) + projected, features)
+
+
+class _TimeJudge(_Judge):
+    def __init__(self, n_channels: int, n_domains: int, width: int) -> None:
+        layers = [
+            nn.Conv1d(n_channels, width, 5, padding=2),
+            nn.Conv1d(width, width, 5, 2, padding=2),
+            nn.Conv1d(width, 2 * width, 5, 2, padding=2),
+            nn.Conv1d(2 * width, 2 * width, 5, padding=2),
+        ]
+        super().__init__(layers, nn.Conv1d(2 * width, 1, 3, padding=1), n_domains)
+
+
+class _PatchJudge(_Judge):
+    def __init__(self, n_domains: int, width: int) -> None:
+        kernel, stride, padding = (3, 5), 2, (1, 2)
+        layers = [
+            conv2d(1, width, kernel, stride, padding),
+            nn.Conv2d(width, 2 * width, kernel, stride, padding),
+            nn.Conv2d(2 * width, 4 * width, kernel, stride, padding),
+            nn.Conv2d(4 * width, 4 * width, 3, padding=1),
+        ]
+        super().__init__(layers, nn.Conv2d(4 * width, 1, 3, padding=1), n_domains)

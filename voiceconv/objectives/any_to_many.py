@@ -1,0 +1,104 @@
+"""Any voice into many targets, from recordings without pairs.
+
+Ours, from four ideas. A target's crop with bent formants must come back as it was: pairs for
+nothing. What two voices say at the same time must have one code, whoever speaks (`content`). A
+conversion of any other voice must pass for the target (`adversarial`), before a judge that is told
+the target and held back by a penalty. A target's crop that comes back must look to that judge as
+the real one does (`feature_matching`).
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from voiceconv.data.batches import Perturbed
+from voiceconv.losses.adversarial import (
+    CHANCE_LEVEL,
+    discriminator_loss,
+    generator_loss,
+    gradient_penalty,
+)
+from voiceconv.losses.contrastive import contrastive_loss
+from voiceconv.losses.reconstruction import feature_matching_loss, l1_loss
+from voiceconv.models.any_to_many import AnyToManyTranslator
+from voiceconv.models.base import Discriminator, split_verdicts
+from voiceconv.objectives.base import Fake, Generated, Losses, Objective
+from voiceconv.schema import Weights
+
+PENALISED = 4  # one crop of so many gets the penalty, whose second derivatives are dear
+
+
+class AnyToMany(Objective[Perturbed]):
+    """Reconstruction of bent crops, contrast of content, and conversion of all other voices.
+
+    Args:
+        translator: one with an encoder of its own.
+        discriminator: makes one, of `n_domains`.
+    """
+
+    takes = Perturbed
+
+    def __init__(
+        self,
+        translator: AnyToManyTranslator,
+        discriminator: Callable[..., Discriminator],
+        n_domains: int,
+        weights: Weights,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(translator, discriminator(n_domains=n_domains), weights)
+        self.require_weights(
+            generator={"identity", "content", "adversarial", "feature_matching"},
+            discriminator={"adversarial", "penalty"},
+        )
+
+    def generator_losses(self, batch: Perturbed, step: int) -> tuple[Losses, Generated]:
+        """See Objective."""
+        n_own = len(batch.frames)
+        made = self.generator(
+            torch.cat([batch.bent, batch.others]),
+            0,
+            torch.cat([batch.domain_ids, batch.target_ids]),
+        )
+        same, fake = made[:n_own], made[n_own:]
+        scale = batch.scale[..., None]
+        verdicts = self.discriminators(
+            torch.cat([same, fake]), torch.cat([batch.domain_ids, batch.target_ids])
+        )
+        of_same, of_fake = split_verdicts(verdicts, n_own)
+        with torch.no_grad():
+            of_real = self.discriminators(batch.frames, batch.domain_ids)
+        codes: Tensor = self.generator.encode(torch.cat([batch.one, batch.other]))  # type: ignore[operator]
+        one, other = codes.chunk(2)
+        losses = {
+            "identity": l1_loss(same * scale, batch.frames * scale),
+            "content": contrastive_loss(one, other),
+            "adversarial": generator_loss(of_fake),
+            "feature_matching": feature_matching_loss(of_same, of_real),
+        }
+        return losses, {"converted": [Fake(fake, {"domain_ids": batch.target_ids})]}
+
+    def discriminator_losses(self, batch: Perturbed, generated: Generated) -> Losses:
+        """See Objective."""
+        (fake,) = generated["converted"]
+        verdicts = self.discriminators(
+            torch.cat([batch.frames, fake.frames]),
+            torch.cat([batch.domain_ids, fake.condition["domain_ids"]]),
+        )
+        n_penalised = max(1, len(batch.frames) // PENALISED)
+        frames = batch.frames[:n_penalised].detach().requires_grad_()
+        of_few = self.discriminators(frames, batch.domain_ids[:n_penalised])
+        return {
+            "adversarial": discriminator_loss(*split_verdicts(verdicts, len(batch.frames))),
+            "penalty": gradient_penalty(of_few, frames),
+        }
+
+    def examples(self, batch: Perturbed) -> list[tuple[Tensor, Tensor]]:
+        """See Objective; other voices' crops."""
+        return [(batch.others, self.generator(batch.others, 0, batch.target_ids))]
+
+    @property
+    def chance_levels(self) -> dict[str, float]:
+        """See Objective; a penalty has none."""
+        return {"adversarial": CHANCE_LEVEL}
