@@ -12,6 +12,7 @@ stop_stage=7
 jobs=$(env -u OMP_NUM_THREADS nproc 2>/dev/null || echo 1)
 corpus=""
 domains=""
+targets=""
 only_directions=""
 experiment=cyclegan_vc2_small
 features=""
@@ -45,6 +46,7 @@ Trains a voice converter and scores it. All outputs are beside run.sh, unless an
   --jobs N               parallel processes of stage 2 (one per core: $jobs)
   --corpus DIR           folder of the corpus, if you have it; without it local/data.sh downloads the corpus
   --domains \"A B\"        speakers to convert between (default: those of local/data.sh)
+  --targets \"A B\"        domains that the model converts into; the others only teach it (default: all)
   --only-directions STR  directions to convert and score, such as \"A-B C-D\" (default: all, N x (N - 1) for N domains)
   --experiment NAME      experiment in voiceconv/conf/experiment or in conf/experiment here ($experiment)
   --features NAME        features (default: those of the experiment)
@@ -74,14 +76,14 @@ paths="corpus data dump exp stranger"
 list_directions() {
   local source target name
   directions=()
-  for source in $(domains_of "$data/train"); do
-    for target in $(domains_of "$data/train"); do
+  for source in ${targets:-$(domains_of "$data/train")}; do
+    for target in ${targets:-$(domains_of "$data/train")}; do
       if [ "$source" != "$target" ] && is_among_those "$source-$target"; then directions+=("$source $target $data"); fi
     done
   done
   if [ -n "$stranger" ]; then
     source=$(domains_of "$stranger/test")
-    for target in $(domains_of "$data/train"); do
+    for target in ${targets:-$(domains_of "$data/train")}; do
       if is_among_those "$source-$target"; then directions+=("$source $target $stranger"); fi
     done
   fi
@@ -162,6 +164,7 @@ fi
 
 if wanted 4 "train"; then
   read -r -a overrides <<< "$train_options"
+  [ -z "$targets" ] || overrides+=("data.targets=[${targets// /,}]")
   run train voiceconv train ${search[@]+"${search[@]}"} "experiment=$experiment" "data.dump=$dump" "data.waves=$data" "run_dir=$exp" \
     ${overrides[@]+"${overrides[@]}"}
 fi

@@ -38,6 +38,13 @@ TINY = [
     "trainer.n_steps=1",
     "seed=5",
 ]
+TINY_ANY = [
+    "translator.width=8",
+    "translator.code_channels=4",
+    "discriminator.width=8",
+    "discriminator.patch_width=4",
+    *TINY[3:],
+]
 
 
 def make_dump(folder: Path, features: dict, lengths: dict[str, list[int]]) -> Path:
@@ -65,7 +72,8 @@ def make_dump(folder: Path, features: dict, lengths: dict[str, list[int]]) -> Pa
 
 def tiny_config(folder: Path, experiment: str, *overrides: str, lengths=None):
     """The experiment at width 8 on a dump of noise."""
-    config = compose_config([f"experiment={experiment}", *TINY, *overrides])
+    tiny = TINY_ANY if experiment == "any_to_many" else TINY
+    config = compose_config([f"experiment={experiment}", *tiny, *overrides])
     features = OmegaConf.to_container(config.features, resolve=True)
     OmegaConf.update(config, "data.dump", str(folder / "dump"))
     if not (folder / "dump").exists():
@@ -109,11 +117,12 @@ def test_an_experiments_own_sizes_fit_each_other(experiment):
     with torch.device("meta"):
         n_channels = extractor.n_channels
         translator = build(config.translator, Translator, n_channels=n_channels, n_domains=2)
-        judge = build(config.discriminator, Discriminator, n_channels=n_channels)
+        of_voices = {"n_domains": 2} if experiment == "any_to_many" else {}
+        judge = build(config.discriminator, Discriminator, n_channels=n_channels, **of_voices)
         frames = torch.zeros(1, n_channels, config.data.n_frames)
         converted = translator(frames, 0, 1)
         assert converted.shape == frames.shape
-        assert judge(converted)[0].logits.numel() >= 1
+        assert judge(converted, **judge.default_condition())[0].logits.numel() >= 1
     assert config.data.n_frames % translator.frame_multiple == 0
 
 
@@ -220,8 +229,8 @@ def test_a_dump_of_other_features_is_refused(tmp_path):
     ("lengths", "message"),
     [
         ({"low": [40], "high": [20, 31]}, r"domain 'high': none of its 2 utterances .* has 31\)"),
-        ({"low": [40]}, r"one domain \['low'\]"),
-        ({"low": [40], "high": []}, r"one domain \['low'\]"),
+        ({"low": [40]}, r"one domain low; a conversion needs two, or data.targets=\[low\]"),
+        ({"low": [40], "high": []}, r"one domain low; a conversion needs two"),
     ],
 )
 def test_too_little_data_is_named(tmp_path, lengths, message):

@@ -181,7 +181,7 @@ def _(place):
     return ["fit", "src", "-o", "fitted"]
 
 
-@case("one domain alone, to fit", 2, "src holds the one domain a; a conversion needs two folders")
+@case("one domain alone, to fit", 2, "src holds the one domain a; cyclegan_vc2_small converts")
 def _(place):
     corpus(place, a=[0.3] * 3)
     return ["fit", "src", "-o", "fitted"]

@@ -9,10 +9,11 @@ import sys
 import pytest
 import torch
 import yaml
-from test_config import TINY, make_dump
+from test_config import TINY, make_dump, tiny_config
 
 from voiceconv.build import compose_config
-from voiceconv.commands.train import FIXED, train_command
+from voiceconv.commands.train import FIXED, prepare_trainer, train_command
+from voiceconv.converter import Converter
 from voiceconv.data.crops import UnpairedCrops
 from voiceconv.errors import InputError, RunError
 from voiceconv.files import locked
@@ -158,3 +159,50 @@ def test_two_processes_do_not_train_in_one_folder(tmp_path):
                 pass
     with locked(tmp_path, "training in"):
         assert (tmp_path / ".lock").exists()
+
+
+def any_config(tmp_path, lengths, *overrides):
+    return tiny_config(tmp_path, "any_to_many", *overrides, lengths=lengths)
+
+
+def test_a_domain_that_is_no_target_only_teaches(tmp_path):
+    lengths = {"voice": [40], "high": [40, 60], "low": [50]}
+    config = any_config(tmp_path, lengths, "data.targets=[low,high]", "batches.from_targets=0.0")
+    trainer = prepare_trainer(config, tmp_path / "run")
+    assert trainer.batches.n_given == {"high": 2, "low": 1, "voice": 1}
+    assert trainer.run()
+    converter = Converter.from_pretrained(tmp_path / "run")
+    assert converter.domains == ["high", "low"]
+    assert converter.directions == [("high", "low"), ("low", "high")]
+
+
+def test_anybody_is_converted_into_a_lone_target(tmp_path, vowel, caplog):
+    config = any_config(tmp_path, {"me": [40, 50]}, "data.targets=[me]")
+    assert prepare_trainer(config, tmp_path / "run").run()
+    converter = Converter.from_pretrained(tmp_path / "run")
+    caplog.set_level(logging.INFO, "voiceconv.converter")
+    wave = vowel(120.0, 1.0)
+    converted = converter.convert(wave, "me")
+    assert len(converted) == len(wave) and converted.abs().max() > 0.01
+    assert "source unseen: its own statistics; " in caplog.messages[-1]
+    half, none = (
+        converter.convert(wave, "me", condition={"strength": torch.tensor([[strength]])})
+        for strength in (0.5, 0.0)
+    )
+    assert not torch.allclose(half, converted, atol=1e-3)
+    assert not torch.allclose(half, none, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "targets", "message"),
+    [
+        ("any_to_many", "[low,nobody]", "data.targets names nobody; .*train holds a, high, low"),
+        ("any_to_many", "[]", "data.targets names no domain; "),
+        ("cyclegan_vc2_small", "[low,high]", "data.targets leaves a for sources only, which Unpai"),
+    ],
+)
+def test_targets_that_cannot_be_are_named(tmp_path, experiment, targets, message):
+    lengths = {"a": [40], "high": [40], "low": [50]}
+    config = tiny_config(tmp_path, experiment, f"data.targets={targets}", lengths=lengths)
+    with pytest.raises(InputError, match=message):
+        prepare_trainer(config, tmp_path / "run")

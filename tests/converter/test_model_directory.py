@@ -199,7 +199,7 @@ def test_what_is_no_configuration_is_refused(model, monkeypatch, content, messag
         ({"format": 2}, "is of format 2, this version reads 1"),
         ({"format": "1"}, "is of format 1, this"),
         ({"domains": ["high", "tenor"]}, "statistics of ['high', 'low'], configuration of "),
-        ({"domains": ["high"]}, "domains are ['high']; a conversion needs two"),
+        ({"domains": []}, "domains are []; a conversion needs a target"),
         ({"domains": [["high"], "low"]}, "statistics of ['high', 'low']"),
         ({"domains": None}, "domains is None"),
         ({"domains": "high low"}, "domains is 'high low'"),

@@ -75,7 +75,7 @@ def test_a_batch_is_a_function_of_the_step_and_has_its_shapes():
     assert isinstance(batch, Perturbed)
     shapes = [tuple(tensor.shape) for tensor in batch.tensors()]
     assert shapes == [
-        (4, C, T), (4,), (4, C, T), (4, C), (5, C, T), (5,), (3, C, T), (3, C, T),
+        (4, C, T), (4,), (4, C, T), (1, C), (5, C, T), (5,), (3, C, T), (3, C, T), (3, C, T), (3,),
     ]  # fmt: skip
     assert sorted(batch.domain_ids.tolist()) == [0, 0, 1, 1]
 
@@ -147,11 +147,19 @@ def test_pairs_of_a_shared_sentence_are_aligned():
         near = [own(sentence)[:, (moments + by).clamp(0, 59)] for by in (-1, 0, 1)]
         distances = torch.stack([(other - answer).abs().amax(0) for answer in near])
         assert distances.amin(0).max() < 1e-5
+    assert batch.said_ids.tolist() == [0] * 8
+    ratio = STATS["a"].frames_std[:, None] / torch.from_numpy(sentence.std(0))[:, None]
+    for answer, other in zip(batch.said, batch.other, strict=True):  # by the target's statistics
+        assert torch.allclose(answer.diff() * ratio, other.diff(), atol=1e-4)
 
 
 def test_without_a_shared_sentence_a_crop_is_bent_twice():
     batch = crops(n_pairs=4, **STILL).batch(0)
     assert torch.equal(batch.one, batch.other)
+    for answer, domain_id in zip(batch.said, batch.said_ids, strict=True):
+        stats, some = STATS["ab"[domain_id]], UTTERANCES["ab"[domain_id]].values()
+        whole = [stats.normalize(torch.from_numpy(m).T) for m in some]
+        assert any(place_in(answer, one) is not None for one in whole)
     batch = crops(n_pairs=4, **STILL | {"bend": 0.4}).batch(0)
     assert not torch.allclose(batch.one, batch.other, atol=0.1)
 
@@ -165,7 +173,6 @@ def test_pauses_do_not_bend_the_statistics():
 
 def test_a_channel_weighs_as_the_root_of_its_deviation():
     batch = crops().batch(0)
-    roots = STATS["a"].frames_std.sqrt()
-    first = batch.scale[batch.domain_ids == 0][0]
-    assert torch.allclose(first, roots / roots.mean())
-    assert float(first.mean()) == pytest.approx(1.0)
+    roots = torch.stack([stats.frames_std for stats in STATS.values()]).mean(0).sqrt()
+    assert torch.allclose(batch.scale[0], roots / roots.mean())
+    assert float(batch.scale.mean()) == pytest.approx(1.0)

@@ -23,6 +23,7 @@ from voiceconv.device import pick_device
 from voiceconv.errors import InputError, RunError
 from voiceconv.features import Representation
 from voiceconv.files import locked, read_mapping, replace_text, require_utf8
+from voiceconv.models import Translator
 from voiceconv.objectives import Objective
 from voiceconv.progress import progress_bar
 from voiceconv.runs.settings import CONVERTER, check_settings
@@ -66,7 +67,9 @@ def fit(
     with locked(output, "training in"):
         _extract(config, speakers, jobs, say, show)
         say("3/4 taking statistics")
-        write_stats(Path(config.data.dump) / "train")
+        domains = sorted(write_stats(Path(config.data.dump) / "train"))
+        if len(domains) == 1:
+            config.data.targets = domains
         plan = _plan(config, output, hours)
         _apply(plan, config)
         say(f"4/4 training: {plan.n_steps:,} steps; Ctrl-C saves, the same command goes on")
@@ -87,7 +90,7 @@ def _extract(
     data, dump = Path(config.data.waves), Path(config.data.dump)
     if not (data / "train" / "wav.scp").exists():
         say("1/4 looking at the recordings")
-        _prepare(speakers, data, build(config.features, Representation), show)
+        _prepare(config, speakers, data, show)
     else:
         folder = data.parent
         say(f"1/4 going on with the recordings listed in {data}; delete {folder} to start anew")
@@ -102,15 +105,16 @@ def _extract(
 
 
 def _prepare(
-    speakers: Path, data: Path, representation: Representation, show: Callable[[Summary], None]
+    config: DictConfig, speakers: Path, data: Path, show: Callable[[Summary], None]
 ) -> None:
-    summary = prepare(speakers, data, representation=representation)
+    summary = prepare(speakers, data, representation=build(config.features, Representation))
     domains = {row.domain for row in summary.rows}
-    if len(domains) < 2:
+    if len(domains) < 2 and not class_of(config.translator, Translator).any_source:
         for split in SPLITS:  # else the next call would go on with them
             shutil.rmtree(data / split, ignore_errors=True)
         raise InputError(
-            f"{speakers} holds the one domain {', '.join(domains)}; a conversion needs two folders"
+            f"{speakers} holds the one domain {', '.join(domains)}; {config.name} converts between "
+            "two folders, and any_to_many any voice into one"
         )
     show(summary)
 

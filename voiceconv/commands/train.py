@@ -98,7 +98,7 @@ def of_targets(
     missing = [target for target in targets if target not in stats]
     if missing or not targets:
         raise InputError(
-            f"data.targets names {', '.join(missing) or 'nobody'}; {dump}/train holds "
+            f"data.targets names {', '.join(missing) or 'no domain'}; {dump}/train holds "
             f"{', '.join(stats)}"
         )
     return {domain: stats[domain] for domain in sorted(set(targets))}

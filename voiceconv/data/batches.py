@@ -77,12 +77,13 @@ class Perturbed(Batch):
     """Crops of the targets beside what another voice would have said, and crops of other voices.
 
     frames: (B, C, T), of `domain_ids` (B,); bent: (B, C, T), the same with other formants.
-    scale: (B, C), weights of the channels, 1 on average: all have unit deviation, and what hardly
+    scale: (1, C), weights of the channels, 1 on average: all have unit deviation, and what hardly
         moves in a spectrum should count less.
     others: (O, C, T), of any voices; target_ids: (O,), what they are to become.
     one, other: (P, C, T), two voices that say the same at the same time.
+    said: (P, C, T), the frames of `other` as they are, of the targets `said_ids` (P,).
 
-    Crops, all but `frames`, are normalised as a stranger's are, by their recording's statistics.
+    All but `frames` and `said` are normalised as a stranger's are, by their recording's statistics.
     """
 
     frames: Tensor
@@ -93,6 +94,8 @@ class Perturbed(Batch):
     target_ids: Tensor
     one: Tensor
     other: Tensor
+    said: Tensor
+    said_ids: Tensor
 
 
 @dataclass(frozen=True)

@@ -56,8 +56,8 @@ class PerturbedCrops(Crops):
         batch_size: int,
         extractor: FeatureExtractor,
         others: Utterances,
-        n_others: Count = 8,
-        n_pairs: Count = 6,
+        n_others: Count = 6,
+        n_pairs: Count = 5,
         bend: Amount = 0.12,
         ripple: Amount = 0.03,
         speed: Amount = 0.18,
@@ -75,15 +75,15 @@ class PerturbedCrops(Crops):
     def _prepare(self, utterances: Utterances) -> None:
         self._targets = self._keep_long(utterances)
         self._sources = self._keep_long(self._others)
-        self._pairs = [
-            (target[stem], other[stem])
-            for target in utterances.values()
+        self._pairs = [  # domain_id, the target's frames, the other's
+            (domain_id, target[stem], other[stem])
+            for domain_id, target in enumerate(utterances.values())
             for other in self._others.values()
             for stem in target.keys() & other.keys()
             if min(len(target[stem]), len(other[stem])) >= self.n_frames
         ]
-        roots = [stats.frames_std.sqrt() for stats in self._stats]
-        self._scales = [root / root.mean() for root in roots]
+        root = torch.stack([stats.frames_std for stats in self._stats]).mean(0).sqrt()
+        self._scale = (root / root.mean())[None]
         self._paths: dict[int, NDArray[np.int64]] = {}
 
     def batch(self, step: int) -> Perturbed:
@@ -93,15 +93,18 @@ class PerturbedCrops(Crops):
         others = [self._of_any(rng) for _ in range(self.n_others)]
         pairs = [self._pair(rng) for _ in range(self.n_pairs)]
         frames, bent, domain_ids = zip(*own, strict=True)
+        one, other, said, said_ids = zip(*pairs, strict=True)
         return Perturbed(
             torch.stack(frames),
             torch.tensor(domain_ids),
             torch.stack(bent),
-            torch.stack([self._scales[domain_id] for domain_id in domain_ids]),
+            self._scale,
             torch.stack(others),
             torch.from_numpy(rng.integers(len(self.domains), size=self.n_others)),
-            torch.stack([one for one, _ in pairs]),
-            torch.stack([other for _, other in pairs]),
+            torch.stack(one),
+            torch.stack(other),
+            torch.stack(said),
+            torch.tensor(said_ids),
         )
 
     def _of_target(self, draw: int, rng: np.random.Generator) -> tuple[Tensor, Tensor, int]:
@@ -124,20 +127,26 @@ class PerturbedCrops(Crops):
         said = self._at_a_speed(matrices[rng.integers(len(matrices))], rng)
         return self._as_stranger(said, self._part(len(said), rng), rng)
 
-    def _pair(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Crops of two voices that say the same, as strangers', (C, n_frames) each."""
+    def _pair(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, int]:
+        """Crops of two voices that say the same, as strangers', (C, n_frames) each.
+
+        With the second's as it is, and its domain_id.
+        """
         if not self._pairs:
-            matrices = self._targets[rng.integers(len(self._targets))]
+            domain_id = int(rng.integers(len(self._targets)))
+            matrices = self._targets[domain_id]
             one = other = matrices[rng.integers(len(matrices))]
             path = np.arange(len(one))
         else:
             number = int(rng.integers(len(self._pairs)))
-            other, one = self._pairs[number]
+            domain_id, other, one = self._pairs[number]
             if number not in self._paths:
                 self._paths[number] = self._path(one, other)
             path = self._paths[number]
         part = self._part(len(one), rng)
-        return self._as_stranger(one, part, rng), self._as_stranger(other, path[part], rng)
+        said = self._stats[domain_id].normalize(torch.from_numpy(other[path[part]].T.copy()))
+        strangers = self._as_stranger(one, part, rng), self._as_stranger(other, path[part], rng)
+        return *strangers, said, domain_id
 
     def _part(self, n_frames: int, rng: np.random.Generator) -> NDArray[np.int64]:
         """The frames of a crop."""

@@ -51,7 +51,7 @@ def write_stats(dump: Path | str) -> dict[str, DomainStats]:
 def read_stats(dump: Path) -> dict[str, DomainStats]:
     """Read the statistics that `voiceconv stats` wrote to a dump.
 
-    Raises InputError if there are none, or only those of one domain.
+    Raises InputError if there are none.
     """
     if not (dump / STATS).exists():
         raise InputError(f"{dump}: no {STATS}; run `voiceconv stats {dump}` first")

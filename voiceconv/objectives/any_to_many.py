@@ -1,10 +1,12 @@
 """Any voice into many targets, from recordings without pairs.
 
-Ours, from four ideas. A target's crop with bent formants must come back as it was: pairs for
-nothing. What two voices say at the same time must have one code, whoever speaks (`content`). A
-conversion of any other voice must pass for the target (`adversarial`), before a judge that is told
-the target and held back by a penalty. A target's crop that comes back must look to that judge as
-the real one does (`feature_matching`).
+Ours, from five ideas. A target's crop with bent formants must come back as it was: pairs for
+nothing (`identity`). A synthetic voice that reads the target's sentences gives more of them, though
+only roughly aligned (`parallel`; without such voices it is one more `identity`). What two voices
+say at the same time must have one code, whoever speaks (`content`). A conversion of any other voice
+must pass for the target (`adversarial`), before a judge that is told the target and held back by a
+penalty. A target's crop that comes back must look to that judge as the real one does
+(`feature_matching`).
 """
 
 from collections.abc import Callable
@@ -49,35 +51,30 @@ class AnyToMany(Objective[Perturbed]):
     ) -> None:
         super().__init__(translator, discriminator(n_domains=n_domains), weights)
         self.require_weights(
-            generator={"identity", "content", "adversarial", "feature_matching"},
+            generator={"identity", "parallel", "content", "adversarial", "feature_matching"},
             discriminator={"adversarial", "penalty"},
         )
 
     def generator_losses(self, batch: Perturbed, step: int) -> tuple[Losses, Generated]:
         """See Objective."""
-        n_own = len(batch.frames)
-        made = self.generator(
-            torch.cat([batch.bent, batch.others]),
-            0,
-            torch.cat([batch.domain_ids, batch.target_ids]),
-        )
+        n_own, n_pairs = len(batch.frames), len(batch.one)
+        fake_ids = torch.cat([batch.said_ids, batch.target_ids])
+        ids = torch.cat([batch.domain_ids, fake_ids])
+        made = self.generator(torch.cat([batch.bent, batch.one, batch.others]), 0, ids)
         same, fake = made[:n_own], made[n_own:]
-        scale = batch.scale[..., None]
-        verdicts = self.discriminators(
-            torch.cat([same, fake]), torch.cat([batch.domain_ids, batch.target_ids])
-        )
-        of_same, of_fake = split_verdicts(verdicts, n_own)
+        of_same, of_fake = split_verdicts(self.discriminators(made, ids), n_own)
         with torch.no_grad():
             of_real = self.discriminators(batch.frames, batch.domain_ids)
         codes: Tensor = self.generator.encode(torch.cat([batch.one, batch.other]))  # type: ignore[operator]
         one, other = codes.chunk(2)
         losses = {
-            "identity": l1_loss(same * scale, batch.frames * scale),
+            "identity": _weighted(same, batch.frames, batch.scale),
+            "parallel": _weighted(fake[:n_pairs], batch.said, batch.scale),
             "content": contrastive_loss(one, other),
             "adversarial": generator_loss(of_fake),
             "feature_matching": feature_matching_loss(of_same, of_real),
         }
-        return losses, {"converted": [Fake(fake, {"domain_ids": batch.target_ids})]}
+        return losses, {"converted": [Fake(fake, {"domain_ids": fake_ids})]}
 
     def discriminator_losses(self, batch: Perturbed, generated: Generated) -> Losses:
         """See Objective."""
@@ -102,3 +99,8 @@ class AnyToMany(Objective[Perturbed]):
     def chance_levels(self) -> dict[str, float]:
         """See Objective; a penalty has none."""
         return {"adversarial": CHANCE_LEVEL}
+
+
+def _weighted(made: Tensor, wanted: Tensor, scale: Tensor) -> Tensor:
+    """The L1 distance of (B, C, T), channels weighted by (1, C)."""
+    return l1_loss(made * scale[..., None], wanted * scale[..., None])
