@@ -78,12 +78,12 @@ def test_the_discriminators_losses_by_their_definitions(batch):
     judge, (fake,) = made.discriminators, fakes["converted"]
     real = batch.frames.clone().requires_grad_()
     verdicts = judge(real, batch.domain_ids), judge(fake.frames, fake.condition["domain_ids"])
-    assert float(losses["adversarial"]) == pytest.approx(
-        float(discriminator_loss(*verdicts)), rel=1e-4
+    assert losses["adversarial"].item() == pytest.approx(
+        discriminator_loss(*verdicts).item(), rel=1e-4
     )
     first = batch.frames[:1].clone().requires_grad_()
     penalty = gradient_penalty(judge(first, batch.domain_ids[:1]), first)
-    assert float(losses["penalty"]) == pytest.approx(float(penalty), rel=1e-4)
+    assert losses["penalty"].item() == pytest.approx(penalty.item(), rel=1e-4)
     assert made.chance_levels == {"adversarial": 0.5}
 
 
