@@ -43,7 +43,7 @@ COMMON = {  # what of VALUES a setting takes; all others are refused
     "objective._target_": [],
 }  # fmt: skip
 OF_CONVERTER = COMMON | {
-    "data.waves": ["x", None], "data.targets": [["x"], [], None], "validation.n_directions": COUNT,
+    "data.waves": ["x", None], "data.targets": [None, []], "validation.n_directions": COUNT,
     "features.n_coefficients": COUNT, "features.frame_period": [2], "features.f0_method": [],
     "translator._target_": [], "translator.generator._target_": [],
     "translator.generator._partial_": [True],
