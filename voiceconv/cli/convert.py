@@ -85,8 +85,8 @@ def convert(
     """Convert recordings to the target's voice."""
     from voiceconv.commands.convert import Choice, convert
 
-    told = [*(condition or []), *([] if strength is None else [f"strength={strength}"])]
-    choice = Choice(target, source, model, dump, engine, device, semitones, told)
+    told = condition or []
+    choice = Choice(target, source, model, dump, engine, device, semitones, strength, told)
     with logging_to_stderr(verbose):
         convert(inputs, choice, output, sample_rate, skip_existing, jobs)
 

@@ -19,6 +19,7 @@ from voiceconv.models.exported import OnnxTranslator
 from voiceconv.provenance import write_conversion
 
 BASELINE = "baseline:"
+STRENGTH = "strength"  # the condition that --strength sets
 
 
 class Choice(NamedTuple):
@@ -31,6 +32,7 @@ class Choice(NamedTuple):
     engine: str | None = None
     device: str = "auto"
     semitones: float = 0.0
+    strength: float | None = None
     condition: Sequence[str] = ()  # NAME=VALUE
 
 
@@ -79,6 +81,8 @@ def _open(choice: Choice) -> Converter | FileConverter:
         )
     converter.to(device)
     converter.check_domains(choice.target, choice.source)
+    if choice.strength is not None and STRENGTH not in converter.translator.default_condition():
+        raise InputError(f"--strength {choice.strength:g}: this model takes none; leave it out")
     if isinstance(converter, Converter):
         converter.check_semitones(choice.semitones)
     elif choice.semitones:
@@ -89,7 +93,8 @@ def _open(choice: Choice) -> Converter | FileConverter:
 def _opened(
     converter: Converter | FileConverter, choice: Choice
 ) -> batch.Opened | batch.OpenedFiles:
-    condition = read_condition(choice.condition, converter)
+    given = [] if choice.strength is None else [f"{STRENGTH}={choice.strength}"]
+    condition = read_condition([*choice.condition, *given], converter)
 
     def source_of(domain: str | None) -> str | None:
         """The source that is named, or else a data directory's domain, where it is known."""

@@ -37,6 +37,7 @@ from voiceconv.models.exported import (
     EXPORT,
     FRAME_CENTRE,
     GENERATOR,
+    MARKS,
     TRANSLATOR,
     Graph,
     translator_file,
@@ -92,7 +93,7 @@ def export(
         versions = {"voiceconv": __version__, **{name: version(name) for name in PACKAGES}}
         stated = {"format": FORMAT, "opset": OPSET, "versions": versions, "graphs": graphs}
         stated["translator"] = {
-            "shared": translator.shared,
+            **{mark: getattr(translator, mark) for mark in MARKS},
             "directions": pairs,
             "condition": {name: v.tolist() for name, v in translator.default_condition().items()},
         }

@@ -42,7 +42,7 @@ class Translator(nn.Module, ABC):
 
     frame_multiple: int = 1
     shared: ClassVar[bool] = False
-    any_source: ClassVar[bool] = False
+    any_source: bool = False
 
     @abstractmethod
     def forward(

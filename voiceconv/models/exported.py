@@ -17,6 +17,7 @@ from voiceconv.optional import load
 EXPORT = "export.json"  # beside the graphs: what is in them
 TRANSLATOR = "translator.onnx"  # of a network that all directions share
 GENERATOR = "generator.onnx"
+MARKS = ("shared", "any_source")  # of a translator, see there
 FRAME_CENTRE = "frame_centre"  # key of a generator's metadata
 
 
@@ -90,6 +91,7 @@ class OnnxTranslator(Translator):
         stated = _stated(folder / EXPORT, n_domains)
         self._folder, self._n_channels = folder, n_channels
         self._is_one: bool = stated["shared"]
+        self.any_source = stated["any_source"]
         self._condition = stated["condition"]
         self._directions: list[tuple[int, int]] = stated["directions"]
         self._graphs: dict[str, Graph] = {}
@@ -127,14 +129,18 @@ def _stated(path: Path, n_domains: int) -> dict[str, Any]:
 
     Raises InputError where it is damaged.
     """
-    pairs = list(permutations(range(n_domains), 2))
+    pairs = list(permutations(range(n_domains), 2)) or [(0, 0)]
     try:
         written = json.loads(read_text(path))
-        stated: dict[str, Any] = {"shared": False, "condition": {}, "directions": pairs}
+        stated: dict[str, Any] = {
+            **dict.fromkeys(MARKS, False),
+            "condition": {},
+            "directions": pairs,
+        }
         stated |= written.get("translator", {})
         stated["condition"] = {key: torch.tensor(v) for key, v in stated["condition"].items()}
         stated["directions"] = [pairs[pairs.index((s, t))] for s, t in stated["directions"]]
-        if isinstance(stated["shared"], bool):
+        if all(isinstance(stated[mark], bool) for mark in MARKS):
             return stated
     except (OSError, InputError, ValueError, TypeError, AttributeError, RuntimeError):
         pass
