@@ -12,14 +12,27 @@ import pytest
 import soundfile
 import torch
 import yaml
-from tiny_model import MEL, MEL_CONFIG, RATE, Cli, make_cli, make_converter, record, speech
+from tiny_model import (
+    CONFIG,
+    MEL,
+    MEL_CONFIG,
+    RATE,
+    Cli,
+    fit_stats,
+    make_cli,
+    make_converter,
+    record,
+    speech,
+)
 from torch import Tensor
 
 from voiceconv import conf
+from voiceconv.audio import read
 from voiceconv.build import build
 from voiceconv.commands import export as exporting
 from voiceconv.converter import Converter
 from voiceconv.errors import InputError, RunError
+from voiceconv.features import FeatureExtractor
 from voiceconv.features.mel import MelSpectrogram
 from voiceconv.models.base import Translator
 from voiceconv.models.exported import Graph, OnnxGenerator, OnnxTranslator
@@ -110,6 +123,7 @@ def refused(model: Path, engine: str | None = None) -> str:
 
 def test_every_family_is_looked_at():
     assert [path.stem for path in FAMILIES] == [
+        "any_to_many",
         "cyclegan_vc",
         "cyclegan_vc2",
         "cyclegan_vc3",
@@ -120,8 +134,11 @@ def test_every_family_is_looked_at():
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda path: path.stem)
 def test_a_translator_is_torchs_at_any_length(family, tmp_path):
     node = yaml.safe_load(family.read_text())
-    node["generator"] |= {"base_channels": 8, "n_residual_blocks": 1}
-    translator = build(node, Translator, n_channels=8, n_domains=2)
+    if "generator" in node:
+        node["generator"] |= {"base_channels": 8, "n_residual_blocks": 1}
+    else:
+        node |= {"width": 8}
+    translator = build(node, Translator, n_channels=8, n_domains=2).eval()
     network = exporting.Direction(translator, 1, 0)
     path = tmp_path / "graph.onnx"
     stated = exporting.write_graph(network, draws(8), path)
@@ -132,6 +149,46 @@ def test_a_translator_is_torchs_at_any_length(family, tmp_path):
             wanted = translator(noise(8, n_frames), 1, 0)
         torch.testing.assert_close(graph(noise(8, n_frames)), wanted, atol=1e-4, rtol=0)
     assert b".py" not in path.read_bytes()  # where each operator came from is nobody's business
+
+
+def test_an_export_of_a_lone_target_takes_anybody_and_a_strength(tmp_path, voiceconv):
+    torch.manual_seed(1)
+    target = "voiceconv.models.any_to_many.AnyToManyTranslator"
+    config = CONFIG | {"translator": {"_target_": target, "width": 8}}
+    stats = {"low": fit_stats(build(CONFIG["features"], FeatureExtractor), "low")}
+    Converter(config, stats).save_pretrained(tmp_path / "model", {"steps": 0})
+    exporting.export(tmp_path / "model", tmp_path / "exported")
+    record(tmp_path / "in.wav", speech("high", 0.5))
+    made = {}
+    for folder in ("model", "exported"):
+        for strength in ("1", "0.5"):
+            path = tmp_path / f"{folder}-{strength}.wav"
+            options = ["--target", "low", "--model", tmp_path / folder, "--strength", strength]
+            said = voiceconv("convert", tmp_path / "in.wav", *options, "-o", path)
+            assert said.code == 0, said.err
+            made[folder, strength] = read(path).samples
+    for strength in ("1", "0.5"):
+        difference = made["model", strength] - made["exported", strength]
+        assert difference.abs().max() < 1e-3
+    assert (made["model", "1"] - made["model", "0.5"]).abs().max() > 0.01
+
+
+def test_a_model_without_strength_says_so(tmp_path, model, voiceconv):
+    record(tmp_path / "in.wav", speech("high", 0.5))
+    arguments = [
+        "--target",
+        "low",
+        "--model",
+        model,
+        "--strength",
+        "0.5",
+        "-o",
+        tmp_path / "out.wav",
+    ]
+    said = voiceconv("convert", tmp_path / "in.wav", *arguments)
+    assert said.code == 2
+    assert "--strength 0.5: this model takes none; leave it out" in said.err
+    assert not (tmp_path / "out.wav").exists()
 
 
 @pytest.mark.slow
