@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,6 +35,13 @@ TINY = [
     "discriminator.base_channels=8",
     "data.n_frames=32",
     "validation.n_utterances=1",
+]
+TINY_ANY = [
+    *TINY[:3],
+    *TINY[-2:],
+    "translator.width=8",
+    "discriminator.width=8",
+    "discriminator.patch_width=4",
 ]
 NAME = "it's, a “model” = 1"  # nothing that Hydra's grammar would leave alone
 
@@ -124,6 +132,25 @@ def test_from_two_folders_to_a_model_and_on(voiceconv, speakers, tmp_path):
     shown = yaml.safe_load((output / "config.yaml").read_text())
     assert shown["objective"]["identity_steps"] == 1
     assert shown["trainer"]["decay_start"] == 12
+
+
+def test_one_folder_is_enough_for_everybody_to_become_that_voice(
+    voiceconv, speakers, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(
+        fit, "compose_config", lambda overrides: build.compose_config([*overrides, *TINY_ANY])
+    )
+    shutil.rmtree(speakers / "high")
+    output = tmp_path / "model"
+    command = ["fit", speakers, "-o", output, "--experiment", "any_to_many", "--jobs", "1"]
+    said = voiceconv(*command, "--hours", "0.001")
+    assert said.code == 0, said.err
+    assert yaml.safe_load((output / "config.yaml").read_text())["data"]["targets"] == ["low"]
+    assert yaml.safe_load((output / "model/config.yaml").read_text())["domains"] == ["low"]
+    talk = record(tmp_path / "talk.wav", speech("high", 0.7))
+    made = tmp_path / "out.wav"
+    assert voiceconv("convert", talk, "--target", "low", "--model", output, "-o", made).code == 0
+    assert soundfile.info(made).frames == int(0.7 * RATE)
 
 
 class Clocked:
