@@ -123,3 +123,21 @@ def test_a_wave_shorter_than_one_fft_is_lengthened_with_silence(vowel):
     for name in TRACKS:
         track = getattr(found, name)
         assert torch.equal(track, getattr(expected, name)[..., : track.shape[-1]])
+
+
+def test_aperiodicity_between_analysed_frames_is_near_the_full_one(vowel):
+    """A vowel whose noise comes and goes five times a second, 3 to 30 dB below it."""
+    wave = vowel(150, 1.0)
+    times = torch.arange(len(wave)) / 24000
+    level = 10 ** ((-16.5 + 13.5 * torch.sin(2 * torch.pi * 5 * times)) / 20)
+    noise = torch.randn(len(wave), generator=torch.Generator().manual_seed(0))
+    wave = wave + level * wave.std() * noise
+    full, thin = (World(f0_method="swift", d4c_step=step).extract(wave) for step in (1, 4))
+    assert torch.equal(full.f0, thin.f0)
+    assert torch.equal(full.frames, thin.frames)
+    voiced = full.f0 > 0
+    assert voiced.float().mean() > 0.9
+    difference = (full.aperiodicity - thin.aperiodicity)[:, voiced]
+    assert full.aperiodicity[:, voiced].std() > 2 * difference.std()
+    assert difference.abs().mean() < 1.0
+    assert (thin.aperiodicity[:, ~voiced] == 0).all()
