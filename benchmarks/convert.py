@@ -1,6 +1,6 @@
 """How long `convert` takes for each second of sound, and where that time goes.
 
-python benchmarks/convert.py [--model MODEL] [--input FILE] [--seconds 30]
+python benchmarks/convert.py [--model MODEL] --input FILE [--d4c-step 4] [--seconds 30]
 
 Each stage is timed as it runs within the whole: reading with its resampling, loudness, pauses, the
 listening to a stranger's statistics, analysis (of WORLD's, F0, CheapTrick, D4C and the encoding of
@@ -133,9 +133,12 @@ def main() -> None:
     options = parser(__doc__)
     options.add_argument("--model", help="directory, run or name; the bundled one if not given")
     options.add_argument("--input", type=Path, required=True, help="a recording to convert")
+    options.add_argument("--d4c-step", type=int, help="frames between D4C's [the model's]")
     options.add_argument("--seconds", type=float, default=30.0, help="repeated to this length")
     chosen = options.parse_args()
     made = Converter.from_pretrained(chosen.model)
+    if chosen.d4c_step:
+        made.extractor.d4c_step = chosen.d4c_step  # type: ignore[attr-defined]
     figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         started = start_up(chosen.model, made.domains[0], chosen.input, Path(folder))

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from voiceconv.features import Features, World
+from voiceconv.vocoders.world import WorldSynthesis
 
 TRACKS = ("frames", "f0", "aperiodicity")
 
@@ -141,3 +142,12 @@ def test_aperiodicity_between_analysed_frames_is_near_the_full_one(vowel):
     assert full.aperiodicity[:, voiced].std() > 2 * difference.std()
     assert difference.abs().mean() < 1.0
     assert (thin.aperiodicity[:, ~voiced] == 0).all()
+
+
+def test_a_deep_voice_has_the_envelope_of_a_higher_one(vowel):
+    """Of 50 Hz, below CheapTrick's floor: it is steady, and the copy's F0 is the voice's."""
+    world = World(f0_method="swift")
+    found = world.extract(vowel(50, 0.6))
+    assert found.frames[:, 20:-20].std(1).max() < 0.05
+    again = world.extract(WorldSynthesis(world).synthesize(found)).f0[20:-20]
+    assert ((again - 50).abs() < 0.5).all()

@@ -21,7 +21,7 @@ from voiceconv.features import DomainStats, FeatureExtractor, Features
 from voiceconv.progress import Share
 from voiceconv.vocoders import Vocoder
 
-MOSTLY_UNVOICED = 0.4  # of loud frames; speech has 0.7 and more
+MOSTLY_UNVOICED = 0.4  # of loud frames; speech has 0.6 and more
 NEARLY_SILENT = -70.0  # LUFS: the absolute gate of BS.1770, below which is no programme
 log = logging.getLogger(__name__)
 
