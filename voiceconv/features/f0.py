@@ -2,7 +2,7 @@
 
 Harvest: Morise 2017, Interspeech. Dio with stonemask: Morise, Kawahara, Katayose 2009, AES 35th
 Conf.; both are pyworld's. Swift: the network that the package swift-f0 carries (MIT), Nieradzik
-2025, arXiv 2508.18440; it takes a twentieth of harvest's time, and hears through noise.
+2025, arXiv 2508.18440; it takes a fifteenth of harvest's time, and hears through noise.
 """
 
 import functools
