@@ -19,6 +19,7 @@ NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"  # of onnxruntime, which says on stderr t
 def load(module: str, what: str, package: str | None = None, extra: str = "eval") -> Any:
     """Import a module. Raises InputError that names `package` and its extra if it is missing.
 
+    extra: "" for a package that a plain installation has.
     For a module of ours that has no `package`, the error names the missing import.
     """
     place_numba_cache()
@@ -31,9 +32,10 @@ def load(module: str, what: str, package: str | None = None, extra: str = "eval"
     except ImportError as error:
         if package is None and (error.name or "voiceconv").partition(".")[0] == "voiceconv":
             raise
+        install = f"'voiceconv[{extra}]'" if extra else "voiceconv"
         raise InputError(
             f"{what} needs {package or error.name}, which cannot be imported ({error}); install it "
-            f"with: pip install 'voiceconv[{extra}]'"
+            f"with: pip install {install}"
         ) from error
 
 

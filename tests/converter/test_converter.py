@@ -239,9 +239,9 @@ def test_a_long_wave_takes_the_memory_of_a_piece(mel_converter):
     assert peak < 8 * 4 * 22 * RATE  # bytes: eight waves of a piece
 
 
-@pytest.mark.parametrize(("seconds", "n_analyses"), [(1.0, 1), (21.0, 3)])
-def test_a_strangers_short_wave_is_analysed_once(seconds, n_analyses):
-    """For its statistics and its conversion; a long one has parts for the one, pieces for both."""
+@pytest.mark.parametrize(("seconds", "n_analyses"), [(1.0, 1), (21.0, 1), (61.0, 6 + 4)])
+def test_a_strangers_minute_is_analysed_once(seconds, n_analyses):
+    """For its statistics and its conversion; a longer wave has parts for the one, then pieces."""
     made = make_converter(MEL_CONFIG)
     extract, heard = made.extractor.extract, []
     made.extractor.extract = lambda wave: (heard.append(len(wave)), extract(wave))[1]  # type: ignore[method-assign]

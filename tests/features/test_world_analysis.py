@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from voiceconv.features import Features, World
+from voiceconv.vocoders.world import WorldSynthesis
 
 TRACKS = ("frames", "f0", "aperiodicity")
 
@@ -123,3 +124,30 @@ def test_a_wave_shorter_than_one_fft_is_lengthened_with_silence(vowel):
     for name in TRACKS:
         track = getattr(found, name)
         assert torch.equal(track, getattr(expected, name)[..., : track.shape[-1]])
+
+
+def test_aperiodicity_between_analysed_frames_is_near_the_full_one(vowel):
+    """A vowel whose noise comes and goes five times a second, 3 to 30 dB below it."""
+    wave = vowel(150, 1.0)
+    times = torch.arange(len(wave)) / 24000
+    level = 10 ** ((-16.5 + 13.5 * torch.sin(2 * torch.pi * 5 * times)) / 20)
+    noise = torch.randn(len(wave), generator=torch.Generator().manual_seed(0))
+    wave = wave + level * wave.std() * noise
+    full, thin = (World(f0_method="swift", d4c_step=step).extract(wave) for step in (1, 4))
+    assert torch.equal(full.f0, thin.f0)
+    assert torch.equal(full.frames, thin.frames)
+    voiced = full.f0 > 0
+    assert voiced.float().mean() > 0.9
+    difference = (full.aperiodicity - thin.aperiodicity)[:, voiced]
+    assert full.aperiodicity[:, voiced].std() > 2 * difference.std()
+    assert difference.abs().mean() < 1.0
+    assert (thin.aperiodicity[:, ~voiced] == 0).all()
+
+
+def test_a_deep_voice_has_the_envelope_of_a_higher_one(vowel):
+    """Of 50 Hz, below CheapTrick's floor: it is steady, and the copy's F0 is the voice's."""
+    world = World(f0_method="swift")
+    found = world.extract(vowel(50, 0.6))
+    assert found.frames[:, 20:-20].std(1).max() < 0.05
+    again = world.extract(WorldSynthesis(world).synthesize(found)).f0[20:-20]
+    assert ((again - 50).abs() < 0.5).all()

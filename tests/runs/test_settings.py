@@ -45,6 +45,7 @@ COMMON = {  # what of VALUES a setting takes; all others are refused
 OF_CONVERTER = COMMON | {
     "data.waves": ["x", None], "data.targets": [None, []], "validation.n_directions": COUNT,
     "features.n_coefficients": COUNT, "features.frame_period": [2], "features.f0_method": [],
+    "features.d4c_step": COUNT,
     "translator._target_": [], "translator.generator._target_": [],
     "translator.generator._partial_": [True],
     "translator.generator.base_channels": COUNT, "translator.generator.n_residual_blocks": SOME,

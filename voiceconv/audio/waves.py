@@ -11,6 +11,7 @@ from torch import Tensor
 Samples = NDArray[np.float32]
 REACH = 0.01  # seconds around a peak that are lowered with it: a period of a deep voice
 _BLOCK = 1 << 16  # samples
+_LIMITED = 1 << 13  # samples: most such blocks have no peak
 
 
 def n_resampled(n_samples: int, from_rate: int, to_rate: int) -> int:
@@ -36,15 +37,18 @@ def limited(wave: Tensor, sample_rate: int) -> Iterator[Samples]:
     """
     reach = int(REACH * sample_rate)
     window = 2 * reach + 1
-    for start in range(0, len(wave), _BLOCK):
+    for start in range(0, len(wave), _LIMITED):
         first = max(start - 2 * reach, 0)
-        around = wave[first : start + _BLOCK + 2 * reach].detach().cpu()
+        around = wave[first : start + _LIMITED + 2 * reach].detach().cpu()
+        if around.abs().max() <= 1:
+            yield around[start - first :][:_LIMITED].float().numpy()
+            continue
         peaks = torch.nn.functional.max_pool1d(around.abs()[None, None], window, 1, reach)
         gains = torch.nn.functional.avg_pool1d(
             1 / peaks.clamp_min(1.0), window, 1, reach, count_include_pad=False
         )[0, 0]
         block = around.double() * gains.double() if gains.min() < 1 else around
-        yield block[start - first :][:_BLOCK].float().clamp(-1.0, 1.0).numpy()
+        yield block[start - first :][:_LIMITED].float().clamp(-1.0, 1.0).numpy()
 
 
 def trim(wave: Tensor, sample_rate: int, top_db: float = 40.0, margin: float = 0.05) -> Tensor:

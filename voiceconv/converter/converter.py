@@ -11,7 +11,7 @@ from torch import Tensor
 
 from voiceconv.audio import level, loudness_gain, read, resample
 from voiceconv.build import build
-from voiceconv.converter.chunks import CHUNK, crossfade_into, cut_chunks
+from voiceconv.converter.chunks import crossfade_into, cut_chunks
 from voiceconv.converter.conversion import LARGEST, Conversion, Known, f0_move, transposed
 from voiceconv.converter.frames import FrameConverter
 from voiceconv.converter.pauses import cut_pauses, hush, restore_pauses
@@ -21,7 +21,7 @@ from voiceconv.features import DomainStats, FeatureExtractor, Features
 from voiceconv.progress import Share
 from voiceconv.vocoders import Vocoder
 
-MOSTLY_UNVOICED = 0.4  # of loud frames; speech has 0.7 and more
+MOSTLY_UNVOICED = 0.4  # of loud frames; speech has 0.6 and more
 NEARLY_SILENT = -70.0  # LUFS: the absolute gate of BS.1770, below which is no programme
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 class _Origin(NamedTuple):
     """The source of a wave: whose statistics, whose network, how that is known.
 
-    whole: the features of all of the wave, where it is one chunk and they are known already.
+    whole: the features of all of the wave, where they are known already.
     voiced: the share of its loud frames with F0; 1 where nobody looked.
     """
 
@@ -126,8 +126,7 @@ class Converter(FrameConverter):
         known: Known = "recognised" if stats is self.stats[domain] else "unseen"
         if known == "unseen":
             stats = keep_intervals(stats, self.stats[target])
-        is_one_chunk = len(wave) <= CHUNK * self.sample_rate
-        whole = heard[0][1] if is_one_chunk else None
+        whole = heard[0][1] if len(heard) == 1 else None
         return _Origin(stats, domain, known, whole, voiced_share(self.extractor, heard))
 
     def _warn(self, name: str, loudness: float, voiced: float) -> None:
@@ -184,17 +183,21 @@ def through_features(
     """Wave (N,) -> features, changed -> wave (N,), as loud as the first; chunk by chunk.
 
     Changing nothing is copy-synthesis: the ceiling of any conversion. Pauses stay as far below
-    speech as they are, digital silence stays digital silence. whole: the features of a wave that is
-    one chunk, where they are known already.
+    speech as they are, digital silence stays digital silence. whole: the features of all of the
+    wave, where they are known already.
     """
-    sample_rate = vocoder.extractor.sample_rate
+    extractor, sample_rate = vocoder.extractor, vocoder.extractor.sample_rate
     output, before = torch.zeros_like(wave), level(wave, sample_rate)
     if before == -math.inf:
         return output
     for chunk in cut_chunks(wave, sample_rate):
-        heard = wave[chunk.start : chunk.stop] * gain
-        features = vocoder.extractor.extract(heard) if whole is None else whole
-        spoken = vocoder.synthesize(change(features))[: len(heard)]
+        if whole is None:
+            features = extractor.extract(wave[chunk.start : chunk.stop] * gain)
+        else:
+            first, end = chunk.start // extractor.hop_length, chunk.stop // extractor.hop_length
+            chunk = chunk._replace(start=first * extractor.hop_length)
+            features = whole.part(first, end + 1)
+        spoken = vocoder.synthesize(change(features))[: chunk.stop - chunk.start]
         crossfade_into(output, spoken, chunk, sample_rate)
         if progress:
             progress(chunk.end / len(wave))

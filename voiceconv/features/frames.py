@@ -26,6 +26,11 @@ class Features:
             if track.shape[-1] != n_frames:
                 raise ValueError(f"{name} has {track.shape[-1]} frames where there are {n_frames}")
 
+    def part(self, first: int, end: int) -> "Features":
+        """Frames first to end - 1, as a view."""
+        tracks = {name: track[..., first:end] for name, track in self.tracks.items()}
+        return Features(self.frames[:, first:end], tracks, self.definition)
+
     @property
     def f0(self) -> Tensor | None:
         """(T,) Hz, 0 where unvoiced."""
