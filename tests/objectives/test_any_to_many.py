@@ -117,7 +117,7 @@ def test_a_batch_is_learnt(batch):
         optimizers["discriminator"].zero_grad()
         made.total("discriminator", made.discriminator_losses(batch, fakes)).backward()
         optimizers["discriminator"].step()
-        first = first or {name: float(value) for name, value in losses.items()}
+        first = first or {name: value.item() for name, value in losses.items()}
     assert float(losses["identity"]) < 0.5 * first["identity"]
     assert float(losses["content"]) < 0.5 * first["content"]
 
