@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from tiny_model import record, speech
 
 from voiceconv.build import build
 from voiceconv.commands.choices import composed
@@ -19,14 +20,20 @@ from voiceconv.runs.settings import CONVERTER, VOCODER, check_settings
 
 ROOT = Path(__file__).parents[1]
 EGS = sorted(path.parent for path in ROOT.glob("egs/*/*/run.sh"))
-RECIPES = """cmu_arctic/vc1 rhasspy/voc1 rhasspy_nl/vc1 rhasspy_nl/vc2 toy/vc1 toy/voc1 vcc2018/vc1
-vctk/vc1""".split()
+RECIPES = """cmu_arctic/vc1 rhasspy/any1 rhasspy/voc1 rhasspy_nl/vc1 rhasspy_nl/vc2 toy/vc1 toy/voc1
+vcc2018/vc1 vctk/vc1""".split()
+OF_CONVERTER = "data extract stats train convert evaluate listen"
 STAGES = {
-    "vc": "data extract stats train convert evaluate listen",
+    "vc": OF_CONVERTER,
+    "any": OF_CONVERTER,
     "voc": "data extract train copy evaluate",
 }
 EXP = "exp/lr=1, {ü} it's"  # much of it means something to Hydra
-ROOTS = {"vc": ("config", CONVERTER), "voc": ("train_vocoder", VOCODER)}
+ROOTS = {
+    "vc": ("config", CONVERTER),
+    "any": ("config", CONVERTER),
+    "voc": ("train_vocoder", VOCODER),
+}
 
 
 def name_of(folder: Path) -> str:
@@ -344,6 +351,38 @@ def test_rhasspy_voices_of_a_vocoder(tmp_path):
     assert result.returncode == 1
     assert f"there is no {tmp_path}/corpus/nathalie: get the recordings from " in result.stdout
     assert "https://github.com/rhasspy/dataset-voice-nathalie, " in result.stdout
+
+
+def test_synthetic_voices_say_the_targets_train_sentences(tmp_path, monkeypatch):
+    """Under the same stems, by turns, and only those that are for training."""
+    folder = ROOT / "egs/rhasspy/voc1/local/splits"
+    parts = [(folder / f"kathleen.{part}").read_text().split() for part in ("train", "val", "test")]
+    stems = [stem for part in parts for stem in part]
+    recordings(tmp_path / "corpus/kathleen", [f"{stem}.flac" for stem in stems], 24000)
+    said, unsaid = parts[0][:13], parts[2][0]
+    text = "".join(f"{stem} It is {stem}.\n" for stem in [*said, unsaid])
+    (tmp_path / "corpus/kathleen/text").write_text(text)
+    record(tmp_path / "said.wav", speech("low", 0.3))
+    for program, option in (("flite", "-o"), ("espeak-ng", "-w"), ("text2wave", "-o")):
+        stub = tmp_path / "bin" / program
+        stub.parent.mkdir(exist_ok=True)
+        stub.write_text(
+            f'#!/bin/sh\nwhile [ "$1" != {option} ]; do shift; done\ncp {tmp_path}/said.wav "$2"\n'
+        )
+        stub.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    script = ROOT / "egs/rhasspy/any1/run.sh"
+    options = ["--corpus", "corpus", "--stop-stage", "1", "--data", "data", "--exp", "exp"]
+    result = run(script, *options, "--domains", "kathleen", cwd=tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    found = prepared(tmp_path / "data")
+    assert len(found) == 1 + 26 + 3  # kathleen, espeak-ng's variants, flite's two and ked
+    others = {name: splits for name, splits in found.items() if name != "kathleen"}
+    spoken = sorted(stem for splits in others.values() for stem in splits["train"])
+    assert spoken == sorted(
+        stem for n, stem in enumerate(said) for _ in range(4 if n % 3 == 2 else 6)
+    )
+    assert all(splits.keys() == {"train"} for splits in others.values())
 
 
 @pytest.mark.slow
