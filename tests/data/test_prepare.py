@@ -114,6 +114,18 @@ def test_by_lists(corpus: Path, tmp_path: Path) -> None:
     assert stems(data, "train", "ben") == {"s10", "s11"}  # a refusal leaves what was there
 
 
+def test_a_domain_of_one_utterance_may_be_listed(corpus: Path, tmp_path: Path) -> None:
+    """A source only, in train alone: nobody splits it."""
+    record(corpus / "dora/only.wav")
+    (tmp_path / "lists").mkdir()
+    for split, stems_of in (("train", "only\n"), ("val", ""), ("test", "")):
+        (tmp_path / f"lists/dora.{split}").write_text(stems_of)
+    prepare(corpus, tmp_path / "data", domains=["dora"], lists=tmp_path / "lists")
+    assert stems(tmp_path / "data", "train", "dora") == {"only"}
+    with pytest.raises(InputError, match="domain 'dora' has only 1 utterance"):
+        prepare(corpus, tmp_path / "split", domains=["dora"])
+
+
 def test_lists_may_name_files_and_be_of_windows(tmp_path: Path) -> None:
     """Suffixes, spaces, CRLF, a byte order mark, UTF-16, and names as macOS writes them."""
     for n in range(4):

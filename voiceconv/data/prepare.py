@@ -93,7 +93,7 @@ def prepare(
             else:
                 found = _domains(source, domains, lists, representation)
                 corpus = _from_folders(found, notes, representation)
-            corpus = _chosen(corpus, domains, source, representation)
+            corpus = _chosen(corpus, domains, source, representation, lists)
             splits = _split(corpus, _assign(corpus, lists, n_val, n_test, seed, keep_shared, notes))
     except InputError:
         for note in notes:  # what was left out may be the reason
@@ -253,8 +253,9 @@ def _chosen(
     domains: Sequence[str] | None,
     source: Path,
     representation: Representation | None,
+    lists: Path | None,
 ) -> _Corpus:
-    """Keep the requested domains; each must exist with enough utterances to split."""
+    """Keep the requested domains; each must exist, with enough utterances if we are to split."""
     wanted = sorted(corpus) if domains is None else domains
     for domain in wanted:
         if domain not in corpus:
@@ -269,7 +270,7 @@ def _chosen(
                 f"domain {domain!r} has no {kind} file that can be read in {source}; "
                 f"add {more}, or leave the domain out"
             )
-        if n_utterances < 3:
+        if n_utterances < 3 and lists is None:
             raise InputError(
                 f"domain {domain!r} has only {n_utterances} utterance{'s'[: n_utterances - 1]} in "
                 f"{source}; train, val and test need at least one each: add recordings, or cut a "
