@@ -123,6 +123,13 @@ def test_an_utterance_that_is_just_as_long_as_a_crop_keeps_its_speed():
         assert torch.allclose(frames, stats["ab"[domain_id]].normalize(whole), atol=1e-5)
 
 
+def test_the_fastest_speed_leaves_a_whole_crop():
+    """109 / (109 / 100) is 99.999 in floating point."""
+    utterances = {domain: {"0": said(n, 110)} for n, domain in enumerate("ab")}
+    made = PerturbedCrops(utterances, STATS, 100, 8, Plain(), {}, **STILL | {"speed": 0.3})
+    assert all(made.batch(step).frames.shape == (8, C, 100) for step in range(5))
+
+
 def test_other_voices_are_sources_only():
     others = {"z": {"x": said(99)}}
     batch = crops(others, from_targets=0.0, **STILL).batch(0)

@@ -159,7 +159,8 @@ class PerturbedCrops(Crops):
         rate = min(rng.uniform(1 - self.speed, 1 + self.speed), max(fastest, 1 - self.speed))
         if fastest < 1 or rate == 1:
             return np.asarray(matrix)
-        place = np.arange(int((len(matrix) - 1) / rate)) * rate
+        n_frames = max(self.n_frames, int((len(matrix) - 1) / rate))  # a quotient may round down
+        place = np.arange(n_frames) * rate
         before = place.astype(np.int64)
         share = (place - before).astype(np.float32)[:, None]
         return matrix[before] * (1 - share) + matrix[before + 1] * share
