@@ -160,6 +160,15 @@ def test_pairs_of_a_shared_sentence_are_aligned():
         assert torch.allclose(answer.diff() * ratio, other.diff(), atol=1e-4)
 
 
+def test_pairs_are_in_the_order_of_the_sentences():
+    """Those of a set of names were in another order in every process, so no run was resumed."""
+    stems = [f"sentence {n}" for n in range(40)]
+    utterances = {"a": {stem: said(n) for n, stem in enumerate(stems)}, "b": UTTERANCES["b"]}
+    others = {"z": {stem: said(50 + n) for n, stem in enumerate(stems)}}
+    made = PerturbedCrops(utterances, STATS, T, 4, Plain(), others, **STILL)
+    assert [id(pair[1]) for pair in made._pairs] == [id(utterances["a"][stem]) for stem in stems]
+
+
 def test_without_a_shared_sentence_a_crop_is_bent_twice():
     batch = crops(n_pairs=4, **STILL).batch(0)
     assert torch.equal(batch.one, batch.other)

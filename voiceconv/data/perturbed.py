@@ -79,8 +79,8 @@ class PerturbedCrops(Crops):
             (domain_id, target[stem], other[stem])
             for domain_id, target in enumerate(utterances.values())
             for other in self._others.values()
-            for stem in target.keys() & other.keys()
-            if min(len(target[stem]), len(other[stem])) >= self.n_frames
+            for stem in target  # in their order: that of a set is another in each process
+            if stem in other and min(len(target[stem]), len(other[stem])) >= self.n_frames
         ]
         root = torch.stack([stats.frames_std for stats in self._stats]).mean(0).sqrt()
         self._scale = (root / root.mean())[None]

@@ -1,4 +1,4 @@
 #!/usr/bin/env bash
-# The bundled any-to-many model: four CC0 voices as targets, free synthetic voices as further sources, two CPU cores.
+# An any-to-many model: four CC0 voices as targets, free synthetic voices as further sources, two CPU cores.
 exec "$(dirname "${BASH_SOURCE[0]}")/../../../recipes/vc.sh" "${BASH_SOURCE[0]}" --experiment rhasspy_any \
   --targets "flemishguy kathleen kerstin nathalie" "$@"
