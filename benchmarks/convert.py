@@ -112,18 +112,10 @@ def start_up(model: str | None, target: str, path: Path, folder: Path) -> float:
     """CPU seconds of the command for hardly any sound."""
     short = lengthened(path, 0.1, folder)
     chosen = [] if model is None else ["--model", model]
-    command = [
-        sys.executable,
-        "-m",
-        "voiceconv",
-        "convert",
-        str(short),
-        "--target",
-        target,
-        *chosen,
-    ]
+    arguments = [str(short), "--target", target, *chosen, "-o", str(folder / "out.wav")]
+    command = [sys.executable, "-m", "voiceconv", "convert", *arguments]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([*command, "-o", str(folder / "out.wav")], check=True, capture_output=True)
+    subprocess.run(command, check=True, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 

@@ -19,6 +19,7 @@ import yaml
 from common import report
 
 from voiceconv.converter.directory import CONFIG, find_model
+from voiceconv.features.f0 import METHODS
 
 MIB = 1 << 20
 UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss: bytes there, KiB elsewhere
@@ -78,7 +79,7 @@ def main() -> None:
     options.add_argument("--input", type=Path, required=True, help="a recording to repeat")
     options.add_argument("--model", help="directory, run or name; the bundled one if not given")
     options.add_argument("--minutes", type=float, default=60.0)
-    options.add_argument("--f0-method", choices=["harvest", "dio", "swift"], help="[the model's]")
+    options.add_argument("--f0-method", choices=METHODS, help="[the model's]")
     options.add_argument("--limit", type=float, default=3600.0, help="seconds for a conversion")
     options.add_argument("--json", type=Path, help="write the figures here too")
     chosen = options.parse_args()

@@ -196,7 +196,7 @@ def through_features(
         else:
             first, end = chunk.start // extractor.hop_length, chunk.stop // extractor.hop_length
             chunk = chunk._replace(start=first * extractor.hop_length)
-            features = whole.part(first, end + 1)
+            features = whole.at(slice(first, end + 1))
         spoken = vocoder.synthesize(change(features))[: chunk.stop - chunk.start]
         crossfade_into(output, spoken, chunk, sample_rate)
         if progress:

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from voiceconv.converter.chunks import spread_parts
 from voiceconv.features import DomainStats, FeatureExtractor, Features
+from voiceconv.features.stats import PAUSE
 
 N_PARTS, PART = 6, 10.0  # at most a minute is listened to, in parts of seconds spread over the wave
-PAUSE = 50.0  # dB below the loudest frame: pauses longer than training's would bend the statistics
 LOUD = 25.0  # dB below the loudest frame: vowels and voiced consonants
 SAME_VOICE = 0.17  # seen: a domain's own utterances 0.03 to 0.16, other voices from 0.19
 
@@ -67,5 +67,4 @@ def _sounding(
     padded = torch.nn.functional.pad(wave, (hop_length // 2, hop_length))
     power = padded[: n_frames * hop_length].view(n_frames, hop_length).square().mean(1)
     kept = power >= power.max() * 10 ** (-depth / 10)
-    tracks = {name: track[..., kept] for name, track in features.tracks.items()}
-    return Features(features.frames[:, kept], tracks)
+    return features.at(kept)

@@ -5,6 +5,7 @@ answer is known, without a pair of recordings. All random numbers are a pure fun
 rank, step), as in `crops`.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -17,14 +18,13 @@ from voiceconv.data.alignment import align
 from voiceconv.data.batches import Perturbed
 from voiceconv.data.crops import Crops, Utterances
 from voiceconv.features import DomainStats, FeatureExtractor
-from voiceconv.features.stats import STD_FLOOR
+from voiceconv.features.stats import PAUSE, STD_FLOOR
 from voiceconv.schema import Count, Range
 
 Frames = NDArray[np.float32]  # (T, C)
 Share = Annotated[float, Range(0, most=1)]
 Amount = Annotated[float, Range(0, below=0.5)]
 
-PAUSE = 5.76  # nepers below the loudest frame, 50 dB: quieter ones would bend the statistics
 N_ALIGNED = 24  # cepstra that an alignment goes by, the higher the less
 
 
@@ -156,7 +156,7 @@ class PerturbedCrops(Crops):
     def _at_a_speed(self, matrix: Frames, rng: np.random.Generator) -> Frames:
         """(T, C) -> (U, C): frames interpolated, U at least n_frames."""
         fastest = (len(matrix) - 1) / self.n_frames
-        rate = min(rng.uniform(1 - self.speed, 1 + self.speed), max(fastest, 1 - self.speed))
+        rate = min(rng.uniform(1 - self.speed, 1 + self.speed), fastest)
         if fastest < 1 or rate == 1:
             return np.asarray(matrix)
         n_frames = max(self.n_frames, int((len(matrix) - 1) / rate))  # a quotient may round down
@@ -172,13 +172,17 @@ class PerturbedCrops(Crops):
         bend = rng.uniform(-self.bend, self.bend)
         matrix_of_bend = self._extractor.bend(bend, self.ripple * rng.standard_normal())
         bent = matrix_of_bend @ torch.from_numpy(np.array(matrix)).T
-        std, mean = torch.std_mean(bent[:, self._sounding(matrix)], 1, correction=0, keepdim=True)
-        return (bent[:, part] - mean) / std.clamp_min(STD_FLOOR)
+        return self._standardised(bent, self._cepstra(matrix)[0])[:, part]
 
-    def _sounding(self, matrix: Frames) -> Tensor:
-        """(T, C) -> which frames are no pause (T,)."""
-        level = self._extractor.cepstra(torch.from_numpy(np.array(matrix)).T)[0]
-        return level >= level.max() - PAUSE
+    def _cepstra(self, matrix: Frames) -> Tensor:
+        """(T, C) -> (K, T)."""
+        return self._extractor.cepstra(torch.from_numpy(np.array(matrix)).T)
+
+    def _standardised(self, values: Tensor, level: Tensor) -> Tensor:
+        """(K, T) by its own statistics of the frames that are no pause; level: (T,) in nepers."""
+        is_sounding = level >= level.max() - PAUSE * math.log(10) / 20
+        std, mean = torch.std_mean(values[:, is_sounding], 1, correction=0, keepdim=True)
+        return (values - mean) / std.clamp_min(STD_FLOOR)
 
     def _path(self, one: Frames, other: Frames) -> NDArray[np.int64]:
         """(T, C), (U, C) -> the frame of `other` that says the same as each of `one` (T,)."""
@@ -189,10 +193,8 @@ class PerturbedCrops(Crops):
 
     def _shape(self, matrix: Frames) -> NDArray[np.float64]:
         """(T, C) -> what an alignment goes by (T, K): smoothed cepstra of unit deviation."""
-        cepstra = self._extractor.cepstra(torch.from_numpy(np.array(matrix)).T)[:N_ALIGNED]
-        kept = cepstra[:, self._sounding(matrix)]
-        std, mean = torch.std_mean(kept, 1, correction=0, keepdim=True)
+        cepstra = self._cepstra(matrix)[:N_ALIGNED]
         order = torch.arange(len(cepstra))[:, None]
-        shape = (cepstra - mean) / std.clamp_min(STD_FLOOR) / (1 + order / 6).sqrt()
+        shape = self._standardised(cepstra, cepstra[0]) / (1 + order / 6).sqrt()
         smooth = torch.nn.functional.avg_pool1d(shape, 3, 1, 1, count_include_pad=False)
         return smooth.T.double().numpy()

@@ -2,7 +2,7 @@
 
 Harvest: Morise 2017, Interspeech. Dio with stonemask: Morise, Kawahara, Katayose 2009, AES 35th
 Conf.; both are pyworld's. Swift: the network that the package swift-f0 carries (MIT), Nieradzik
-2025, arXiv 2508.18440; it takes a fifteenth of harvest's time, and hears through noise.
+2025, arXiv 2508.18440; it takes a small part of harvest's time, and hears through noise.
 """
 
 import functools
@@ -30,6 +30,7 @@ HIGHEST = 1600.0  # Hz, of the search for high voices
 HELD = 0.1  # seconds that a high voice keeps its F0: fricatives never do
 VOICED = 0.5  # confidence of the network
 QUIET = 0.01  # root mean square to which quieter waves are brought: the network hears levels
+AFTER = 0.1  # seconds of silence behind the wave: the network's last windows lie across its end
 
 
 def search(
@@ -65,7 +66,7 @@ def search(
     else:
         f0, times = pyworld.dio(x, sample_rate, **limits)
         f0 = pyworld.stonemask(x, f0, times, sample_rate)
-    return (_with_high(x, sample_rate, frame_period, f0) if ceil is None else f0), times
+    return (_with_high(x, sample_rate, frame_period, f0) if ceil in (None, high) else f0), times
 
 
 def _with_high(x: Track, sample_rate: int, frame_period: float, f0: Track) -> Track:
@@ -101,6 +102,7 @@ def _swift(x: Track, sample_rate: int, times: Track, floor: float, ceil: float) 
     """
     level = np.sqrt(np.mean(np.square(x)))
     wave = (x / np.clip(level / QUIET, 1e-6, 1)).astype(np.float32)
+    wave = np.pad(wave, (0, int(AFTER * sample_rate)))
     found = _network().detect(wave, sample_rate, floor, ceil)
     is_voiced = found.confidence >= VOICED
     if not is_voiced.any():

@@ -26,10 +26,10 @@ class Features:
             if track.shape[-1] != n_frames:
                 raise ValueError(f"{name} has {track.shape[-1]} frames where there are {n_frames}")
 
-    def part(self, first: int, end: int) -> "Features":
-        """Frames first to end - 1, as a view."""
-        tracks = {name: track[..., first:end] for name, track in self.tracks.items()}
-        return Features(self.frames[:, first:end], tracks, self.definition)
+    def at(self, which: slice | Tensor) -> "Features":
+        """Some of the frames: of a slice, a view, or those that a mask (T,) keeps."""
+        tracks = {name: track[..., which] for name, track in self.tracks.items()}
+        return Features(self.frames[:, which], tracks, self.definition)
 
     @property
     def f0(self) -> Tensor | None:

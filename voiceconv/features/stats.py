@@ -18,6 +18,7 @@ STD_FLOOR = (
 LOG_F0_STD_FLOOR = (
     0.02  # a monotone of under half a semitone: keep its mean, do not blow up its jitter
 )
+PAUSE = 50.0  # dB below the loudest frame: one recording's statistics go without its pauses
 NO_F0 = torch.tensor([float("nan"), float("nan")])
 
 

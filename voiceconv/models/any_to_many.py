@@ -111,7 +111,8 @@ class AnyToManyTranslator(Translator):
             nn.init.zeros_(self.exit.bias)  # type: ignore[arg-type]
 
     def encode(self, frames: Tensor) -> Tensor:
-        """(B, C, T), T a multiple of `fold` -> the content's code (B, code_channels, T / fold)."""
+        """(B, C, T) -> the content's code (B, code_channels, T / fold), T rounded up."""
+        frames = pad_rows(frames, self.fold)
         n_items, n_channels, n_frames = frames.shape
         folded = frames.reshape(n_items, n_channels, n_frames // self.fold, self.fold)
         x = self.entry(folded.transpose(2, 3).flatten(1, 2))
@@ -120,7 +121,9 @@ class AnyToManyTranslator(Translator):
         return unit_power(self.to_code(x))
 
     def decode(self, code: Tensor, domain_ids: Tensor) -> Tensor:
-        """(B, code_channels, T / fold), targets (B,) -> frames (B, C, T)."""
+        """(B, code_channels, T / fold), targets (B,) -> frames (B, C, T); noise in training."""
+        if self.training and self.code_noise:
+            code = code + self.code_noise * torch.randn_like(code)
         x = self.from_code(code)
         for block in self.decoder:
             x = block(x, domain_ids)
@@ -133,11 +136,8 @@ class AnyToManyTranslator(Translator):
     ) -> Tensor:
         """See Translator. strength (B, 1): 0 leaves the frames as they are, 1 converts them."""
         n_items, _, n_frames = frames.shape
-        code = self.encode(pad_rows(frames, self.fold))
-        if self.training and self.code_noise:
-            code = code + self.code_noise * torch.randn_like(code)
         domain_ids = torch.as_tensor(target, device=frames.device).expand(n_items)
-        converted = self.decode(code, domain_ids)[..., :n_frames]
+        converted = self.decode(self.encode(frames), domain_ids)[..., :n_frames]
         if "strength" not in condition:
             return converted
         return torch.lerp(frames, converted, condition["strength"][..., None])

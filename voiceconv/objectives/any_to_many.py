@@ -55,18 +55,24 @@ class AnyToMany(Objective[Perturbed]):
             discriminator={"adversarial", "penalty"},
         )
 
+    @property
+    def translator(self) -> AnyToManyTranslator:
+        """The generator."""
+        return self.generator  # type: ignore[return-value]
+
     def generator_losses(self, batch: Perturbed, step: int) -> tuple[Losses, Generated]:
         """See Objective."""
-        n_own, n_pairs = len(batch.frames), len(batch.one)
+        n_own, n_pairs, n_frames = len(batch.frames), len(batch.one), batch.frames.shape[-1]
         fake_ids = torch.cat([batch.said_ids, batch.target_ids])
         ids = torch.cat([batch.domain_ids, fake_ids])
-        made = self.generator(torch.cat([batch.bent, batch.one, batch.others]), 0, ids)
+        heard = torch.cat([batch.bent, batch.one, batch.others, batch.other])
+        codes = self.translator.encode(heard)  # `other` is heard for its content alone
+        made = self.translator.decode(codes[:-n_pairs], ids)[..., :n_frames]
         same, fake = made[:n_own], made[n_own:]
         of_same, of_fake = split_verdicts(self.discriminators(made, ids), n_own)
         with torch.no_grad():
             of_real = self.discriminators(batch.frames, batch.domain_ids)
-        codes: Tensor = self.generator.encode(torch.cat([batch.one, batch.other]))  # type: ignore[operator]
-        one, other = codes.chunk(2)
+        one, other = codes[n_own : n_own + n_pairs], codes[-n_pairs:]
         losses = {
             "identity": _weighted(same, batch.frames, batch.scale),
             "parallel": _weighted(fake[:n_pairs], batch.said, batch.scale),
