@@ -46,7 +46,8 @@ Trains a voice converter and scores it. All outputs are beside run.sh, unless an
   --jobs N               parallel processes of stage 2 (one per core: $jobs)
   --corpus DIR           folder of the corpus, if you have it; without it local/data.sh downloads the corpus
   --domains \"A B\"        speakers to convert between (default: those of local/data.sh)
-  --targets \"A B\"        domains that the model converts into; the others only teach it (default: all)
+  --targets \"A B\"        domains that the model converts into; the others only teach it (default: those of
+                         DATA/local/targets, where local/data.sh writes it, or all)
   --only-directions STR  directions to convert and score, such as \"A-B C-D\" (default: all, N x (N - 1) for N domains)
   --experiment NAME      experiment in voiceconv/conf/experiment or in conf/experiment here ($experiment)
   --features NAME        features (default: those of the experiment)
@@ -153,6 +154,12 @@ if wanted 1 "data"; then
   prepare_data
 fi
 
+if [ -z "$targets" ] && [ -f "$data/local/targets" ]; then targets=$(< "$data/local/targets"); fi
+for name in $targets; do # known now, not after hours
+  [ ! -f "$data/train/utt2spk" ] || domains_of "$data/train" | grep -qxF -- "$name" ||
+    fail "--targets: $data/train has no domain $name; its domains are $(domains_of "$data/train" | tr '\n' ' ')"
+done
+
 if wanted 2 "extract"; then
   run extract voiceconv extract "$data" "$dump" --features "${features:-experiment=$experiment}" --jobs "$jobs" \
     ${search[@]+"${search[@]}"}
@@ -164,7 +171,11 @@ fi
 
 if wanted 4 "train"; then
   read -r -a overrides <<< "$train_options"
-  [ -z "$targets" ] || overrides+=("data.targets=[${targets// /,}]")
+  if [ -n "$targets" ]; then
+    read -r -a names <<< "$targets"
+    quoted=$(printf ",'%s'" "${names[@]//\'/\\\'}")
+    overrides+=("data.targets=[${quoted#,}]")
+  fi
   run train voiceconv train ${search[@]+"${search[@]}"} "experiment=$experiment" "data.dump=$dump" "data.waves=$data" "run_dir=$exp" \
     ${overrides[@]+"${overrides[@]}"}
 fi

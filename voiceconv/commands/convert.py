@@ -94,6 +94,8 @@ def _opened(
     converter: Converter | FileConverter, choice: Choice
 ) -> batch.Opened | batch.OpenedFiles:
     given = [] if choice.strength is None else [f"{STRENGTH}={choice.strength}"]
+    if given and any(one.startswith(f"{STRENGTH}=") for one in choice.condition):
+        raise InputError("--strength and --condition strength= are the same; give one of them")
     condition = read_condition([*choice.condition, *given], converter)
 
     def source_of(domain: str | None) -> str | None:

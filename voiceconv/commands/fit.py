@@ -14,7 +14,9 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from voiceconv.build import as_override, build, class_of, compose_config
+from voiceconv.commands.outcome import measure, table
 from voiceconv.commands.train import prepare_trainer
+from voiceconv.converter import Converter, open_model
 from voiceconv.data.extract import LeftOutError, extract
 from voiceconv.data.prepare import Summary, prepare
 from voiceconv.data.splits import SPLITS
@@ -23,6 +25,7 @@ from voiceconv.device import pick_device
 from voiceconv.errors import InputError, RunError
 from voiceconv.features import Representation
 from voiceconv.files import locked, read_mapping, replace_text, require_utf8
+from voiceconv.model_folder import BUNDLED
 from voiceconv.models import Translator
 from voiceconv.objectives import Objective
 from voiceconv.progress import progress_bar
@@ -33,6 +36,7 @@ from voiceconv.schema import Above0, Steps, fits
 TRIM = 40.0  # dB below the loudest: silence at both ends is cut
 TRIAL_STEPS = 1000  # of the trial's plan; where in it a step is measured:
 MEASURED = range(50, TRIAL_STEPS, 100)
+SAMPLE = BUNDLED / "sample.wav"
 PLAN = "fit.yaml"  # the plan of the first call, for resumed ones
 
 
@@ -77,6 +81,22 @@ def fit(
         finished = trainer.run()
     if not finished:
         raise RunError(f"stopped at step {trainer.step} and saved; the same command goes on")
+    _say_outcome(output, Path(config.data.waves), say)
+
+
+def _say_outcome(output: Path, data: Path, say: Callable[[str], None]) -> None:
+    """What the model makes of val, where that can be measured."""
+    converter = open_model(output)
+    if not isinstance(converter, Converter):
+        return
+    try:
+        outcomes = measure(converter, data, SAMPLE)
+    except InputError as reason:
+        say(f"not measured: {reason}")
+        return
+    say("conversions of val, or of the bundled sample if there is a single voice:")
+    for line in table(outcomes):
+        say(line)
 
 
 def _extract(
@@ -129,6 +149,9 @@ def _config(experiment: str, output: Path) -> DictConfig:
             *(as_override(key, str(folder)) for key, folder in folders.items()),
         ]
     )
+    begun = output / "config.yaml"
+    if begun.exists():  # a run keeps its features, whatever a later version would choose
+        config.features = read_mapping(begun, "delete the folder to start anew")["features"]
     check_settings(config, CONVERTER)
     return config
 

@@ -15,6 +15,7 @@ from voiceconv.data.dump import read_dump
 from voiceconv.data.statistics import read_stats
 from voiceconv.errors import InputError
 from voiceconv.features import DomainStats, FeatureExtractor
+from voiceconv.models import Translator
 from voiceconv.objectives import Objective
 from voiceconv.runs.file_validation import FileValidation
 from voiceconv.runs.hydra_main import call_hydra, run_training
@@ -62,6 +63,12 @@ def prepare_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ranks()) ->
     require_same_loudness(config.data.loudness, dump / "train")
     every = read_stats(dump / "train")
     stats = of_targets(every, config.data.targets, dump)
+    translator = class_of(config.translator, Translator)
+    if len(stats) == 1 and not translator.any_source:
+        raise InputError(
+            f"data.targets names {', '.join(stats)} alone, and {translator.__name__} converts "
+            "between two domains or more; name another, or choose experiment=any_to_many"
+        )
     batches = make_batches(config, dump, every, stats, ranks)
     torch.manual_seed(config.seed)
     converter = converter_class(config.features)(model_config(config), stats)

@@ -184,10 +184,11 @@ class FrameConverter(ABC):
     def nearest(self, own: DomainStats, target: str) -> tuple[DomainStats, str]:
         """Own statistics of a source that nobody named -> those to go by, and whose network.
 
-        Near enough to a domain, it is that one.
+        Near enough to a domain, it is that one. A translator of `any_source` has learned from
+        recordings' own statistics, and gets them.
         """
         others = [source for source, one in self.directions if one == target]
         distances = {domain: distance(own, self.stats[domain]) for domain in others}
         nearest = min(others, key=distances.__getitem__)
-        known = distances[nearest] < SAME_VOICE
+        known = distances[nearest] < SAME_VOICE and not self.translator.any_source
         return (self.stats[nearest] if known else own), nearest

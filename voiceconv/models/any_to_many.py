@@ -77,10 +77,12 @@ class AnyToManyTranslator(Translator):
         code_noise: deviation of the noise on the code in training; the code's own is 1.
         fold: frames that the network sees as one, side by side.
         kernel: of the dilated convolutions, odd.
+        smooth: frames that the change of the frames is averaged over, odd; 1 leaves it as it is.
     """
 
     shared = True
     any_source = True
+    window: Tensor
 
     def __init__(
         self,
@@ -91,12 +93,16 @@ class AnyToManyTranslator(Translator):
         code_noise: Annotated[float, Range(0, most=10)] = 0.3,
         fold: Count = 4,
         kernel: Count = 3,
+        smooth: Count = 1,
     ) -> None:
         super().__init__()
-        if kernel % 2 == 0:
-            raise ValueError(f"kernel {kernel} must be odd, or frames would move")
+        for name, value in (("kernel", kernel), ("smooth", smooth)):
+            if value % 2 == 0:
+                raise ValueError(f"{name} {value} must be odd, or frames would move")
         self.frame_multiple = self.fold = fold
         self.code_noise = code_noise
+        window = torch.hann_window(smooth + 2, periodic=False)[1:-1]
+        self.register_buffer("window", window / window.sum(), persistent=False)
         self.entry = nn.Conv1d(n_channels * fold, width, kernel, padding=kernel // 2)
         self.encoder = nn.ModuleList(DilatedBlock(width, kernel, d) for d in DILATIONS)
         self.to_code = nn.Sequential(ChannelNorm(width), nn.Conv1d(width, code_channels, 1))
@@ -120,24 +126,30 @@ class AnyToManyTranslator(Translator):
             x = block(x)
         return unit_power(self.to_code(x))
 
-    def decode(self, code: Tensor, domain_ids: Tensor) -> Tensor:
-        """(B, code_channels, T / fold), targets (B,) -> frames (B, C, T); noise in training."""
+    def decode(self, code: Tensor, frames: Tensor, domain_ids: Tensor) -> Tensor:
+        """Codes (B, code_channels, T / fold), their frames (B, C, T), targets (B,) -> (B, C, T).
+
+        In training with noise on the code. What the network wants otherwise than the frames are is
+        averaged over time: the voice changes slowly, and words keep their fast parts.
+        """
         if self.training and self.code_noise:
             code = code + self.code_noise * torch.randn_like(code)
         x = self.from_code(code)
         for block in self.decoder:
             x = block(x, domain_ids)
         folded = self.exit(self.norm(x)).unflatten(1, (-1, self.fold))  # (B, C, fold, T / fold)
-        frames: Tensor = folded.transpose(2, 3).flatten(2)
-        return frames
+        change = folded.transpose(2, 3).flatten(2)[..., : frames.shape[-1]] - frames
+        n_around = len(self.window) // 2
+        change = F.pad(change, (n_around, n_around), mode="replicate")
+        window = self.window.to(change.dtype).expand(change.shape[1], 1, -1)
+        return frames + F.conv1d(change, window, groups=change.shape[1])
 
     def forward(
         self, frames: Tensor, source: DomainId, target: DomainId, **condition: Tensor
     ) -> Tensor:
         """See Translator. strength (B, 1): 0 leaves the frames as they are, 1 converts them."""
-        n_items, _, n_frames = frames.shape
-        domain_ids = torch.as_tensor(target, device=frames.device).expand(n_items)
-        converted = self.decode(self.encode(frames), domain_ids)[..., :n_frames]
+        domain_ids = torch.as_tensor(target, device=frames.device).expand(len(frames))
+        converted = self.decode(self.encode(frames), frames, domain_ids)
         if "strength" not in condition:
             return converted
         return torch.lerp(frames, converted, condition["strength"][..., None])

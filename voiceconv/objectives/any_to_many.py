@@ -62,12 +62,12 @@ class AnyToMany(Objective[Perturbed]):
 
     def generator_losses(self, batch: Perturbed, step: int) -> tuple[Losses, Generated]:
         """See Objective."""
-        n_own, n_pairs, n_frames = len(batch.frames), len(batch.one), batch.frames.shape[-1]
+        n_own, n_pairs = len(batch.frames), len(batch.one)
         fake_ids = torch.cat([batch.said_ids, batch.target_ids])
         ids = torch.cat([batch.domain_ids, fake_ids])
         heard = torch.cat([batch.bent, batch.one, batch.others, batch.other])
         codes = self.translator.encode(heard)  # `other` is heard for its content alone
-        made = self.translator.decode(codes[:-n_pairs], ids)[..., :n_frames]
+        made = self.translator.decode(codes[:-n_pairs], heard[:-n_pairs], ids)
         same, fake = made[:n_own], made[n_own:]
         of_same, of_fake = split_verdicts(self.discriminators(made, ids), n_own)
         with torch.no_grad():

@@ -127,8 +127,9 @@ class Validation:
     def _converted(self, wave: Tensor, source: str, target: str) -> Tensor | None:
         """(N,) -> (N,), as for users; None, with a warning, where this network cannot."""
         try:
+            named = source if source != target else None  # a lone target's is anybody's
             output = self.converter.convert(
-                wave, target, source, name=f"validation audio of {source}"
+                wave, target, named, name=f"validation audio of {source}"
             )
             if not output.isfinite().all():
                 raise RunError("it is NaN or infinite")
@@ -139,6 +140,8 @@ class Validation:
 
     def _choose_score(self, n_scored: int) -> Score | str:
         """The score for parallel val, else the unpaired score, else the reason for none."""
+        if len(self.converter.domains) == 1:
+            return "a lone target has no conversions to be compared with"
         frames = read_val(Path(self.config.data.dump) / "val", self.converter.domains)
         if not frames:
             return f"{self.config.data.dump}/val has no utterance of every domain"

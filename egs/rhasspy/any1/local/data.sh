@@ -25,6 +25,7 @@ for program in flite espeak-ng text2wave; do
 done
 
 "$here/../../voc1/local/data.sh" --corpus "$corpus" --domains "$domains" "$out"
+echo "$domains" > "$out/targets"
 
 variants=(Andy Annie Denis Gene Hugo Linda Marco Michael belinda f1 f2 f3 f4 f5 grandpa klatt2 klatt4 m1 m2 m3 m4 m5 m6 m7 m8
   steph)
@@ -67,6 +68,6 @@ for speaker in $domains; do
       [ $((number % 3)) = 2 ] || say flite_rms "$stem" "$text" flite -voice rms -t "$text" -o {}
     fi
     number=$((number + 1))
-  done < <(grep -wFf "$out/splits/$speaker.train" "$corpus/$speaker/text")
+  done < <(awk 'NR == FNR { trained[$1]; next } $1 in trained' "$out/splits/$speaker.train" "$corpus/$speaker/text")
 done
 echo "synthetic voices: $(find "$out/wav" -name '*.wav' | wc -l) sentences by $(find "$spoken" -mindepth 1 -type d | wc -l)"
