@@ -383,6 +383,11 @@ def test_synthetic_voices_say_the_targets_train_sentences(tmp_path, monkeypatch)
         stem for n, stem in enumerate(said) for _ in range(4 if n % 3 == 2 else 6)
     )
     assert all(splits.keys() == {"train"} for splits in others.values())
+    assert (tmp_path / "data/local/targets").read_text() == "kathleen\n"
+    options += ["--stage", "2", "--stop-stage", "2", "--targets", "flite_kal nobody"]
+    result = run(script, *options, cwd=tmp_path)
+    assert result.returncode == 1
+    assert " has no domain nobody; its domains are espeak_Andy " in result.stderr
 
 
 @pytest.mark.slow

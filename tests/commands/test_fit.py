@@ -19,7 +19,7 @@ from omegaconf import DictConfig
 from tiny_model import RATE, make_cli, record, speech
 
 from voiceconv import build
-from voiceconv.commands import fit
+from voiceconv.commands import fit, outcome
 from voiceconv.errors import InputError
 from voiceconv.files import locked
 from voiceconv.objectives import Objective
@@ -75,7 +75,14 @@ def voiceconv(monkeypatch, capsys):
     )
     monkeypatch.setattr("voiceconv.data.extract.run_tasks", in_this_process)
     monkeypatch.setattr(fit, "_seconds_a_step", lambda config: 0.3)  # of a guess, not of this CPU
-    return make_cli(monkeypatch, capsys)
+    monkeypatch.setattr(fit, "measure", lambda converter, data, stranger: {})
+    cli = make_cli(monkeypatch, capsys)
+
+    def call(*words):
+        chosen = words[0] != "fit" or "--experiment" in words
+        return cli(*words, *(() if chosen else ("--experiment", "cyclegan_vc2_small")))
+
+    return call
 
 
 def steps(output: Path) -> int:
@@ -151,6 +158,48 @@ def test_one_folder_is_enough_for_everybody_to_become_that_voice(
     made = tmp_path / "out.wav"
     assert voiceconv("convert", talk, "--target", "low", "--model", output, "-o", made).code == 0
     assert soundfile.info(made).frames == int(0.7 * RATE)
+
+
+def test_it_says_what_came_out(voiceconv, speakers, tmp_path, monkeypatch):
+    """Of silence as of speech; without transcripts nobody asks what was understood."""
+    monkeypatch.setattr(fit, "measure", outcome.measure)
+    command = ["fit", speakers, "-o", tmp_path / "model", "--hours", "0.001", "--jobs", "1"]
+    said = voiceconv(*command)
+    assert said.code == 0, said.err
+    lines = [line.split() for line in said.out.splitlines()]
+    start = lines.index(["similarity", "DNSMOS"])
+    rows = lines[start + 1 : start + 4]
+    found = {" ".join(row[:-2]): [float(value) for value in row[-2:]] for row in rows}
+    assert list(found) == ["source", "statistics alone", "this model"]
+    assert all(-1 <= alike <= 1 < natural < 5 for alike, natural in found.values())
+    assert found["source"] != found["statistics alone"] != found["this model"]
+
+
+def test_a_run_keeps_its_experiment(voiceconv, speakers, tmp_path, monkeypatch):
+    """Begun with another default, or with --experiment, it needs not be told again."""
+    output = tmp_path / "model"
+    command = ["fit", speakers, "-o", output, "--jobs", "1"]
+    assert voiceconv(*command, "--hours", "0.001").code == 0
+    chosen = []
+    compose = fit.compose_config
+    monkeypatch.setattr(
+        fit, "compose_config", lambda words: (chosen.extend(words), compose(words))[1]
+    )
+    fit.fit(speakers, output, 0.001, None, 1, print, print)
+    assert chosen[:2] == ["experiment=cyclegan_vc2_small", "name=cyclegan_vc2_small"]
+
+
+def test_a_run_keeps_its_features(voiceconv, speakers, tmp_path):
+    """Whatever a later version would choose, such as another search for F0."""
+    output = tmp_path / "model"
+    command = ["fit", speakers, "-o", output, "--jobs", "1"]
+    assert voiceconv(*command, "--hours", "0.001").code == 0
+    shown = yaml.safe_load((output / "config.yaml").read_text())
+    shown["features"]["n_coefficients"] = 20
+    (output / "config.yaml").write_text(yaml.safe_dump(shown))
+    said = voiceconv(*command, "--hours", "0.002")
+    assert said.code == 2
+    assert "n_channels" in said.err  # of the dump: 24, of the run: 20
 
 
 class Clocked:

@@ -72,6 +72,20 @@ def test_a_stranger_is_taken_with_its_own_statistics(converter):
     assert pitch[pitch > 0].median() > 240
 
 
+def test_a_translator_of_any_source_gets_a_recordings_own_statistics(converter, caplog):
+    """Of a known voice, too: it has learned from such statistics."""
+    plain = Converter(CONFIG, converter.stats)
+    plain.translator = IdentityTranslator()
+    wave = speech("low", 1.0, seed=8)
+    own = own_stats(plain.extractor, listen(plain.extractor, wave))
+    assert plain.nearest(own, "high")[0] is plain.stats["low"]
+    plain.translator.any_source = True
+    assert plain.nearest(own, "high")[0] is own
+    caplog.set_level("INFO", "voiceconv.converter")
+    plain.convert(wave, "high")
+    assert "source unseen: its own statistics; " in caplog.messages[-1]
+
+
 def test_the_target_is_never_its_own_source(converter):
     """A recording of the target itself goes through a network to it all the same."""
     asked: list[tuple[int, int]] = []

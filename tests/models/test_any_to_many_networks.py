@@ -70,9 +70,23 @@ def test_a_lone_target_is_reached_from_anybody():
     assert translator.directions(2) == [(0, 1), (1, 0)]
 
 
-def test_an_even_kernel_is_refused():
-    with pytest.raises(ValueError, match="kernel 4 must be odd"):
-        AnyToManyTranslator(6, 2, kernel=4)
+def test_the_change_of_the_frames_is_averaged_by_a_hann_window():
+    """By hand: weights 1/4, 3/4, 1, 3/4, 1/4 over their sum 3, the ends held."""
+    plain, smooth = (AnyToManyTranslator(6, 2, width=16, smooth=n).eval() for n in (1, 5))
+    smooth.load_state_dict(plain.state_dict())
+    frames = torch.randn(1, 6, 30)
+    change = plain(frames, 0, 1) - frames
+    first, last = (change[..., n : n + 1].expand(-1, -1, 2) for n in (0, 29))
+    held = torch.cat([first, change, last], 2)
+    weights = (0.25, 0.75, 1.0, 0.75, 0.25)
+    wanted = sum(w / 3 * held[..., n : n + 30] for n, w in enumerate(weights))
+    assert torch.allclose(smooth(frames, 0, 1) - frames, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["kernel", "smooth"])
+def test_an_even_number_of_frames_is_refused(name):
+    with pytest.raises(ValueError, match=f"{name} 4 must be odd"):
+        AnyToManyTranslator(6, 2, **{name: 4})
 
 
 def test_the_size_of_the_default():

@@ -22,10 +22,15 @@ def fit(
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="Output folder.")],
     hours: Annotated[float, typer.Option(min=0.001, help="Training time in hours.")] = 2.0,
-    experiment: Annotated[str, typer.Option(help="Experiment to train.")] = "cyclegan_vc2_small",
+    experiment: Annotated[
+        str | None, typer.Option(help="Experiment to train. [any_to_many]", show_default=False)
+    ] = None,
     jobs: Jobs = None,
 ) -> None:
-    """Train on folders of recordings. The same command continues an interrupted run."""
+    """Train on folders of recordings: between the speakers, or anybody into the only one.
+
+    The same command continues an interrupted run.
+    """
     from voiceconv.commands.fit import fit
 
     fit(speakers, output, hours, experiment, jobs, typer.echo, show_summary)

@@ -37,6 +37,7 @@ TRIM = 40.0  # dB below the loudest: silence at both ends is cut
 TRIAL_STEPS = 1000  # of the trial's plan; where in it a step is measured:
 MEASURED = range(50, TRIAL_STEPS, 100)
 SAMPLE = BUNDLED / "sample.wav"
+EXPERIMENT = "any_to_many"
 PLAN = "fit.yaml"  # the plan of the first call, for resumed ones
 
 
@@ -56,13 +57,14 @@ def fit(
     speakers: Path,
     output: Path,
     hours: float,
-    experiment: str,
+    experiment: str | None,
     jobs: int | None,
     say: Callable[[str], None],
     show: Callable[[Summary], None],
 ) -> None:
     """Prepare, extract, compute statistics, train for about `hours`; each step can be resumed.
 
+    experiment: by default that of the run in `output`, or else EXPERIMENT.
     Writes OUTPUT/model, and OUTPUT/{data,dump,checkpoints} for resuming. Raises RunError when
     interrupted.
     """
@@ -139,8 +141,11 @@ def _prepare(
     show(summary)
 
 
-def _config(experiment: str, output: Path) -> DictConfig:
+def _config(experiment: str | None, output: Path) -> DictConfig:
     """The experiment's configuration with the folders of a run in `output`. Raises InputError."""
+    path = output / "config.yaml"
+    begun = read_mapping(path, "delete the folder to start anew") if path.exists() else {}
+    experiment = experiment or begun.get("name", EXPERIMENT)
     folders = {"run_dir": output, "data.dump": output / "dump", "data.waves": output / "data"}
     config = compose_config(
         [
@@ -149,9 +154,8 @@ def _config(experiment: str, output: Path) -> DictConfig:
             *(as_override(key, str(folder)) for key, folder in folders.items()),
         ]
     )
-    begun = output / "config.yaml"
-    if begun.exists():  # a run keeps its features, whatever a later version would choose
-        config.features = read_mapping(begun, "delete the folder to start anew")["features"]
+    if "features" in begun:  # whatever a later version would choose
+        config.features = begun["features"]
     check_settings(config, CONVERTER)
     return config
 

@@ -66,7 +66,7 @@ def measure(converter: Converter, data: Path, stranger: Path) -> dict[str, Outco
                 found.append([ear.hear(one, target, text) for one in made])
     if not found:
         raise InputError(f"{data}/val has nothing that can be measured")
-    means = np.nanmean(found, axis=0)
+    means = np.mean(found, axis=0)
     fits = np.isfinite(found).all() and means[0, 2] <= UNFIT
     return {
         name: Outcome(float(alike), float(natural), float(error) if fits else None)
