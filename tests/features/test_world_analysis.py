@@ -101,6 +101,10 @@ def test_wrong_settings_are_refused():
     for floor, ceil in ((500.0, 100.0), (71.0, 71.0), (71.0, 12_001.0)):
         with pytest.raises(ValueError, match=f"f0_floor {floor} and f0_ceil {ceil} must rise"):
             World(f0_floor=floor, f0_ceil=ceil)
+    for floor, ceil in ((40.0, 800.0), (71.0, 1601.0), (100.0, 104.0)):
+        with pytest.raises(ValueError, match=f"f0_floor {floor} and f0_ceil {ceil} must lie"):
+            World(f0_method="swift", f0_floor=floor, f0_ceil=ceil)
+    World(f0_method="swift", f0_floor=100.0, f0_ceil=105.0).extract(torch.zeros(24000))
     with pytest.raises(ValueError, match="'yin'"):
         World(f0_method="yin")  # type: ignore[arg-type]
 

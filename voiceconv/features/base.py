@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from voiceconv.errors import InputError
 from voiceconv.features.frames import Features
 from voiceconv.features.stats import DomainStats
 
@@ -84,13 +85,16 @@ class FeatureExtractor(Representation):
         What validation compares. K and the scale are the features' own.
         """
 
-    @abstractmethod
     def bend(self, beta: float, gamma: float = 0.0) -> Tensor:
         """The matrix (C, C) whose product with frames (C, T) has its frequency axis bent.
 
         See `warping`: another vocal tract's formants. It moves harmonics, too, where frames have
-        them.
+        them. Only perturbed batches need it. Raises InputError where a class does not say how.
         """
+        raise InputError(
+            f"perturbed batches bend the frequency axis, and {type(self).__name__} has no `bend`; "
+            "choose other features"
+        )
 
     @property
     def frames_per_second(self) -> float:

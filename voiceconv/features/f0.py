@@ -26,6 +26,7 @@ RANGES: dict[Method, tuple[float, float]] = {  # Hz; of the first two, WORLD's o
     "dio": (71.0, 800.0),
     "swift": (47.0, 1600.0),  # D4C and the network go no lower
 }
+NARROWEST = 1.05  # ceiling over floor that swift takes: its bins are 4.2% wide
 HIGHEST = 1600.0  # Hz, of the search for high voices
 HELD = 0.1  # seconds that a high voice keeps its F0: fricatives never do
 VOICED = 0.5  # confidence of the network

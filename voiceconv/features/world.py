@@ -13,7 +13,7 @@ from torch import Tensor
 
 from voiceconv.features import f0 as searches
 from voiceconv.features.base import FeatureExtractor
-from voiceconv.features.f0 import METHODS, RANGES, Method, Track, pyworld
+from voiceconv.features.f0 import METHODS, NARROWEST, RANGES, Method, Track, pyworld
 from voiceconv.features.frames import Features
 from voiceconv.features.mel_cepstrum import MelCepstrum, all_pass_alpha
 from voiceconv.features.warping import cepstral_bend
@@ -67,6 +67,12 @@ class World(FeatureExtractor):
         if not floor < ceil <= sample_rate / 2:
             raise ValueError(
                 f"f0_floor {floor} and f0_ceil {ceil} must rise within 0..{sample_rate / 2} Hz"
+            )
+        low, high = RANGES["swift"]
+        if f0_method == "swift" and not (low <= floor <= ceil / NARROWEST and ceil <= high):
+            raise ValueError(
+                f"f0_floor {floor} and f0_ceil {ceil} must lie within {low}..{high} Hz, a factor "
+                f"of {NARROWEST} or more apart, for f0_method swift"
             )
         self.sample_rate = sample_rate
         self.hop_length = int(hop_length)
