@@ -56,8 +56,9 @@ Trains a voice converter and scores it. All outputs are beside run.sh, unless an
   --exp DIR              run directory: checkpoints, model, results, logs (exp/EXPERIMENT)
   --train-options STR    overrides for voiceconv train, such as \"trainer.n_steps=50000 seed=1\"
   --baselines STR        baselines to convert and score beside the network ($baselines); gmm
-                         learns from parallel sentences in DUMP/paired, or else in DUMP/train and val; f0shift, gmm and
-                         knn need WORLD features; bundled is voiceconv's bundled model, for its own speakers
+                         learns from parallel sentences in DUMP/paired, or else in DUMP/train and val, and is left out
+                         where there are none; f0shift, gmm and knn need WORLD features; bundled is voiceconv's bundled
+                         CycleGAN-VC2, for its own speakers; half is the network at --strength 0.5
   --transcripts BOOL     score intelligibility; DATA/test needs transcripts in the recogniser's language ($transcripts)
   --recogniser STR       speech recogniser: pocketsphinx (English), or a command that prints a transcript of the file {}
                          ($recogniser)
@@ -99,7 +100,17 @@ is_among_those() {
   case " ${only_directions:-$1} " in *" $1 "*) ;; *) return 1 ;; esac
 }
 
-# list_systems DIR: sets the array systems to the systems that can convert the recordings of DIR: the network, then the baselines.
+# sentences_of DOMAIN: the names of its sentences that gmm may learn from, sorted.
+sentences_of() {
+  local split
+  for split in paired train val; do
+    [ ! -f "$dump/$split/utt2spk" ] || awk -v domain="$1" '$2 == domain { print substr($1, length(domain) + 2) }' "$dump/$split/utt2spk"
+    [ $split != paired ] || [ ! -d "$dump/paired" ] || break
+  done | LC_ALL=C sort -u
+}
+
+# list_systems DIR [SOURCE TARGET]: sets the array systems to the systems that can convert the recordings of DIR: the network,
+# then the baselines.
 list_systems() {
   local system
   systems=(model)
@@ -107,7 +118,11 @@ list_systems() {
     case $system in
       f0shift | gmm | knn) [ -e "$dump/train/f0.scp" ] || continue ;; # they take WORLD's features
     esac
-    [ "$system" != gmm ] || [ "$1" = "$data" ] || continue
+    if [ "$system" = gmm ]; then
+      [ "$1" = "$data" ] || continue
+      [ $# = 1 ] || [ -n "$(LC_ALL=C comm -12 <(sentences_of "$2") <(sentences_of "$3"))" ] || continue
+    fi
+    [ "$system" != bundled ] || [ $# = 1 ] || [ "$2-$3" = nathalie-flemishguy ] || [ "$2-$3" = flemishguy-nathalie ] || continue
     systems+=("$system")
   done
 }
@@ -184,11 +199,12 @@ if wanted 5 "convert"; then
   list_directions
   for direction in "${directions[@]}"; do
     read -r source target place <<< "$direction"
-    list_systems "$place"
+    list_systems "$place" "$source" "$target"
     for system in "${systems[@]}"; do
       options=(--model "baseline:$system" --dump "$dump")
       [ "$system" != model ] || options=(--model "$exp")
       [ "$system" != bundled ] || options=(--model nathalie-flemishguy)
+      [ "$system" != half ] || options=(--model "$exp" --strength 0.5)
       [ "$place" != "$data" ] || options+=(--source "$source")
       run "convert.$source-$target.$system" voiceconv convert "$place/test" --target "$target" "${options[@]}" \
         -o "$(folder_of "$system" "$source-$target")"
@@ -202,7 +218,7 @@ if wanted 6 "evaluate"; then
   mkdir -p "$exp/scores"
   for direction in "${directions[@]}"; do
     read -r source target place <<< "$direction"
-    list_systems "$place"
+    list_systems "$place" "$source" "$target"
     list_against "$source" "$target" "$place"
     rm -f "$exp/scores/$source-$target".json "$exp/scores/$source-$target".*.json # of another ladder, or another model
     score "$source-$target.unconverted" "$place/test"
