@@ -100,11 +100,11 @@ is_among_those() {
   case " ${only_directions:-$1} " in *" $1 "*) ;; *) return 1 ;; esac
 }
 
-# sentences_of DOMAIN: the names of its sentences that gmm may learn from, sorted.
+# sentences_of DOMAIN: its sentences that gmm may learn from, as SPLIT/NAME, sorted.
 sentences_of() {
   local split
   for split in paired train val; do
-    [ ! -f "$dump/$split/utt2spk" ] || awk -v domain="$1" '$2 == domain { print substr($1, length(domain) + 2) }' "$dump/$split/utt2spk"
+    [ ! -f "$dump/$split/utt2spk" ] || awk -v domain="$1" -v part="$split" '$2 == domain { print part "/" substr($1, length(domain) + 2) }' "$dump/$split/utt2spk"
     [ $split != paired ] || [ ! -d "$dump/paired" ] || break
   done | LC_ALL=C sort -u
 }
@@ -122,7 +122,9 @@ list_systems() {
       [ "$1" = "$data" ] || continue
       [ $# = 1 ] || [ -n "$(LC_ALL=C comm -12 <(sentences_of "$2") <(sentences_of "$3"))" ] || continue
     fi
-    [ "$system" != bundled ] || [ $# = 1 ] || [ "$2-$3" = nathalie-flemishguy ] || [ "$2-$3" = flemishguy-nathalie ] || continue
+    if [ "$system" = bundled ] && [ $# = 3 ]; then # between its own two voices, or from a stranger into one
+      [[ $2-$3 =~ ^(nathalie-flemishguy|flemishguy-nathalie)$ || ($1 != "$data" && $3 =~ ^(nathalie|flemishguy)$) ]] || continue
+    fi
     systems+=("$system")
   done
 }
@@ -169,10 +171,14 @@ if wanted 1 "data"; then
   prepare_data
 fi
 
-if [ -z "$targets" ] && [ -f "$data/local/targets" ]; then targets=$(< "$data/local/targets"); fi
+named=--targets
+if [ -z "$targets" ] && [ -f "$data/local/targets" ]; then
+  named=$data/local/targets
+  targets=$(< "$named")
+fi
 for name in $targets; do # known now, not after hours
   [ ! -f "$data/train/utt2spk" ] || domains_of "$data/train" | grep -qxF -- "$name" ||
-    fail "--targets: $data/train has no domain $name; its domains are $(domains_of "$data/train" | tr '\n' ' ')"
+    fail "$named: $data/train has no domain $name; its domains are $(domains_of "$data/train" | tr '\n' ' ')"
 done
 
 if wanted 2 "extract"; then
@@ -242,7 +248,19 @@ if wanted 6 "evaluate"; then
 fi
 
 if wanted 7 "listen"; then
+  list_directions
   list_systems "$data"
+  everywhere=() # a listening test has what all directions have
+  for system in "${systems[@]}"; do
+    for direction in "${directions[@]}"; do
+      read -r source target place <<< "$direction"
+      if [ "$place" = "$data" ] && [ ! -d "$(folder_of "$system" "$source-$target")" ]; then
+        echo "listen: without $system, which does not convert $source to $target"
+        continue 2
+      fi
+    done
+    everywhere+=("$system")
+  done
   for method in $listen; do
     test=$exp/listen/$method
     if [ -e "$test/manifest.json" ]; then # the key to answers, wherever these are by now
@@ -250,7 +268,7 @@ if wanted 7 "listen"; then
       continue
     fi
     options=(--test "$method")
-    for system in "${systems[@]}"; do options+=(--system "$system=$(root_of "$system")"); done
+    for system in ${everywhere[@]+"${everywhere[@]}"}; do options+=(--system "$system=$(root_of "$system")"); done
     if [ "$method" = similarity ]; then
       options+=(--target-reference "$data/test")
     elif [ "$method" != ab ] && [ "$method" != abx ]; then

@@ -142,16 +142,19 @@ def test_from_two_folders_to_a_model_and_on(voiceconv, speakers, tmp_path):
 
 
 def test_one_folder_is_enough_for_everybody_to_become_that_voice(
-    voiceconv, speakers, tmp_path, monkeypatch
+    voiceconv, speakers, tmp_path, monkeypatch, capsys
 ):
+    """By the default experiment; the bundled sample's conversion is measured."""
+    voiceconv = make_cli(monkeypatch, capsys)
+    monkeypatch.setattr(fit, "measure", outcome.measure)
     monkeypatch.setattr(
         fit, "compose_config", lambda overrides: build.compose_config([*overrides, *TINY_ANY])
     )
     shutil.rmtree(speakers / "high")
     output = tmp_path / "model"
-    command = ["fit", speakers, "-o", output, "--experiment", "any_to_many", "--jobs", "1"]
-    said = voiceconv(*command, "--hours", "0.001")
+    said = voiceconv("fit", speakers, "-o", output, "--jobs", "1", "--hours", "0.001")
     assert said.code == 0, said.err
+    assert [line.split()[-3] for line in said.out.splitlines() if line.startswith("this")] == ["1"]
     assert yaml.safe_load((output / "config.yaml").read_text())["data"]["targets"] == ["low"]
     assert yaml.safe_load((output / "model/config.yaml").read_text())["domains"] == ["low"]
     talk = record(tmp_path / "talk.wav", speech("high", 0.7))
@@ -161,17 +164,16 @@ def test_one_folder_is_enough_for_everybody_to_become_that_voice(
 
 
 def test_it_says_what_came_out(voiceconv, speakers, tmp_path, monkeypatch):
-    """Of silence as of speech; without transcripts nobody asks what was understood."""
+    """Without transcripts nobody asks what was understood."""
     monkeypatch.setattr(fit, "measure", outcome.measure)
     command = ["fit", speakers, "-o", tmp_path / "model", "--hours", "0.001", "--jobs", "1"]
     said = voiceconv(*command)
     assert said.code == 0, said.err
     lines = [line.split() for line in said.out.splitlines()]
-    start = lines.index(["similarity", "DNSMOS"])
-    rows = lines[start + 1 : start + 4]
-    found = {" ".join(row[:-2]): [float(value) for value in row[-2:]] for row in rows}
+    rows = lines[lines.index(["n", "similarity", "DNSMOS"]) + 1 :][:3]
+    found = {" ".join(row[:-3]): [float(value) for value in row[-3:]] for row in rows}
     assert list(found) == ["source", "statistics alone", "this model"]
-    assert all(-1 <= alike <= 1 < natural < 5 for alike, natural in found.values())
+    assert all(n == 2 and -1 <= alike <= 1 < dnsmos < 5 for n, alike, dnsmos in found.values())
     assert found["source"] != found["statistics alone"] != found["this model"]
 
 
@@ -284,7 +286,7 @@ def test_a_second_fit_in_a_folder_changes_nothing(voiceconv, speakers, tmp_path)
 def test_settings_of_an_experiment_are_checked_before_recordings_are_read(
     monkeypatch, capsys, speakers, tmp_path
 ):
-    wrong = [*TINY, "trainer.gradient_clip=0"]
+    wrong = [*TINY_ANY, "trainer.gradient_clip=0"]
     monkeypatch.setattr(fit, "compose_config", lambda given: build.compose_config([*given, *wrong]))
     said = make_cli(monkeypatch, capsys)("fit", speakers, "-o", tmp_path / "out")
     assert said.code == 2 and "trainer.gradient_clip is 0; it takes a number" in said.err

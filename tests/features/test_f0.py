@@ -74,9 +74,10 @@ def test_swift_is_deterministic():
 @pytest.mark.parametrize("method", METHODS)
 def test_limits_hold(method):
     """A tone within the limits is found; one without is not, unless as its octave within them."""
+    for pitch, limits in ((600, {"ceil": 700.0}), (100, {"floor": 80.0})):
+        f0, _ = search(harmonics(pitch), RATE, PERIOD, method, **limits)
+        assert np.abs(f0[10:-10] / pitch - 1).max() < 0.02
     for pitch, limits in ((600, {"ceil": 500.0}), (100, {"floor": 150.0})):
-        free, _ = search(harmonics(pitch), RATE, PERIOD, method)
-        assert np.abs(free[10:-10] / pitch - 1).max() < 0.02
         f0, _ = search(harmonics(pitch), RATE, PERIOD, method, **limits)
         found = f0[f0 > 0]
         assert (found <= 1.05 * limits.get("ceil", np.inf)).all()
@@ -88,12 +89,6 @@ def test_swift_hears_the_voice_up_to_the_end(seconds):
     f0, times = search(harmonics(150, seconds), RATE, PERIOD, "swift")
     sounding = times < seconds - 0.01
     assert np.abs(f0[sounding][2:] / 150 - 1).max() < 0.03
-
-
-@pytest.mark.parametrize("method", ["harvest", "dio"])
-def test_a_high_voice_is_found_up_to_worlds_own_ceiling_too(method):
-    f0, _ = search(harmonics(1000), RATE, PERIOD, method, ceil=800.0)
-    assert np.abs(f0[20:-20] / 1000 - 1).max() < 0.02
 
 
 def test_the_others_are_pyworlds():

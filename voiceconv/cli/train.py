@@ -23,11 +23,15 @@ def fit(
     output: Annotated[Path, typer.Option("-o", "--output", help="Output folder.")],
     hours: Annotated[float, typer.Option(min=0.001, help="Training time in hours.")] = 2.0,
     experiment: Annotated[
-        str | None, typer.Option(help="Experiment to train. [any_to_many]", show_default=False)
+        str | None,
+        typer.Option(
+            help="Experiment to train. [that of the run in OUTPUT, or any_to_many]",
+            show_default=False,
+        ),
     ] = None,
     jobs: Jobs = None,
 ) -> None:
-    """Train on folders of recordings: between the speakers, or anybody into the only one.
+    """Train on folders of recordings, one or more: anybody's voice into each of theirs.
 
     The same command continues an interrupted run.
     """

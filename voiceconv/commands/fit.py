@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from voiceconv.build import as_override, build, class_of, compose_config
 from voiceconv.commands.outcome import measure, table
-from voiceconv.commands.train import prepare_trainer
+from voiceconv.commands.train import FIXED, prepare_trainer
 from voiceconv.converter import Converter, open_model
 from voiceconv.data.extract import LeftOutError, extract
 from voiceconv.data.prepare import Summary, prepare
@@ -93,10 +93,10 @@ def _say_outcome(output: Path, data: Path, say: Callable[[str], None]) -> None:
         return
     try:
         outcomes = measure(converter, data, SAMPLE)
-    except InputError as reason:
+    except (InputError, RunError) as reason:
         say(f"not measured: {reason}")
         return
-    say("conversions of val, or of the bundled sample if there is a single voice:")
+    say(f"conversions of {data / 'val' if len(converter.domains) > 1 else SAMPLE}:")
     for line in table(outcomes):
         say(line)
 
@@ -154,8 +154,10 @@ def _config(experiment: str | None, output: Path) -> DictConfig:
             *(as_override(key, str(folder)) for key, folder in folders.items()),
         ]
     )
-    if "features" in begun:  # whatever a later version would choose
-        config.features = begun["features"]
+    if begun.get("name") == experiment:  # whatever a later version would choose
+        for part in FIXED:
+            if part in begun and part != "data":
+                config[part] = begun[part]
     check_settings(config, CONVERTER)
     return config
 

@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -118,16 +119,25 @@ class Converter(FrameConverter):
         return restore_pauses(converted, wave, middles, self.sample_rate)
 
     def _know(self, wave: Tensor, gain: float, target: str, source: str | None) -> _Origin:
-        """Of a wave without a named source, by its own statistics."""
-        if source is not None:
+        """By the recording's own statistics, if no source is named or the translator takes any.
+
+        F0 and aperiodicity of a named source are known better from its domain.
+        """
+        if source is not None and not self.translator.any_source:
             return _Origin(self.stats[source], source, "named", None)
         heard = listen(self.extractor, wave, gain)
-        stats, domain = self.nearest(own_stats(self.extractor, heard), target)
+        own, voiced = own_stats(self.extractor, heard), voiced_share(self.extractor, heard)
+        whole = heard[0][1] if len(heard) == 1 else None
+        if source is not None:
+            own = replace(
+                self.stats[source], frames_mean=own.frames_mean, frames_std=own.frames_std
+            )
+            return _Origin(own, source, "named", whole, voiced)
+        stats, domain = self.nearest(own, target)
         known: Known = "recognised" if stats is self.stats[domain] else "unseen"
         if known == "unseen":
             stats = keep_intervals(stats, self.stats[target])
-        whole = heard[0][1] if len(heard) == 1 else None
-        return _Origin(stats, domain, known, whole, voiced_share(self.extractor, heard))
+        return _Origin(stats, domain, known, whole, voiced)
 
     def _warn(self, name: str, loudness: float, voiced: float) -> None:
         """Of a recording that has hardly a voice in it."""

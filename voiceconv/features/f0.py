@@ -67,7 +67,7 @@ def search(
     else:
         f0, times = pyworld.dio(x, sample_rate, **limits)
         f0 = pyworld.stonemask(x, f0, times, sample_rate)
-    return (_with_high(x, sample_rate, frame_period, f0) if ceil in (None, high) else f0), times
+    return (_with_high(x, sample_rate, frame_period, f0) if ceil is None else f0), times
 
 
 def _with_high(x: Track, sample_rate: int, frame_period: float, f0: Track) -> Track:
