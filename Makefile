@@ -24,14 +24,15 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@touch $@
 
 SAMPLE = voiceconv/pretrained/sample.wav
-CONVERTED = demo/sample-flemishguy.wav
+CONVERTED = demo/sample-kathleen.wav demo/sample-nathalie.wav
 DESCRIBE = import sys; from voiceconv import audio; \
   [print(f"{path}: {len(wave) / rate:.2f} s at {rate} Hz, {audio.loudness(wave, rate):.1f} LUFS") \
   for path in sys.argv[1:] for wave, rate in [audio.read(path)]]
 
 demo: install
 	@mkdir -p demo
-	@$(BIN)/voiceconv convert $(SAMPLE) --target flemishguy -o $(CONVERTED)
+	@$(BIN)/voiceconv convert $(SAMPLE) --target kathleen -o demo/sample-kathleen.wav
+	@$(BIN)/voiceconv convert $(SAMPLE) --target nathalie -o demo/sample-nathalie.wav
 	@$(BIN)/python -c '$(DESCRIBE)' $(SAMPLE) $(CONVERTED)
 	@echo 'listen to $(CONVERTED)'
 

@@ -36,7 +36,7 @@ def draw(axes: Axes, wave: Tensor, sample_rate: int, title: str) -> None:
         extent=(0, seconds, 0, sample_rate / 2000),
     )  # fmt: skip
     axes.set(title=title, xlabel="seconds", ylim=(0, F_MAX / 1000))
-    f0 = World(sample_rate).extract(wave).f0
+    f0 = World(sample_rate, f0_method="swift").extract(wave).f0
     assert f0 is not None
     track = np.where(f0.numpy() > 0, f0.numpy(), np.nan)
     right = axes.twinx()

@@ -9,11 +9,12 @@ import json
 import sys
 from pathlib import Path
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from voiceconv import Converter
 from voiceconv.converter.directory import BUNDLED, WEIGHTS
 from voiceconv.files import replacing
+from voiceconv.model_folder import save_tensors
 from voiceconv.vocoders import directory
 
 
@@ -50,7 +51,7 @@ def halve(path: Path) -> None:
     """Weights to half precision, in place."""
     weights = {name: weight.half() for name, weight in load_file(path).items()}
     with replacing(path) as temporary:
-        save_file(weights, temporary)
+        save_tensors(weights, temporary)
 
 
 if __name__ == "__main__":

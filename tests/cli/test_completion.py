@@ -102,7 +102,7 @@ def test_a_shell_does_not_wait_for_torch(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | asked
     )
-    assert done.stdout.splitlines() == ["flemishguy", "nathalie", "[]"]
+    assert done.stdout.splitlines() == ["flemishguy", "kathleen", "kerstin", "nathalie", "[]"]
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -26,7 +26,7 @@ from voiceconv.model_folder import (
 from voiceconv.models.exported import EXPORT
 from voiceconv.vocoders import directory
 
-DEFAULT = "nathalie-flemishguy"
+DEFAULT = "four-voices"
 WEIGHTS, STATS = "translator.safetensors", "stats.safetensors"
 VOCODER = "vocoder"  # a neural vocoder's own directory in it
 
