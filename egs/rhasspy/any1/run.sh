@@ -1,3 +1,3 @@
 #!/usr/bin/env bash
-# An any-to-many model: four CC0 voices as targets, free synthetic voices as further sources, two CPU cores.
+# The bundled default, four-voices, an any-to-many model: four CC0 voices as targets, free synthetic voices as further sources, two CPU cores.
 exec "$(dirname "${BASH_SOURCE[0]}")/../../../recipes/vc.sh" "${BASH_SOURCE[0]}" --experiment rhasspy_any "$@"
