@@ -184,7 +184,7 @@ def _(place):
 @case("one domain alone, to fit", 2, "src holds the one domain a; cyclegan_vc2_small converts")
 def _(place):
     corpus(place, a=[0.3] * 3)
-    return ["fit", "src", "-o", "fitted"]
+    return ["fit", "src", "-o", "fitted", "--experiment", "cyclegan_vc2_small"]
 
 
 @case("no such corpus", 2, "src is not there; give a folder with a folder of recordings per domain")

@@ -118,8 +118,8 @@ def test_a_batch_is_learnt(batch):
         made.total("discriminator", made.discriminator_losses(batch, fakes)).backward()
         optimizers["discriminator"].step()
         first = first or {name: value.item() for name, value in losses.items()}
-    assert float(losses["identity"]) < 0.5 * first["identity"]
-    assert float(losses["content"]) < 0.5 * first["content"]
+    assert losses["identity"].item() < 0.5 * first["identity"]
+    assert losses["content"].item() < 0.5 * first["content"]
 
 
 def test_the_health_monitor_sees_conversions_of_other_voices(batch):
