@@ -16,6 +16,9 @@ from voiceconv.errors import InputError
 from voiceconv.features import DomainStats, FeatureExtractor, Representation, World
 from voiceconv.vocoders.fitting import fitting_vocoder
 
+# The node of a translator that changes nothing.
+UNTOUCHED = {"_target_": "voiceconv.models.identity.IdentityTranslator"}
+
 
 def _copy(dump: Path | None) -> Converter:
     return CopySynthesis(*_parts(dump))
@@ -74,9 +77,7 @@ def _parts(dump: Path | None) -> tuple[dict[str, Any], dict[str, DomainStats]]:
         config, stats, _ = read_model(find_model(None))
     else:
         config, stats = _config(dump / "train"), read_stats(dump / "train")
-    return config | {"translator": {"_target_": "voiceconv.models.identity.IdentityTranslator"}}, (
-        stats
-    )
+    return config | {"translator": UNTOUCHED}, stats
 
 
 def _config(train: Path) -> dict[str, Any]:

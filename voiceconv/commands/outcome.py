@@ -1,4 +1,7 @@
-"""What a model makes of the val split, beside statistics alone: voice, naturalness and words."""
+"""What a model makes of the val split, beside statistics alone: voice, naturalness and words.
+
+The end of `fit`.
+"""
 
 import logging
 import math
@@ -14,6 +17,7 @@ from torch import Tensor
 
 from voiceconv import audio
 from voiceconv.audio import resample
+from voiceconv.baselines.registry import UNTOUCHED
 from voiceconv.converter import Converter
 from voiceconv.data.content import read_wave
 from voiceconv.data.kaldi import Utterance, read_data_dir
@@ -36,7 +40,6 @@ LONGEST = 15.0  # seconds that are heard of a recording
 UNFIT = 40.0  # % of the sources' characters: a recogniser that errs more knows another language
 SYSTEMS = ("source", "statistics alone", "this model")
 log = logging.getLogger(__name__)
-UNTOUCHED = {"_target_": "voiceconv.models.identity.IdentityTranslator"}
 
 
 class Outcome(NamedTuple):
