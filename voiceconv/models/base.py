@@ -1,11 +1,13 @@
 """The interfaces of the networks: translators, generators, vocoder generators, discriminators."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from itertools import permutations
 from typing import ClassVar, NamedTuple
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from voiceconv.models.layers import pad_rows
 
@@ -28,6 +30,20 @@ def split_verdicts(verdicts: list[Verdict], n_real: int) -> tuple[list[Verdict],
 
 
 DomainId = int | Tensor  # of a whole batch, or of each item: (B,)
+MIX = "mix"  # the condition of a translator whose target may be a mixture: shares (B, D)
+
+
+def domain_codes(
+    domain: DomainId, n_items: int, n_domains: int, mix: Tensor | None = None
+) -> Tensor:
+    """Domain_ids, one or (B,) -> one-hot codes (B, D); where `mix` (B, D) is not 0, its shares."""
+    device = None if mix is None else mix.device
+    domain_ids = torch.as_tensor(domain, device=device).expand(n_items)
+    codes = F.one_hot(domain_ids.long(), n_domains).float()
+    if mix is None:
+        return codes
+    total = mix.sum(1, keepdim=True)
+    return torch.where(total > 0, mix / total.clamp(min=1e-6), codes)
 
 
 class Translator(nn.Module, ABC):
@@ -65,9 +81,35 @@ class Translator(nn.Module, ABC):
         """
         return {}
 
+    def grown(
+        self, weights: Mapping[str, Tensor], places: Sequence[int | None]
+    ) -> dict[str, Tensor]:
+        """The weights of this network that a model of other domains can give, for a start.
+
+        places: by domain_id here, the domain_id there; None for a domain that is new. By default
+        there are no weights of a domain. Raises ValueError where the networks differ.
+        """
+        return same_shapes(self.state_dict(), weights)
+
     def networks(self) -> dict[str, nn.Module]:
         """The networks that `voiceconv info` describes, by name; each maps only (B, C, T)."""
         return {"translator": Direction(self, 0, 1)}
+
+
+def grown_rows(weight: Tensor, places: Sequence[int | None], dim: int = 0) -> Tensor:
+    """A weight of D' domains along `dim` -> of len(places); a new domain gets the mean of all."""
+    rows = weight.movedim(dim, 0)
+    grown = [rows.mean(0) if place is None else rows[place] for place in places]
+    return torch.stack(grown).movedim(0, dim)
+
+
+def same_shapes(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The given weights, of one's own names and shapes. Raises ValueError, naming a difference."""
+    for name in own.keys() | given.keys():
+        shapes = [list(one[name].shape) if name in one else None for one in (own, given)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(f"{name} is {shapes[1]}, here {shapes[0]}")
+    return dict(given)
 
 
 class Direction(nn.Module):

@@ -186,3 +186,13 @@ def pad_rows(frames: Tensor, multiple: int) -> Tensor:
     # sym_max, and a padding of 0, keep an exported graph valid for any T.
     rows = torch.sym_max((n_frames + multiple - 1) // multiple, FEWEST_ROWS)
     return F.pad(frames, (0, rows * multiple - n_frames), mode="replicate")
+
+
+def pad_plane(frames: Tensor, multiple: int) -> Tensor:
+    """(B, C, T) -> a plane (B, 1, C', T'), C' and T' multiples of `multiple`.
+
+    Repeats the last channel and the last frame. Any T, in an exported graph, too.
+    """
+    plane = pad_rows(frames, multiple)[:, None]
+    n_missing = -plane.shape[2] % multiple
+    return F.pad(plane, (0, 0, 0, n_missing), mode="replicate") if n_missing else plane
