@@ -28,8 +28,24 @@ from voiceconv.errors import InputError
 def convert(
     inputs: Inputs,
     target: Annotated[
-        str, typer.Option(help="Domain to convert to.", autocompletion=complete_domain)
-    ],
+        str | None, typer.Option(help="Domain to convert to.", autocompletion=complete_domain)
+    ] = None,
+    mix: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DOMAIN:SHARE,...",
+            help="A voice between several domains instead of a target, such as "
+            "nathalie:0.7,kathleen:0.3; for models of one network.",
+        ),
+    ] = None,
+    style: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="sample[:SEED] | FILE",
+            help="A style for the target: drawn, or that of a recording, whose voice may be new to "
+            "the model; for models that take it. May be repeated, for an output of each.",
+        ),
+    ] = None,
     source: Annotated[
         str | None,
         typer.Option(
@@ -83,12 +99,30 @@ def convert(
     ] = False,
 ) -> None:
     """Convert recordings to the target's voice."""
-    from voiceconv.commands.convert import Choice, convert
+    from voiceconv.commands.convert import Choice, convert_in_styles
 
-    told = condition or []
-    choice = Choice(target, source, model, dump, engine, device, semitones, strength, told)
+    choice = Choice.of(
+        target,
+        mix,
+        source=source,
+        model=model,
+        dump=dump,
+        engine=engine,
+        device=device,
+        semitones=semitones,
+        strength=strength,
+        condition=condition or [],
+    )
     with logging_to_stderr(verbose):
-        convert(inputs, choice, output, sample_rate, skip_existing, jobs)
+        convert_in_styles(
+            inputs,
+            choice,
+            style or [],
+            output,
+            sample_rate=sample_rate,
+            skip_existing=skip_existing,
+            n_workers=jobs,
+        )
 
 
 def resynth(

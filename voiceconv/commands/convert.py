@@ -3,13 +3,21 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from voiceconv.commands import batch
-from voiceconv.commands.jobs import Job, plan
+from voiceconv.commands.jobs import STREAM, Job, plan
+from voiceconv.commands.targets import (
+    main_part,
+    mix_condition,
+    read_mix,
+    read_style,
+    seeded,
+    style_name,
+)
 from voiceconv.converter import Converter, FileConverter, FrameConverter, open_model
 from voiceconv.converter.directory import digest, find_model
 from voiceconv.device import pick_device
@@ -34,6 +42,42 @@ class Choice(NamedTuple):
     semitones: float = 0.0
     strength: float | None = None
     condition: Sequence[str] = ()  # NAME=VALUE
+    mix: str | None = None  # DOMAIN:SHARE,..., whose main part is the target
+    style: str | None = None  # sample:SEED, or a recording
+
+    @classmethod
+    def of(cls, target: str | None, mix: str | None, **others: Any) -> "Choice":
+        """Of a target or a mixture. Raises InputError unless it is one of them."""
+        if (target is None) == (mix is None):
+            raise InputError("give a target: --target DOMAIN, or --mix DOMAIN:SHARE,DOMAIN:SHARE")
+        return cls(target or main_part(read_mix(mix or "")), mix=mix, **others)
+
+    @property
+    def name(self) -> str:
+        """What an output's name says of the target."""
+        name = self.target if self.mix is None else self.mix.replace(":", "-").replace(",", "-")
+        return name if self.style is None else f"{name}-{style_name(self.style)}"
+
+
+def convert_in_styles(
+    inputs: Sequence[str],
+    choice: Choice,
+    styles: Sequence[str],
+    output: str | None = None,
+    **others: Any,
+) -> None:
+    """`convert` once for each style; several have a folder each below `output`."""
+    chosen = [seeded(one) for one in styles]
+    names = [style_name(one) for one in chosen]
+    if len(set(names)) < len(names):
+        raise InputError(f"--style {', '.join(names)}: two have one name; rename a recording")
+    if len(names) > 1 and output == STREAM:
+        raise InputError(f"-o - takes one output, not {len(names)} styles; give a folder")
+    if not chosen:
+        convert(inputs, choice, output, **others)
+    for style, name in zip(chosen, names, strict=True):
+        place = output if len(names) < 2 or output is None else f"{Path(output) / name}/"
+        convert(inputs, choice._replace(style=style), place, **others)
 
 
 def convert(
@@ -54,7 +98,7 @@ def convert(
     extensions = None
     if isinstance(converter, FileConverter):
         extensions = converter.representation.extensions
-    jobs = plan(inputs, output, target, source, without, extensions)
+    jobs = plan(inputs, output, choice.name, source, without, extensions)
     opened, done = _opened(converter, choice), list[Job]()
     reopen = partial(_reopen, choice)
     try:
@@ -96,7 +140,13 @@ def _opened(
     given = [] if choice.strength is None else [f"{STRENGTH}={choice.strength}"]
     if given and any(one.startswith(f"{STRENGTH}=") for one in choice.condition):
         raise InputError("--strength and --condition strength= are the same; give one of them")
-    condition = read_condition([*choice.condition, *given], converter)
+    condition = dict(read_condition([*choice.condition, *given], converter))
+    voice = None
+    if choice.mix is not None:
+        condition |= mix_condition(read_mix(choice.mix), converter)
+    if choice.style is not None:
+        style, voice = read_style(choice.style, converter, choice.target)
+        condition |= style
 
     def source_of(domain: str | None) -> str | None:
         """The source that is named, or else a data directory's domain, where it is known."""
@@ -107,7 +157,7 @@ def _opened(
         def convert_file(job: Job) -> None:
             path, output, source = Path(job.path), Path(job.output), source_of(job.domain)
             converter.convert(
-                path, output, choice.target, source, job.start, job.end, condition=condition
+                path, output, choice.target, source, job.start, job.end, condition, voice
             )
 
         return batch.OpenedFiles(convert_file)
@@ -120,6 +170,7 @@ def _opened(
             progress=report,
             semitones=choice.semitones,
             condition=condition,
+            target_stats=voice,
             name=printable(job.source),
         )
 

@@ -9,12 +9,12 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from voiceconv.build import build, class_of
-from voiceconv.converter import PARTS, FileConverter, converter_class
+from voiceconv.converter import PARTS, FileConverter, FrameConverter, converter_class
 from voiceconv.data.crops import Crops, Utterances
 from voiceconv.data.dump import read_dump
 from voiceconv.data.statistics import read_stats
 from voiceconv.errors import InputError
-from voiceconv.features import DomainStats, FeatureExtractor
+from voiceconv.features import DomainStats, FeatureExtractor, differences
 from voiceconv.models import Translator
 from voiceconv.objectives import Objective
 from voiceconv.runs.file_validation import FileValidation
@@ -40,6 +40,7 @@ FIXED = (
     "vocoder",
     "seed",
     "data",
+    "init_from",
 )  # for a run's whole life
 
 
@@ -72,6 +73,8 @@ def prepare_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ranks()) ->
     batches = make_batches(config, dump, every, stats, ranks)
     torch.manual_seed(config.seed)
     converter = converter_class(config.features)(model_config(config), stats)
+    if config.init_from is not None:
+        start_from(config.init_from, converter)
     n_channels = converter.representation.n_channels
     objective = make_objective(config, converter.translator, n_channels, len(stats), ranks.rank)
     validator: Validator = (
@@ -80,6 +83,33 @@ def prepare_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ranks()) ->
         else Validation(config, folder, converter)
     )
     return make_trainer(config, folder, ranks, objective, batches, validator, FIXED)
+
+
+def start_from(model: str, converter: FrameConverter) -> None:
+    """Give the translator the weights of a model, whose domains may be others.
+
+    Raises InputError for other features, and for a network that they do not fit.
+    """
+    given = type(converter).from_pretrained(model, "torch")
+    there, here = given.representation.definition, converter.representation.definition
+    if differing := differences(here, there):
+        raise InputError(
+            f"init_from={model} has other features: {'; '.join(differing)}; begin with a model of "
+            "the experiment's"
+        )
+    places = [
+        given.domains.index(domain) if domain in given.domains else None
+        for domain in converter.domains
+    ]
+    try:
+        weights = converter.translator.grown(given.translator.state_dict(), places)
+        converter.translator.load_state_dict(weights)
+    except (ValueError, RuntimeError, LookupError) as error:
+        raise InputError(
+            f"init_from={model} holds a network that this experiment cannot start from "
+            f"({str(error).splitlines()[-1].strip()[:120]}); override `translator`, or leave "
+            "init_from out"
+        ) from error
 
 
 def model_config(config: DictConfig) -> dict[str, Any]:

@@ -78,6 +78,7 @@ class Converter(FrameConverter):
         progress: Share | None = None,
         semitones: float = 0.0,
         condition: Mapping[str, Tensor] | None = None,
+        target_stats: DomainStats | None = None,
         name: str = "the recording",
     ) -> Tensor:
         """Wave (N,) -> wave (N,) of the target domain at the model's rate, as loud as the input.
@@ -89,6 +90,8 @@ class Converter(FrameConverter):
             semitones: moves F0 on top of the move to the target's.
             condition: what the translator is told beside the domains, by name, each (1, ...): a
                 style, the frames of a reference. What is not named stays as the translator has it.
+            target_stats: of the output, such as those of a recording in the target's voice; None:
+                those of `target`, or of the mixture that `condition` asks for.
             name: of the wave, in warnings.
 
         What was done is logged as a Conversion, at level INFO.
@@ -105,20 +108,23 @@ class Converter(FrameConverter):
         gain = 1.0
         if self.loudness is not None:
             gain = loudness_gain(spoken, self.sample_rate, self.loudness)
-        origin = self._know(spoken, gain, target, source)
+        wanted = target_stats or self.stats_of(target, told)
+        origin = self._know(spoken, gain, target, source, wanted)
         self._warn(name, level(wave, self.sample_rate), origin.voiced)
-        move = f0_move(origin.stats, self.stats[target])
+        move = f0_move(origin.stats, wanted)
         nobody = origin.known == "unseen" and self.translator.any_source
         log.info(Conversion(None if nobody else origin.domain, origin.known, move, semitones))
 
         def translate(features: Features) -> Features:
-            translated = self.translate(features, origin.stats, origin.domain, target, told)
+            translated = self.translate(features, origin.stats, origin.domain, target, told, wanted)
             return transposed(translated, semitones)
 
         converted = through_features(self.vocoder, spoken, translate, gain, progress, origin.whole)
         return restore_pauses(converted, wave, middles, self.sample_rate)
 
-    def _know(self, wave: Tensor, gain: float, target: str, source: str | None) -> _Origin:
+    def _know(
+        self, wave: Tensor, gain: float, target: str, source: str | None, wanted: DomainStats
+    ) -> _Origin:
         """By the recording's own statistics, if no source is named or the translator takes any.
 
         F0 and aperiodicity of a named source are known better from its domain.
@@ -136,7 +142,7 @@ class Converter(FrameConverter):
         stats, domain = self.nearest(own, target)
         known: Known = "recognised" if stats is self.stats[domain] else "unseen"
         if known == "unseen":
-            stats = keep_intervals(stats, self.stats[target])
+            stats = keep_intervals(stats, wanted)
         return _Origin(stats, domain, known, whole, voiced)
 
     def _warn(self, name: str, loudness: float, voiced: float) -> None:
@@ -158,14 +164,14 @@ class Converter(FrameConverter):
                 name,
             )
 
-    def reference(self, path: Path) -> Tensor:
-        """A recording -> its normalised frames (1, C, T), as a condition takes them."""
+    def listen_to(self, path: Path) -> tuple[DomainStats, Tensor]:
+        """See FrameConverter."""
         wave = read(path, self.sample_rate).samples
         if self.loudness is not None:
             wave = wave * loudness_gain(wave, self.sample_rate, self.loudness)
         heard = listen(self.extractor, wave)
         own = own_stats(self.extractor, heard)
-        return torch.cat([own.normalize(features.frames) for _, features in heard], 1)[None]
+        return own, torch.cat([own.normalize(features.frames) for _, features in heard], 1)[None]
 
     def check_semitones(self, semitones: float) -> None:
         """Raise InputError where `convert` could not move F0 by so much."""

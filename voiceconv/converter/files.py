@@ -33,10 +33,12 @@ class FileConverter(FrameConverter):
         start: float = 0.0,
         end: float | None = None,
         condition: Mapping[str, Tensor] | None = None,
+        target_stats: DomainStats | None = None,
     ) -> None:
         """A file, or seconds [start, end) of it -> one of the target domain, whole or not at all.
 
         source: its domain; None: recognised, if the statistics of the domains differ.
+        condition, target_stats: as `translate` takes them.
 
         Raises InputError for a domain that the model does not know, or does not recognise, and for
         a file that is damaged, empty or of another kind.
@@ -46,17 +48,19 @@ class FileConverter(FrameConverter):
         if not features.frames.shape[1]:
             raise InputError(f"{path} holds no frame; nothing in it can be converted")
         stats, source = self._know_source(features, target, source, path)
-        converted = self.translate(features, stats, source, target, self.complete(condition or {}))
+        told = self.complete(condition or {})
+        converted = self.translate(features, stats, source, target, told, target_stats)
         try:
             with replacing(output) as temporary:
                 self.representation.write(temporary, converted, path)
         except OSError as error:
             raise unwritable(output, error) from error
 
-    def reference(self, path: Path) -> Tensor:
+    def listen_to(self, path: Path) -> tuple[DomainStats, Tensor]:
         """See FrameConverter."""
         features = self.representation.read(path)
-        return self.representation.fit([features]).normalize(features.frames)[None]
+        own = self.representation.fit([features])
+        return own, own.normalize(features.frames)[None]
 
     def _know_source(
         self, features: Features, target: str, source: str | None, path: Path

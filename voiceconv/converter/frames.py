@@ -17,6 +17,7 @@ from voiceconv.device import device_of
 from voiceconv.errors import InputError
 from voiceconv.features import DomainStats, Features, Representation, convert_tracks
 from voiceconv.models import Translator
+from voiceconv.models.base import MIX
 from voiceconv.models.exported import OnnxTranslator
 from voiceconv.vocoders import Vocoder
 
@@ -155,8 +156,19 @@ class FrameConverter(ABC):
         return {**told, **condition}
 
     @abstractmethod
+    def listen_to(self, path: Path) -> tuple[DomainStats, Tensor]:
+        """A file of this kind -> its own statistics, and frames (1, C, T) normalised by them."""
+
     def reference(self, path: Path) -> Tensor:
         """A file of this kind -> its normalised frames (1, C, T), as a condition takes them."""
+        return self.listen_to(path)[1]
+
+    def stats_of(self, target: str, condition: Mapping[str, Tensor]) -> DomainStats:
+        """The statistics of a target, or of the mixture that the condition `mix` asks for."""
+        shares = condition[MIX][0].tolist() if MIX in condition else []
+        if not any(shares):
+            return self.stats[target]
+        return DomainStats.mixture([self.stats[domain] for domain in self.domains], shares)
 
     def translate(
         self,
@@ -165,13 +177,16 @@ class FrameConverter(ABC):
         source: str,
         target: str,
         condition: Mapping[str, Tensor] | None = None,
+        target_stats: DomainStats | None = None,
     ) -> Features:
         """Features of `source`, normalised by `source_stats` -> features of `target`.
 
         condition: as `complete` gives it; without one the translator's defaults.
+        target_stats: of the output; None: of the target, or of its mixture.
         """
-        target_stats, device = self.stats[target], device_of(self.translator)
+        device = device_of(self.translator)
         told = self.translator.default_condition() if condition is None else condition
+        target_stats = target_stats or self.stats_of(target, told)
         frames = self.translator(
             source_stats.normalize(features.frames)[None].to(device),
             self.domains.index(source),

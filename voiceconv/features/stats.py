@@ -1,6 +1,6 @@
 """Statistics of each domain: mean and deviation of every channel and of log F0."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -66,6 +66,23 @@ class DomainStats:
         """Mean 0 and deviation 1 in every channel: normalising changes nothing, to the bit."""
         empty = torch.zeros(0)
         return cls(torch.zeros(n_channels), torch.ones(n_channels), NO_F0, empty, empty)
+
+    @classmethod
+    def mixture(cls, parts: Sequence["DomainStats"], shares: Sequence[float]) -> "DomainStats":
+        """The weighted mean of each field: statistics between those of several domains."""
+        total = sum(shares)
+        return cls(
+            *(
+                sum(
+                    (
+                        share / total * getattr(part, field.name)
+                        for part, share in zip(parts, shares, strict=True)
+                    ),
+                    start=torch.zeros(()),
+                )
+                for field in fields(cls)
+            )
+        )
 
     def normalize(self, frames: Tensor) -> Tensor:
         """(..., C, T) -> the same, each channel at this domain's zero mean and unit deviation."""

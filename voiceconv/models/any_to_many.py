@@ -7,14 +7,23 @@ the target, as the bias of its gates. No instance norm: nothing depends on the w
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from voiceconv.models.base import Discriminator, DomainId, Translator, Verdict
+from voiceconv.models.base import (
+    MIX,
+    Discriminator,
+    DomainId,
+    Translator,
+    Verdict,
+    domain_codes,
+    grown_rows,
+    same_shapes,
+)
 from voiceconv.models.layers import conv2d, pad_rows
 from voiceconv.schema import Count, Range
 
@@ -43,7 +52,7 @@ def unit_power(x: Tensor) -> Tensor:
 class DilatedBlock(nn.Module):
     """Norm, dilated gated convolution and a plain one around a skip.
 
-    n_domains: if not 0, the gates' biases depend on a domain_id.
+    n_domains: if not 0, the gates' biases depend on the codes of domains.
     """
 
     def __init__(self, width: int, kernel: int, dilation: int, n_domains: int = 0) -> None:
@@ -58,11 +67,12 @@ class DilatedBlock(nn.Module):
         with torch.no_grad():
             self.out.weight.mul_(0.3)  # near the identity at first
 
-    def forward(self, x: Tensor, domain_ids: Tensor | None = None) -> Tensor:
-        """(B, width, T), (B,) -> (B, width, T)."""
+    def forward(self, x: Tensor, codes: Tensor | None = None) -> Tensor:
+        """(B, width, T), codes of domains (B, D) -> (B, width, T)."""
         gated = self.gated(self.norm(x))
-        if self.domains is not None:
-            gated = gated + self.domains(domain_ids)[..., None]
+        if self.domains is not None and codes is not None:
+            # no matrix product: under autocast it would round the table
+            gated = gated + (codes[..., None] * self.domains.weight).sum(1)[..., None]
         return x + self.out(F.glu(gated, dim=1))
 
 
@@ -100,6 +110,7 @@ class AnyToManyTranslator(Translator):
             if value % 2 == 0:
                 raise ValueError(f"{name} {value} must be odd, or frames would move")
         self.frame_multiple = self.fold = fold
+        self.n_domains = n_domains
         self.code_noise = code_noise
         window = torch.hann_window(smooth + 2, periodic=False)[1:-1]
         self.register_buffer("window", window / window.sum(), persistent=False)
@@ -126,17 +137,21 @@ class AnyToManyTranslator(Translator):
             x = block(x)
         return unit_power(self.to_code(x))
 
-    def decode(self, code: Tensor, frames: Tensor, domain_ids: Tensor) -> Tensor:
+    def decode(
+        self, code: Tensor, frames: Tensor, domain_ids: DomainId, mix: Tensor | None = None
+    ) -> Tensor:
         """Codes (B, code_channels, T / fold), their frames (B, C, T), targets (B,) -> (B, C, T).
 
+        mix: see `domain_codes`.
         In training with noise on the code. What the network wants otherwise than the frames are is
         averaged over time: the voice changes slowly, and words keep their fast parts.
         """
         if self.training and self.code_noise:
             code = code + self.code_noise * torch.randn_like(code)
         x = self.from_code(code)
+        voices = domain_codes(domain_ids, len(code), self.n_domains, mix)
         for block in self.decoder:
-            x = block(x, domain_ids)
+            x = block(x, voices.to(x.device))
         folded = self.exit(self.norm(x)).unflatten(1, (-1, self.fold))  # (B, C, fold, T / fold)
         change = folded.transpose(2, 3).flatten(2)[..., : frames.shape[-1]] - frames
         n_around = len(self.window) // 2
@@ -147,9 +162,11 @@ class AnyToManyTranslator(Translator):
     def forward(
         self, frames: Tensor, source: DomainId, target: DomainId, **condition: Tensor
     ) -> Tensor:
-        """See Translator. strength (B, 1): 0 leaves the frames as they are, 1 converts them."""
-        domain_ids = torch.as_tensor(target, device=frames.device).expand(len(frames))
-        converted = self.decode(self.encode(frames), frames, domain_ids)
+        """See Translator.
+
+        strength (B, 1): 0 leaves the frames as they are, 1 converts them. mix: see `domain_codes`.
+        """
+        converted = self.decode(self.encode(frames), frames, target, condition.get(MIX))
         if "strength" not in condition:
             return converted
         return torch.lerp(frames, converted, condition["strength"][..., None])
@@ -160,7 +177,17 @@ class AnyToManyTranslator(Translator):
 
     def default_condition(self) -> dict[str, Tensor]:
         """See Translator."""
-        return {"strength": torch.ones(1, 1)}
+        return {"strength": torch.ones(1, 1), MIX: torch.zeros(1, self.n_domains)}
+
+    def grown(
+        self, weights: Mapping[str, Tensor], places: Sequence[int | None]
+    ) -> dict[str, Tensor]:
+        """See Translator; a new voice starts from the mean of the gates' biases."""
+        grown = {
+            name: grown_rows(weight, places) if name.endswith("domains.weight") else weight
+            for name, weight in weights.items()
+        }
+        return same_shapes(self.state_dict(), grown)
 
 
 class ProjectionDiscriminator(Discriminator):

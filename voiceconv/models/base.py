@@ -86,9 +86,11 @@ class Translator(nn.Module, ABC):
     ) -> dict[str, Tensor]:
         """The weights of this network that a model of other domains can give, for a start.
 
-        places: by domain_id here, the domain_id there; None for a domain that is new. By default
-        there are no weights of a domain. Raises ValueError where the networks differ.
+        places: by domain_id here, the domain_id there; None for a domain that is new. Raises
+        ValueError where the networks differ, and by default where the domains do.
         """
+        if list(places) != list(range(len(places))):
+            raise ValueError(f"{type(self).__name__} starts only from a model of the same domains")
         return same_shapes(self.state_dict(), weights)
 
     def networks(self) -> dict[str, nn.Module]:

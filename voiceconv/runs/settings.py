@@ -51,6 +51,7 @@ COMMON: dict[str, Any] = {
     "run_dir": Text,
     "name": str | None,
     "seed": Annotated[int, Range(0, most=2**32 - 1)],
+    "init_from": Text | None,
     "card": {"data": Note, "licence": Note},
     "features": Representation,
     "objective": Objective,
@@ -73,7 +74,6 @@ CONVERTER = COMMON | {
 }
 VOCODER = COMMON | {
     "generator": WaveGenerator,
-    "init_from": Text | None,
     "data": DATA,
     "validation": {"n_utterances": Some, "n_scored": Count},
 }
