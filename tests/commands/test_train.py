@@ -219,3 +219,35 @@ def test_targets_that_cannot_be_are_named(tmp_path, experiment, targets, message
     config = tiny_config(tmp_path, experiment, f"data.targets={targets}", lengths=lengths)
     with pytest.raises(InputError, match=message):
         prepare_trainer(config, tmp_path / "run")
+
+
+def test_a_model_of_other_domains_gives_the_start(tmp_path):
+    old = any_config(tmp_path / "old", {"high": [40], "low": [50]})
+    assert prepare_trainer(old, tmp_path / "first").run()
+    lengths = {"bass": [40], "high": [40], "low": [50]}
+    config = any_config(tmp_path / "new", lengths, f"init_from={tmp_path / 'first'}")
+    before = Converter.from_pretrained(tmp_path / "first").translator
+    after = prepare_trainer(config, tmp_path / "run").objective.generator.eval()
+    frames = torch.randn(1, 36, 40)
+    for old_id, new_id in ((0, 1), (1, 2)):  # high and low
+        assert torch.equal(after(frames, 0, new_id), before(frames, 0, old_id))
+    codes = after.decoder[0].domains.weight
+    assert torch.allclose(codes[0], codes[1:].mean(0))
+
+
+def test_a_start_that_does_not_fit_is_named(tmp_path):
+    lengths = {"high": [40], "low": [50]}
+    config = tiny_config(tmp_path / "pairs", "cyclegan_vc2_small", lengths=lengths)
+    assert prepare_trainer(config, tmp_path / "first").run()
+    start = f"init_from={tmp_path / 'first'}"
+    config = any_config(tmp_path / "any", lengths, start)
+    with pytest.raises(InputError, match="holds a network that this experiment cannot start from"):
+        prepare_trainer(config, tmp_path / "run")
+    three = {**lengths, "bass": [40]}
+    config = tiny_config(tmp_path / "three", "cyclegan_vc2_small", start, lengths=three)
+    with pytest.raises(InputError, match="PairTranslator starts only from a model of the same"):
+        prepare_trainer(config, tmp_path / "run")
+    other = "features.n_coefficients=24"
+    config = tiny_config(tmp_path / "mel", "cyclegan_vc2_small", start, other, lengths=lengths)
+    with pytest.raises(InputError, match="has other features: n_coefficients"):
+        prepare_trainer(config, tmp_path / "run")
