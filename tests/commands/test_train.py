@@ -249,5 +249,5 @@ def test_a_start_that_does_not_fit_is_named(tmp_path):
         prepare_trainer(config, tmp_path / "run")
     other = "features.n_coefficients=24"
     config = tiny_config(tmp_path / "mel", "cyclegan_vc2_small", start, other, lengths=lengths)
-    with pytest.raises(InputError, match="has other features: n_coefficients"):
+    with pytest.raises(InputError, match="has other features: n_channels 36, not 24"):
         prepare_trainer(config, tmp_path / "run")
