@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from voiceconv import Converter, audio
 from voiceconv.commands.convert import open_converter
@@ -77,18 +78,17 @@ class Bench:
 
     def measure(self, system: str, task: Task) -> dict[str, float]:
         """Values by name; a share in %, errors as (wrong, of)."""
-        utterance, is_stranger, target, reference = task
         converter = self.converter(system)
         if converter is None:
-            wave, rate = read_wave(utterance, SAMPLE_RATE)[:2]
-        else:
-            rate = converter.sample_rate
-            source = None if is_stranger else utterance.domain
-            told = {}
-            if system.startswith("model"):
-                told = {"strength": torch.tensor([[float(system.split(", ")[1])]])}
-            recording = read_wave(utterance, rate).samples
-            wave = converter.convert(recording, target, source, condition=told)
+            return self.judge(*read_wave(task.utterance, SAMPLE_RATE)[:2], task)
+        told = {}
+        if system.startswith("model"):
+            told = {"strength": torch.tensor([[float(system.split(", ")[1])]])}
+        return self.judge(converted(converter, task, told), converter.sample_rate, task)
+
+    def judge(self, wave: Tensor, rate: int, task: Task) -> dict[str, float]:
+        """A wave (N,) that a task has become -> values by name."""
+        utterance, _, target, reference = task
         heard = condition(audio.resample(wave, rate, SAMPLE_RATE).double().numpy())
         embedding = self.encoder.embed(heard)
         alike = similarity(self.voices[target], embedding)
@@ -104,6 +104,13 @@ class Bench:
             wanted = read_wave(reference, SAMPLE_RATE).samples.double().numpy()
             found["mcd"] = distortion(condition(wanted), heard)["mel_cepstral_distortion"]
         return found
+
+
+def converted(converter: Converter, task: Task, told: Mapping[str, Tensor] = {}) -> Tensor:  # noqa: B006
+    """A task's wave (N,) in the target's voice; of a stranger without its name."""
+    recording = read_wave(task.utterance, converter.sample_rate).samples
+    source = None if task.is_stranger else task.utterance.domain
+    return converter.convert(recording, task.target, source, condition=told)
 
 
 _BENCH: Bench
