@@ -1,5 +1,6 @@
 """Every experiment that ships composes, builds and runs one step."""
 
+import inspect
 from importlib.resources import files
 from pathlib import Path
 
@@ -8,9 +9,9 @@ import pytest
 import torch
 import yaml
 from dumps import write_dump
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
-from voiceconv.build import build, compose_config
+from voiceconv.build import build, class_of, compose_config
 from voiceconv.commands.train import prepare_trainer
 from voiceconv.data.archive import ArchiveWriter
 from voiceconv.data.dump import read_loudness
@@ -38,13 +39,28 @@ TINY = [
     "trainer.n_steps=1",
     "seed=5",
 ]
-TINY_ANY = [
-    "translator.width=8",
-    "translator.code_channels=4",
-    "discriminator.width=8",
-    "discriminator.patch_width=4",
-    *TINY[3:],
-]
+COMMON = TINY[3:]
+NARROW = ["translator.base_channels=4", "discriminator.base_channels=4"]
+SIZES = {  # what makes a family's networks small, by how the names of its experiments begin
+    "any_to_many": [
+        "translator.width=8",
+        "translator.code_channels=4",
+        "discriminator.width=8",
+        "discriminator.patch_width=4",
+    ],
+    "cut": TINY[:3],
+    "munit": [*NARROW, "translator.n_residual_blocks=1"],
+    "pix2pix": ["translator.generator.base_channels=4", "discriminator.base_channels=4"],
+    "stargan_vc2": [*NARROW, "translator.n_blocks=1"],
+    "stargan_vc": NARROW,
+    "unit": [*NARROW, "translator.n_residual_blocks=1"],
+}
+
+
+def tiny(experiment: str) -> list[str]:
+    """The overrides that make an experiment as small as a test's."""
+    sizes = (some for start, some in SIZES.items() if experiment.startswith(start))
+    return [*next(sizes, TINY[:3]), *COMMON]
 
 
 def make_dump(folder: Path, features: dict, lengths: dict[str, list[int]]) -> Path:
@@ -72,8 +88,7 @@ def make_dump(folder: Path, features: dict, lengths: dict[str, list[int]]) -> Pa
 
 def tiny_config(folder: Path, experiment: str, *overrides: str, lengths=None):
     """The experiment at width 8 on a dump of noise."""
-    tiny = TINY_ANY if experiment == "any_to_many" else TINY
-    config = compose_config([f"experiment={experiment}", *tiny, *overrides])
+    config = compose_config([f"experiment={experiment}", *tiny(experiment), *overrides])
     features = OmegaConf.to_container(config.features, resolve=True)
     OmegaConf.update(config, "data.dump", str(folder / "dump"))
     if not (folder / "dump").exists():
@@ -92,7 +107,7 @@ def test_an_experiment_runs_one_step(tmp_path, experiment):
     moved = [
         name for name, p in run.objective.named_parameters() if not torch.equal(p, before[name])
     ]
-    assert {name.split(".")[0] for name in moved} == {"generator", "discriminators"}
+    assert {name.split(".")[0] for name in moved} >= {"generator", "discriminators"}
     for written in ("config.yaml", "provenance.json", "checkpoints/last.pt", "model/config.yaml"):
         assert (tmp_path / "run" / written).exists(), written
 
@@ -117,13 +132,19 @@ def test_an_experiments_own_sizes_fit_each_other(experiment):
     with torch.device("meta"):
         n_channels = extractor.n_channels
         translator = build(config.translator, Translator, n_channels=n_channels, n_domains=2)
-        of_voices = {"n_domains": 2} if experiment == "any_to_many" else {}
-        judge = build(config.discriminator, Discriminator, n_channels=n_channels, **of_voices)
+        judge = discriminator_of(config.discriminator, n_channels)
         frames = torch.zeros(1, n_channels, config.data.n_frames)
         converted = translator(frames, 0, 1)
         assert converted.shape == frames.shape
         assert judge(converted, **judge.default_condition())[0].logits.numel() >= 1
     assert config.data.n_frames % translator.frame_multiple == 0
+
+
+def discriminator_of(node: DictConfig, n_channels: int) -> Discriminator:
+    """Of two domains, where it is told of domains."""
+    takes = inspect.signature(class_of(node, Discriminator)).parameters
+    domains = {"n_domains": 2} if "n_domains" in takes else {}
+    return build(node, Discriminator, n_channels=n_channels, **domains)
 
 
 @pytest.mark.parametrize("path", sorted((CONF / "features").glob("*.yaml")), ids=lambda p: p.stem)

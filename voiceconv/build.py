@@ -24,9 +24,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 from voiceconv.errors import InputError
 
+PACKAGES = ("features", "models", "objectives", "vocoders")
+BATCHES = ("data.crops", "data.perturbed", "data.semi_paired")
 ALLOWED = tuple(
     f"voiceconv.{package}."
-    for package in ("features", "models", "objectives", "vocoders", "data.crops", "data.perturbed")
+    for package in (*PACKAGES, *BATCHES)
 ) + ("torch.optim.",)
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from voiceconv.build import build, class_of
 from voiceconv.converter import PARTS, FileConverter, FrameConverter, converter_class
-from voiceconv.data.crops import Crops, Utterances
+from voiceconv.data.crops import Crops, PairedCrops, Utterances
 from voiceconv.data.dump import read_dump
 from voiceconv.data.statistics import read_stats
 from voiceconv.errors import InputError
@@ -158,10 +158,9 @@ def make_batches(
             f"{objective.__name__} trains on {objective.takes.__name__} batches, and "
             f"{kind.__name__} gives {kind.gives.__name__} ones; override `batches`"
         )
-    split = next((s for s in kind.splits if (dump / s / "feats.scp").exists()), kind.splits[-1])
-    require_same_frames(config.features, dump / split)
-    utterances = read_domains(dump / split, every)
+    utterances = read_domains(_split(config, dump, kind), every)
     others = {domain: some for domain, some in utterances.items() if domain not in stats}
+    extra: dict[str, Any] = {}
     if kind.takes_others:
         extra = {"others": others, "extractor": build(config.features, FeatureExtractor)}
     elif others:
@@ -169,8 +168,9 @@ def make_batches(
             f"data.targets leaves {', '.join(others)} for sources only, which "
             f"{kind.__name__} does not use; override `batches`, or leave data.targets out"
         )
-    else:
-        extra = {}
+    if kind.takes_pairs:
+        found = read_dump(_split(config, dump, PairedCrops))
+        extra["pairs"] = {domain: found.get(domain, {}) for domain in stats}
     batches = build(
         config.batches,
         Crops,
@@ -188,6 +188,14 @@ def make_batches(
             of = f"{batches.n_given[domain]} utterances of {domain!r}"
             warn_of_short(n_left_out, of, f"a crop of {batches.n_frames} frames")
     return batches
+
+
+def _split(config: DictConfig, dump: Path, kind: type[Crops]) -> Path:
+    """The split of a dump that a kind of crops is made of. Raises InputError for other frames."""
+    there = [split for split in kind.splits if (dump / split / "feats.scp").exists()]
+    split = dump / (there or kind.splits[-1:])[0]
+    require_same_frames(config.features, split)
+    return split
 
 
 def read_domains(split: Path, stats: Mapping[str, DomainStats]) -> Utterances:

@@ -5,7 +5,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -13,24 +13,40 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Batch:
-    """Tensors by name; dimension `item_dim` of each counts the items."""
+    """Tensors by name; dimension `item_dim` of each counts the items. A field may be a batch."""
 
     item_dim: ClassVar[int] = 0
 
     def tensors(self) -> list[Tensor]:
-        """In the order of the fields."""
-        return [getattr(self, field.name) for field in fields(self)]
+        """In the order of the fields, those of a batch in its place."""
+        return [
+            tensor
+            for value in self._values()
+            for tensor in (value.tensors() if isinstance(value, Batch) else [value])
+        ]
 
-    def to(self, device: torch.device | str) -> Self:
+    def to(self, device: torch.device | str, non_blocking: bool = True) -> Self:
         """The same batch on a device."""
-        return type(self)(*(tensor.to(device, non_blocking=True) for tensor in self.tensors()))
+        return type(self)(
+            *(value.to(device, non_blocking=non_blocking) for value in self._values())
+        )
 
     @classmethod
     def of_first_items(cls, batches: Sequence[Self]) -> Self:
-        """The first item of each batch, as one batch."""
-        columns = zip(*(batch.tensors() for batch in batches), strict=True)
+        """The first item of each batch, as one batch; an empty one gives none."""
+        columns = zip(*(batch._values() for batch in batches), strict=True)
+        return cls(*map(cls._of_first_items, columns))
+
+    @classmethod
+    def _of_first_items(cls, column: Sequence[Any]) -> Any:
+        """A field of several batches -> the field of their first items."""
+        if isinstance(column[0], Batch):
+            return type(column[0]).of_first_items(column)
         dim = cls.item_dim
-        return cls(*(torch.cat([t.narrow(dim, 0, 1) for t in column], dim) for column in columns))
+        return torch.cat([tensor.split(1, dim)[0] for tensor in column], dim)
+
+    def _values(self) -> list[Any]:
+        return [getattr(self, field.name) for field in fields(self)]
 
 
 @dataclass(frozen=True)
@@ -57,6 +73,14 @@ class Paired(Batch):
     target: Tensor
     source_ids: Tensor
     target_ids: Tensor
+
+
+@dataclass(frozen=True)
+class SemiPaired(Batch):
+    """A batch of another kind, such as Unpaired or Labelled, beside pairs, which may be none."""
+
+    unpaired: Batch
+    paired: Paired
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ All random numbers are a pure function of (seed, rank, step). So a resumed run s
 the uninterrupted one without stored state, and two ranks never see the same crop.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -16,7 +17,9 @@ from torch import Tensor
 from voiceconv.data.alignment import align
 from voiceconv.data.batches import Batch, Labelled, Paired, Pooled, Unpaired
 from voiceconv.errors import InputError
-from voiceconv.features.stats import DomainStats
+from voiceconv.features import DomainStats, FeatureExtractor, Features, Representation
+from voiceconv.features.stats import PAUSE
+from voiceconv.schema import Some
 
 Utterances = Mapping[str, Mapping[str, np.ndarray]]  # domain -> stem -> frames (T, C)
 
@@ -28,12 +31,14 @@ class Crops(ABC):
         domain_ids.
 
     `gives` is the kind of batch. A kind that `takes_others` is also given the utterances of domains
-    that are no targets (`others`), and the `extractor`. `splits` are splits of a dump; the first
+    that are no targets (`others`), and the `extractor`. A kind that `takes_pairs` is also given the
+    utterances that PairedCrops would be given (`pairs`). `splits` are splits of a dump; the first
     existing one is used. Of `n_given` utterances of a domain, `n_left_out` are too short.
     """
 
     gives: ClassVar[type[Batch]]
     takes_others: ClassVar[bool] = False
+    takes_pairs: ClassVar[bool] = False
     splits: ClassVar[tuple[str, ...]] = ("train",)
 
     def __init__(
@@ -87,11 +92,11 @@ class Crops(ABC):
                 )
         return kept
 
-    def _cut(self, matrix: np.ndarray, rng: np.random.Generator, domain_id: int) -> Tensor:
+    def _cut(self, matrix: np.ndarray, rng: np.random.Generator, stats: DomainStats) -> Tensor:
         """(T, C) -> a crop of it, normalised (C, n_frames)."""
         start = rng.integers(len(matrix) - self.n_frames + 1)
         crop = torch.from_numpy(np.array(matrix[start : start + self.n_frames]).T)
-        return self._stats[domain_id].normalize(crop)
+        return stats.normalize(crop)
 
     def _crops_of(self, domain_id: int, matrices: Sequence[np.ndarray], step: int) -> Tensor:
         """(batch_size, C, n_frames) of a domain."""
@@ -99,7 +104,7 @@ class Crops(ABC):
         crops = []
         for draw in self._draws(step):
             matrix = matrices[self._turn(draw, len(matrices), domain_id)]
-            crops.append(self._cut(matrix, rng, domain_id))
+            crops.append(self._cut(matrix, rng, self._stats[domain_id]))
         return torch.stack(crops)
 
     def _turn(self, draw: int, n: int, *key: int) -> int:
@@ -147,18 +152,49 @@ class LabelledCrops(Crops):
             domain_id = self._turn(draw, n_domains)
             matrices = self._matrices[domain_id]
             matrix = matrices[self._turn(draw // n_domains, len(matrices), domain_id)]
-            crops.append(self._cut(matrix, rng, domain_id))
+            crops.append(self._cut(matrix, rng, self._stats[domain_id]))
             domain_ids.append(domain_id)
         return Labelled(torch.stack(crops), torch.tensor(domain_ids))
 
 
 class PooledCrops(Crops):
-    """Crops of every domain, each beside crops of the other domains, which take turns."""
+    """Crops of every domain, each beside crops of a pool of the other domains, which take turns.
+
+    Domains that are no targets belong to every pool; then a lone target will do. They have no
+    domain_id: -1 stands for them. Each of their recordings is normalised by its own statistics,
+    pauses left out, as a stranger's is in conversion. Targets are normalised by their domain's.
+
+    Args:
+        others: utterances of domains that are only sources.
+        extractor: of the frames, needed for `others`.
+    """
 
     gives = Pooled
+    takes_others = True
+
+    def __init__(
+        self,
+        utterances: Utterances,
+        stats: Mapping[str, DomainStats],
+        n_frames: int = 128,
+        batch_size: int = 1,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+        others: Utterances | None = None,
+        extractor: Representation | None = None,
+    ) -> None:
+        self._sources, self._extractor = others or {}, extractor
+        super().__init__(utterances, stats, n_frames, batch_size, seed, rank, world_size)
 
     def _prepare(self, utterances: Utterances) -> None:
         self._matrices = self._keep_long(utterances)
+        self._pool = [*self._matrices, *self._keep_long(self._sources)]
+        if len(self._pool) < 2:
+            raise InputError(
+                f"{self.domains[0]!r} is the dump's one domain, and nobody is there to be "
+                "converted to it; extract recordings of other domains, too"
+            )
 
     def batch(self, step: int) -> Pooled:
         """See Crops."""
@@ -171,16 +207,27 @@ class PooledCrops(Crops):
 
     def _others(self, domain_id: int, step: int) -> tuple[Tensor, list[int]]:
         """(batch_size, C, n_frames) of other domains, and their domain_ids."""
-        others = [other for other in range(len(self.domains)) if other != domain_id]
+        others = [other for other in range(len(self._pool)) if other != domain_id]
         rng = np.random.default_rng([self.seed, self.rank, step, domain_id, 1])
         crops, domain_ids = [], []
         for draw in self._draws(step):
             other = others[self._turn(draw, len(others), domain_id, 1)]
-            matrices = self._matrices[other]
+            matrices = self._pool[other]
             matrix = matrices[self._turn(draw // len(others), len(matrices), domain_id, 2, other)]
-            crops.append(self._cut(matrix, rng, other))
-            domain_ids.append(other)
+            is_target = other < len(self.domains)
+            stats = self._stats[other] if is_target else self._of_recording(matrix)
+            crops.append(self._cut(matrix, rng, stats))
+            domain_ids.append(other if is_target else -1)
         return torch.stack(crops), domain_ids
+
+    def _of_recording(self, matrix: np.ndarray) -> DomainStats:
+        """Statistics of (T, C) alone."""
+        assert self._extractor is not None
+        features = Features(torch.from_numpy(np.array(matrix)).T)
+        if isinstance(self._extractor, FeatureExtractor):  # files of other kinds have no pauses
+            level = self._extractor.cepstra(features.frames)[0]  # in nepers
+            features = features.at(level >= level.max() - PAUSE * math.log(10) / 20)
+        return self._extractor.fit([features])
 
 
 class PairedCrops(Crops):
@@ -188,22 +235,39 @@ class PairedCrops(Crops):
 
     A shared sentence has the same stem in both domains. The pair's lower domain_id is the source.
     Pairs come from the split `paired` if the dump has it, otherwise from `train`.
+
+    n_pairs: so many pairs of recordings at most, chosen by the seed: more pairs contain fewer.
+        0: a batch has no item. None: all.
     """
 
     gives = Paired
     splits = ("paired", "train")
 
+    def __init__(
+        self,
+        utterances: Utterances,
+        stats: Mapping[str, DomainStats],
+        n_frames: int = 128,
+        batch_size: int = 1,
+        n_pairs: Some | None = None,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self.n_pairs = n_pairs
+        super().__init__(utterances, stats, n_frames, batch_size, seed, rank, world_size)
+
     def _prepare(self, utterances: Utterances) -> None:
         self._pairs = []  # (T, C), (U, C), path (P, 2), domain_ids
-        for pair in combinations(range(len(self.domains)), 2):
-            ours, theirs = (utterances[self.domains[domain_id]] for domain_id in pair)
-            shared = [stem for stem in ours if stem in theirs]
-            paths = [self._aligned(ours[stem], theirs[stem], pair) for stem in shared]
-            long = [n for n, path in enumerate(paths) if len(path) >= self.n_frames]
-            self._pairs += [(ours[shared[n]], theirs[shared[n]], paths[n], pair) for n in long]
+        for stem, pair in self._chosen(utterances):
+            ours, theirs = (utterances[self.domains[domain_id]][stem] for domain_id in pair)
+            path = self._aligned(ours, theirs, pair)
+            is_long = len(path) >= self.n_frames
+            self._pairs += [(ours, theirs, path, pair)] if is_long else []
             name = " and ".join(self.domains[domain_id] for domain_id in pair)
-            self.n_given[name], self.n_left_out[name] = len(shared), len(shared) - len(long)
-        if not self._pairs:
+            self.n_given[name] = self.n_given.get(name, 0) + 1
+            self.n_left_out[name] = self.n_left_out.get(name, 0) + (not is_long)
+        if not self._pairs and self.n_pairs != 0:
             raise InputError(
                 f"no two of {', '.join(self.domains)} say one sentence of {self.n_frames} frames "
                 "or more; give paired recordings the same file name in both folders, or lower "
@@ -212,6 +276,8 @@ class PairedCrops(Crops):
 
     def batch(self, step: int) -> Paired:
         """See Crops."""
+        if not self._pairs:
+            return self._no_pairs()
         rng = np.random.default_rng([self.seed, self.rank, step])
         sides: tuple[list[Tensor], list[Tensor]] = [], []
         ids = []
@@ -226,6 +292,24 @@ class PairedCrops(Crops):
             ids.append(pair)
         source_ids, target_ids = torch.tensor(ids).T
         return Paired(torch.stack(sides[0]), torch.stack(sides[1]), source_ids, target_ids)
+
+    def _no_pairs(self) -> Paired:
+        """A batch without an item."""
+        none = torch.zeros(0, len(self._stats[0].frames_mean), self.n_frames)
+        no_ids = torch.zeros(0, dtype=torch.long)
+        return Paired(none, none, no_ids, no_ids)
+
+    def _chosen(self, utterances: Utterances) -> list[tuple[str, tuple[int, int]]]:
+        """Stems and domain_ids of the pairs to train on, in the order of the domains."""
+        said = [utterances[domain] for domain in self.domains]
+        shared = [
+            (stem, pair)
+            for pair in combinations(range(len(said)), 2)
+            for stem in said[pair[0]]
+            if stem in said[pair[1]]
+        ]
+        order = np.random.default_rng(self.seed).permutation(len(shared))
+        return [shared[number] for number in sorted(order[: self.n_pairs])]
 
     def _aligned(self, ours: np.ndarray, theirs: np.ndarray, pair: tuple[int, int]) -> np.ndarray:
         """(T, C), (U, C) -> the path's pairs of frames (P, 2)."""

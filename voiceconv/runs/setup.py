@@ -1,5 +1,6 @@
 """From a configuration to a trainer in its folder: checks, and the files of a run."""
 
+import inspect
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from torch.optim import Optimizer
 
-from voiceconv.build import build, build_factory
+from voiceconv.build import build, build_factory, class_of
 from voiceconv.data.dump import read_loudness, read_yaml
 from voiceconv.device import pick_device
 from voiceconv.errors import InputError
@@ -29,6 +30,8 @@ def make_objective(
     config: DictConfig, translator: Translator, n_channels: int, n_domains: int, rank: int = 0
 ) -> Objective[Any]:
     """The objective with its players' networks. Raises InputError."""
+    takes = inspect.signature(class_of(config.objective, Objective)).parameters
+    own = {"n_channels": n_channels} if "n_channels" in takes else {}
     return build(
         config.objective,
         Objective,
@@ -36,6 +39,7 @@ def make_objective(
         discriminator=build_factory(config.discriminator, Discriminator, n_channels=n_channels),
         n_domains=n_domains,
         seed=config.seed + rank,
+        **own,
     )
 
 
