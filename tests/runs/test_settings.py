@@ -40,7 +40,7 @@ COMMON = {  # what of VALUES a setting takes; all others are refused
     "trainer.replay_size": SOME, "trainer.patience": [2, None],
     "trainer.log_every": SOME, "trainer.checkpoint_every": SOME, "trainer.validate_every": SOME,
     "features._target_": [], "features.sample_rate": COUNT,
-    "objective._target_": [],
+    "objective._target_": [], "init_from": ["x", None],
 }  # fmt: skip
 OF_CONVERTER = COMMON | {
     "data.waves": ["x", None], "data.targets": [None, []], "validation.n_directions": COUNT,
@@ -52,7 +52,7 @@ OF_CONVERTER = COMMON | {
     "discriminator._target_": [], "discriminator.base_channels": COUNT,
     "batches._target_": [], "vocoder._target_": [],
     "objective.judged": [[]],  # the constructor refuses it
-    "objective.identity_steps": SOME,
+    "objective.identity_steps": [*SOME, None],
     "objective.weights.generator.adversarial_converted": LOSS,
     "objective.weights.generator.adversarial_cycled": LOSS,
     "objective.weights.generator.cycle": LOSS, "objective.weights.generator.identity": LOSS,
@@ -60,7 +60,6 @@ OF_CONVERTER = COMMON | {
     "objective.weights.discriminator.adversarial_cycled": LOSS,
 }  # fmt: skip
 OF_VOCODER = COMMON | {
-    "init_from": ["x", None],
     "features.n_fft": COUNT, "features.hop_length": COUNT, "features.n_mels": COUNT,
     "generator._target_": [], "generator.n_fft": COUNT, "generator.channels": COUNT,
     "generator.hidden": COUNT, "generator.n_blocks": COUNT, "generator.n_refinements": SOME,

@@ -11,7 +11,7 @@ from torch import Tensor
 from voiceconv.converter import FrameConverter
 from voiceconv.errors import InputError
 from voiceconv.features import DomainStats
-from voiceconv.models.base import MIX
+from voiceconv.models.base import MIX, Styled
 
 STYLE = "style"  # the condition that --style sets
 SAMPLE = "sample"  # --style sample:SEED
@@ -75,7 +75,7 @@ def read_style(
     Raises InputError where the model takes no styles, or the seed is no number.
     """
     network = converter.translator
-    if STYLE not in network.default_condition() or not hasattr(network, "encode_style"):
+    if not isinstance(network, Styled):
         raise InputError(
             f"--style {style}: this model takes no styles; train one that does, such as "
             "experiment=munit_small"

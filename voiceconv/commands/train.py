@@ -14,7 +14,7 @@ from voiceconv.data.crops import Crops, PairedCrops, Utterances
 from voiceconv.data.dump import read_dump
 from voiceconv.data.statistics import read_stats
 from voiceconv.errors import InputError
-from voiceconv.features import DomainStats, FeatureExtractor, differences
+from voiceconv.features import DomainStats, Representation, differences
 from voiceconv.models import Translator
 from voiceconv.objectives import Objective
 from voiceconv.runs.file_validation import FileValidation
@@ -162,7 +162,7 @@ def make_batches(
     others = {domain: some for domain, some in utterances.items() if domain not in stats}
     extra: dict[str, Any] = {}
     if kind.takes_others:
-        extra = {"others": others, "extractor": build(config.features, FeatureExtractor)}
+        extra = {"others": others, "extractor": build(config.features, Representation)}
     elif others:
         raise InputError(
             f"data.targets leaves {', '.join(others)} for sources only, which "

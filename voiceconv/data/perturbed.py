@@ -17,6 +17,7 @@ from torch import Tensor
 from voiceconv.data.alignment import align
 from voiceconv.data.batches import Perturbed
 from voiceconv.data.crops import Crops, Utterances
+from voiceconv.errors import InputError
 from voiceconv.features import DomainStats, FeatureExtractor
 from voiceconv.features.stats import PAUSE, STD_FLOOR
 from voiceconv.schema import Count, Range
@@ -66,6 +67,11 @@ class PerturbedCrops(Crops):
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
+        if not isinstance(extractor, FeatureExtractor):
+            raise InputError(
+                f"{type(extractor).__name__} frames have no formants that PerturbedCrops could "
+                "bend; override `batches`"
+            )
         self._extractor, self._others = extractor, others
         self.n_others, self.n_pairs = n_others, n_pairs
         self.bend, self.ripple, self.speed = bend, ripple, speed

@@ -22,3 +22,16 @@ def contrastive_loss(
     same = (moments[:, None] - moments).abs() <= tolerance
     found = logits.masked_fill(~same, -torch.inf).logsumexp(2)
     return (logits.logsumexp(2) - found).mean()
+
+
+def patch_nce_loss(query: Tensor, key: Tensor, temperature: float = 0.07) -> Tensor:
+    """Features (B, P, K) of P places of an output and of its input -> PatchNCE, a scalar.
+
+    Park et al. 2020, arXiv:2007.15651: InfoNCE of cosines, where a place of the output has to find
+    its own place among the P of the input. Others of the same item are the negatives, the keys are
+    constants. log(P) is the value at chance.
+    """
+    of_query, of_key = F.normalize(query.float(), dim=2), F.normalize(key.detach().float(), dim=2)
+    logits = of_query @ of_key.transpose(1, 2) / temperature  # (B, P, P)
+    found = logits.diagonal(dim1=1, dim2=2)
+    return (logits.logsumexp(2) - found).mean()

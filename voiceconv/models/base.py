@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from itertools import permutations
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -112,6 +112,19 @@ def same_shapes(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> dict[
         if shapes[0] != shapes[1]:
             raise ValueError(f"{name} is {shapes[1]}, here {shapes[0]}")
     return dict(given)
+
+
+@runtime_checkable
+class Styled(Protocol):
+    """A translator whose condition `style` (1, n_style) can be drawn, or taken from frames."""
+
+    def encode_style(self, frames: Tensor, domain: DomainId) -> Tensor:
+        """Normalised frames (B, C, T) of a domain -> styles (B, n_style)."""
+        ...
+
+    def sample_style(self, seed: int) -> Tensor:
+        """A style (1, n_style) from the prior."""
+        ...
 
 
 class Direction(nn.Module):

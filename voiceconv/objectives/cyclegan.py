@@ -5,6 +5,7 @@ Two-step adversarial loss: CycleGAN-VC2, Kaneko et al. 2019, arXiv:1904.04631, s
 Filling in frames: MaskCycleGAN-VC, Kaneko et al. 2021, arXiv:2102.12841, section 3.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from itertools import permutations
@@ -75,7 +76,8 @@ class CycleGAN(Objective[Unpaired]):
         judged: what is judged: ["converted"] as in CycleGAN-VC, or with "cycled" for the two-step
             adversarial loss, whose discriminators play in both players' steps.
         corruption: see Corruption.
-        identity_steps: the identity loss is 0 from this step on (10,000 in the papers).
+        identity_steps: the identity loss is 0 from this step on (10,000 in the papers of voices);
+            None: it lasts for the whole run.
         seed: with the step, decides all that is random here.
 
     Losses are summed over domains, as the papers' objectives are. With three domains or more, a
@@ -92,7 +94,7 @@ class CycleGAN(Objective[Unpaired]):
         weights: Weights,
         judged: Sequence[Kind] = KINDS,
         corruption: Corruption | None = None,
-        identity_steps: Step = 10_000,
+        identity_steps: Step | None = 10_000,
         seed: int = 0,
     ) -> None:
         if not judged or set(judged) - set(KINDS):
@@ -106,7 +108,7 @@ class CycleGAN(Objective[Unpaired]):
             generator=adversarial | {"cycle", "identity"}, discriminator=adversarial
         )
         self.corruption = WholeFrames() if corruption is None else corruption
-        self.identity_steps = identity_steps
+        self.identity_steps = math.inf if identity_steps is None else identity_steps
         self.seed = seed
         self.n_domains = n_domains
 

@@ -51,12 +51,12 @@ COMMON: dict[str, Any] = {
     "run_dir": Text,
     "name": str | None,
     "seed": Annotated[int, Range(0, most=2**32 - 1)],
-    "init_from": Text | None,
     "card": {"data": Note, "licence": Note},
     "features": Representation,
     "objective": Objective,
     "optimizer": dict.fromkeys(PLAYERS, Optimizer),
     "trainer": TRAINER,
+    "init_from": Text | None,
 }
 DATA = {
     "dump": Text,
