@@ -28,6 +28,7 @@ import torch
 from voiceconv import Converter
 from voiceconv.build import class_of, compose_config
 from voiceconv.commands.convert import open_converter
+from voiceconv.errors import InputError
 from voiceconv.objectives import Objective
 
 PAIR = ["flemishguy", "nathalie"]
@@ -61,7 +62,12 @@ ENTRIES = {
     "CycleGAN-VC2, pair": Entry("cyclegan_vc2_small", of_pair=True),
     "MaskCycleGAN-VC, pair": Entry("maskcyclegan_vc_small", [*WORLD, "data.n_frames=128"], True),
     "pix2pix, pair": Entry("pix2pix_small", of_pair=True),
-    "pix2pixHD, pair": Entry("pix2pixhd_small", WORLD, True),
+    **{
+        f"CycleGAN-VC2 and {n} sentences, pair": Entry(
+            "cyclegan_vc2_semi_small", [f"batches.n_pairs={n}"], True
+        )
+        for n in (5, 20, 100)
+    },
 }
 
 
@@ -75,19 +81,23 @@ def train(options: argparse.Namespace) -> None:
     for name, entry in ENTRIES.items():
         if options.only and name not in options.only:
             continue
-        place = options.out / folder(name)
-        plan = place / "plan.json"
-        if not plan.exists():
-            place.mkdir(parents=True, exist_ok=True)
-            seconds = seconds_per_step(entry, options, place)
-            n_steps = max(1, round(60 * options.minutes / seconds))
-            plan.write_text(json.dumps({"seconds_per_step": seconds, "n_steps": n_steps}))
-        n_steps = json.loads(plan.read_text())["n_steps"]
-        if (place / "run/model/config.yaml").exists():
-            continue
-        began = used()
-        call(entry, options, place / "run", n_steps)
-        print(f"{name}: {n_steps} steps, {(used() - began) / 60:.1f} minutes of CPU", flush=True)
+        train_one(name, entry, options, options.out / folder(name))
+
+
+def train_one(name: str, entry: Entry, options: argparse.Namespace, place: Path) -> None:
+    """PLACE/run, and PLACE/plan.json with the steps that fit."""
+    plan = place / "plan.json"
+    if not plan.exists():
+        place.mkdir(parents=True, exist_ok=True)
+        seconds = seconds_per_step(entry, options, place)
+        n_steps = max(1, round(60 * options.minutes / seconds))
+        plan.write_text(json.dumps({"seconds_per_step": seconds, "n_steps": n_steps}))
+    n_steps = json.loads(plan.read_text())["n_steps"]
+    if (place / "run/model/config.yaml").exists():
+        return
+    began = used()
+    call(entry, options, place / "run", n_steps)
+    print(f"{name}: {n_steps} steps, {(used() - began) / 60:.1f} minutes of CPU", flush=True)
 
 
 def seconds_per_step(entry: Entry, options: argparse.Namespace, place: Path) -> float:
@@ -120,13 +130,25 @@ def call(entry: Entry, options: argparse.Namespace, run: Path, n_steps: int) -> 
         "trainer.checkpoint_every": 0,
         "trainer.device": "cpu",
     }
-    config = compose_config([f"experiment={entry.experiment}"])
-    plan = class_of(config.objective, Objective).plan(n_steps)
-    settings |= {f"objective.{name}": value for name, value in plan.items()}
+    settings |= planned(entry.experiment, n_steps)
     given = [f"{key}={value}" for key, value in settings.items()]
     command = [sys.executable, "-m", "voiceconv", "train", *given, *entry.overrides]
     threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     subprocess.run(command, check=True, env={**os.environ, **threads})
+
+
+def planned(experiment: str, n_steps: int) -> dict[str, Any]:
+    """What follows from the length of a run, of an objective and of those in it."""
+    node = compose_config([f"experiment={experiment}"]).objective
+    parts = {f"objective.{name}": part for name, part in node.items() if "_target_" in str(part)}
+    found = {}
+    for place, part in {"objective": node, **parts}.items():
+        try:
+            plan = class_of(part, Objective).plan(n_steps)
+        except InputError:  # no objective
+            continue
+        found |= {f"{place}.{name}": value for name, value in plan.items()}
+    return found
 
 
 class Bench(ladder.Bench):

@@ -1,0 +1,207 @@
+"""A voice of 24 kHz made full-band at 48 kHz by pix2pixHD, against resampling.
+
+python benchmarks/bandwidth.py OUT --soundfont FILE.sf2 [--minutes 8] [--experiment pix2pixhd_small]
+
+Makes recordings with real content above 12 kHz: harpsichord, trumpet, strings and drums of a
+SoundFont, played by fluidsynth. `full` holds them at 48 kHz, `narrow` the same after 24 kHz. Trains
+narrow to full on the pairs for so many minutes of CPU time, converts test recordings, and prints
+the log-spectral distance from the truth and the level above 12 kHz, of resampling and of the
+conversion, with 95% bootstrap intervals over recordings; writes OUT/spectra.png.
+"""
+
+import argparse
+import os
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+from families import used
+from numpy.typing import NDArray
+
+from voiceconv.audio import resample
+from voiceconv.evaluation.bootstrap import summary
+
+RATE, NARROW, EDGE = 48_000, 24_000, 12_000
+SECONDS, N_TRAIN, N_TEST = 4.0, 90, 15
+PROGRAMS = (6, 56, 48, 25)  # General MIDI, from 0: harpsichord, trumpet, strings, steel guitar
+DRUMS = (36, 38, 42, 46, 49, 51, 39)  # kick, snare, hats, crash, ride, clap
+TICKS, TEMPO = 480, 500_000  # a quarter note, in ticks and microseconds
+Wave = NDArray[np.float64]
+
+
+def midi(seed: int) -> bytes:
+    """A random piece of four seconds: chords and a tune of one instrument, and drums."""
+    rng = np.random.default_rng(seed)
+    events = [(0, bytes([0xC0, int(rng.choice(PROGRAMS))]))]
+    for step in range(16):  # half a second each two
+        start = step * TICKS // 2
+        notes = [(0, 48 + int(n)) for n in rng.choice(36, int(rng.integers(1, 4)), False)]
+        notes += [(9, int(n)) for n in rng.choice(DRUMS, int(rng.integers(0, 3)), False)]
+        for channel, note in notes:
+            loud = int(rng.integers(50, 120))
+            events.append((start, bytes([0x90 | channel, note, loud])))
+            events.append((start + TICKS // 2 - 10, bytes([0x80 | channel, note, 0])))
+    body, now = b"\x00\xff\x51\x03" + TEMPO.to_bytes(3, "big"), 0
+    for moment, event in sorted(events, key=lambda one: one[0]):
+        body += _delta(moment - now) + event
+        now = moment
+    body += b"\x00\xff\x2f\x00"
+    head = b"MThd" + struct.pack(">IHHH", 6, 0, 1, TICKS)
+    return head + b"MTrk" + struct.pack(">I", len(body)) + body
+
+
+def _delta(ticks: int) -> bytes:
+    """A time as MIDI writes it, of up to 14 bits."""
+    return bytes([0x80 | ticks >> 7, ticks & 0x7F] if ticks > 0x7F else [ticks])
+
+
+def make_corpus(options: argparse.Namespace) -> None:
+    """OUT/corpus/{full,narrow}/N.wav."""
+    places = {name: options.out / "corpus" / name for name in ("full", "narrow")}
+    for place in (*places.values(), options.out / "midi"):
+        place.mkdir(parents=True, exist_ok=True)
+    for number in range(N_TRAIN + N_TEST):
+        name = f"{number:03d}.wav"
+        if (places["narrow"] / name).exists():
+            continue
+        piece = options.out / "midi" / f"{number:03d}.mid"
+        piece.write_bytes(midi(number))
+        raw = options.out / "midi" / name
+        call(
+            "fluidsynth", "-ni", "-q", "-r", RATE, "-g", "0.4", "-F", raw, options.soundfont, piece
+        )
+        wave = soundfile.read(raw)[0].mean(1)[: int(SECONDS * RATE)]
+        full = torch.from_numpy(0.5 * wave / np.abs(wave).max()).float()
+        narrow = resample(resample(full, RATE, NARROW), NARROW, RATE)
+        for place, one in ((places["full"], full), (places["narrow"], narrow)):
+            soundfile.write(place / name, one.numpy(), RATE)
+
+
+def call(*words: object) -> None:
+    """A program on one thread; its failure ends the benchmark."""
+    threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    quiet = subprocess.DEVNULL if words[0] == "fluidsynth" else None
+    subprocess.run([str(w) for w in words], check=True, env=os.environ | threads, stdout=quiet)
+
+
+def voiceconv(*words: object) -> None:
+    """A command of ours."""
+    call(sys.executable, "-m", "voiceconv", *words)
+
+
+def train(options: argparse.Namespace) -> None:
+    """OUT/run, for the minutes of CPU time that are given."""
+    out, experiment = options.out, options.experiment
+    lists = out / "lists"
+    lists.mkdir(exist_ok=True)
+    names = [f"{number:03d}" for number in range(N_TRAIN + N_TEST)]
+    for domain in ("full", "narrow"):
+        for split, some in (("train", names[:N_TRAIN]), ("val", []), ("test", names[N_TRAIN:])):
+            (lists / f"{domain}.{split}").write_text("".join(f"{name}\n" for name in some))
+    if not (out / "dump/train/stats.safetensors").exists():
+        voiceconv("prepare", out / "corpus", out / "data", "--lists", lists, "--keep-shared")
+        features = ("--features", f"experiment={experiment}", "--trim", 0)
+        voiceconv("extract", out / "data/train", out / "dump/train", *features)
+        voiceconv("stats", out / "dump/train")
+    settings = ["trainer.validate_every=0", "trainer.ship=last", "trainer.device=cpu"]
+    spent = []
+    for n_steps in (5, 15):
+        began = used()
+        fit(options, out / f"probe{n_steps}", n_steps, settings)
+        spent.append(used() - began)
+    fit(options, out / "run", round(600 * options.minutes / (spent[1] - spent[0])), settings)
+
+
+def fit(options: argparse.Namespace, run: Path, n_steps: int, settings: list[str]) -> None:
+    """`voiceconv train`."""
+    steps = [f"trainer.n_steps={n_steps}", f"trainer.decay_start={n_steps // 2}", *settings]
+    where = (f"data.dump={options.out / 'dump'}", f"run_dir={run}")
+    voiceconv("train", f"experiment={options.experiment}", *where, *steps)
+
+
+def spectrum(wave: Wave) -> Wave:
+    """(N,) -> levels in dB (F, T) of 2048-point frames, floored at -100 dB."""
+    window = torch.hann_window(2048, dtype=torch.float64)
+    frames = torch.stft(torch.from_numpy(wave), 2048, 512, window=window, return_complex=True)
+    return (20 * (frames.abs() / window.sum()).clamp(min=1e-5).log10()).numpy()
+
+
+def measures(made: Wave, truth: Wave) -> dict[str, float]:
+    """Log-spectral distance above and below 12 kHz in dB, and the level above, less the truth's."""
+    n = min(len(made), len(truth))
+    one, other = spectrum(made[:n]), spectrum(truth[:n])
+    edge = round(EDGE / RATE * 2048)
+    found = {}
+    for name, rows in (("below", slice(1, edge - 20)), ("above", slice(edge + 20, None))):
+        apart = one[rows] - other[rows]
+        found[f"distance {name}"] = float(np.sqrt((apart**2).mean(0)).mean())
+    power = [10 * np.log10((10 ** (some[edge + 20 :] / 10)).mean()) for some in (one, other)]
+    return found | {"level above": float(power[0] - power[1])}
+
+
+def lines(found: dict[str, list[dict[str, float]]]) -> Iterator[str]:
+    """The table."""
+    names = list(next(iter(found.values()))[0])
+    yield f"| | {' | '.join(f'{name}, dB' for name in names)} |"
+    yield f"|{' --- |' * (len(names) + 1)}"
+    for system, rows in found.items():
+        means = [summary([row[name] for row in rows]) for name in names]
+        cells = [f"{m['mean']:.1f} [{m['low']:.1f}, {m['high']:.1f}]" for m in means]
+        yield f"| {system} | {' | '.join(cells)} |"
+
+
+def picture(waves: dict[str, Wave], path: Path) -> None:
+    """Spectra of one recording side by side."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, places = pyplot.subplots(1, len(waves), figsize=(4 * len(waves), 3.2), sharey=True)
+    for place, (name, wave) in zip(places, waves.items(), strict=True):
+        extent = (0, len(wave) / RATE, 0, RATE / 2000)
+        place.imshow(
+            spectrum(wave), origin="lower", aspect="auto", extent=extent, vmin=-100, vmax=-20
+        )
+        place.set(title=name, xlabel="s")
+    places[0].set_ylabel("kHz")
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--soundfont", type=Path, required=True)
+    parser.add_argument("--experiment", default="pix2pixhd_small")
+    parser.add_argument("--minutes", type=float, default=8, help="of CPU time, for training")
+    options = parser.parse_args()
+    make_corpus(options)
+    train(options)
+    narrow, full = (options.out / "corpus" / name for name in ("narrow", "full"))
+    tests = [f"{number:03d}.wav" for number in range(N_TRAIN, N_TRAIN + N_TEST)]
+    inputs, made = [narrow / name for name in tests], options.out / "converted"
+    model = ("--model", options.out / "run", "--source", "narrow", "--target", "full")
+    voiceconv("convert", *inputs, *model, "-o", f"{made}/", "--skip-existing")
+    found: dict[str, list[dict[str, float]]] = {"resampled": [], "converted": []}
+    waves: dict[str, Wave] = {}
+    for name in tests:
+        read = {
+            key: soundfile.read(p / name)[0]
+            for key, p in (("resampled", narrow), ("converted", made), ("truth", full))
+        }
+        waves = waves or read
+        for system, rows in found.items():
+            rows.append(measures(read[system], read["truth"]))
+    print("\n".join(lines(found)))
+    picture(waves, options.out / "spectra.png")
+
+
+if __name__ == "__main__":
+    main()
