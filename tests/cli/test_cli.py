@@ -18,7 +18,7 @@ from voiceconv.converter.directory import digest
 from voiceconv.provenance import CONVERSION
 
 COMMANDS = (
-    "check compare convert evaluate export extract fit info listen models prepare report "
+    "augment check compare convert evaluate export extract fit info listen models prepare report "
     "resynth stats train vocoder"
 ).split()
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}

@@ -14,7 +14,7 @@ import typer
 from voiceconv import __version__
 from voiceconv.cli import listen, vocoder
 from voiceconv.cli.convert import convert, export, info, models, resynth
-from voiceconv.cli.corpus import check, extract, prepare, stats
+from voiceconv.cli.corpus import augment, check, extract, prepare, stats
 from voiceconv.cli.scores import compare, evaluate, report
 from voiceconv.cli.terminal import LOG_FORMAT, FewOfAKind, OneLine, escaped
 from voiceconv.cli.train import fit, train
@@ -49,7 +49,7 @@ def _options(
     """What `voiceconv` itself takes, before a command."""
 
 
-for command in (convert, resynth, export, models, info, prepare, check, extract, stats):
+for command in (convert, resynth, export, models, info, prepare, check, augment, extract, stats):
     app.command()(command)
 app.command(
     add_help_option=False,  # Hydra has its own

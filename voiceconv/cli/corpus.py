@@ -1,12 +1,13 @@
-"""Commands about a corpus: prepare, check, extract, stats; imports as in cli/convert.py."""
+"""Commands about a corpus: prepare, check, augment, extract, stats; imports as in convert.py."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from voiceconv.cli.options import AsJson, ConfigDir, Jobs
-from voiceconv.cli.terminal import show_summary
+from voiceconv.cli.completion import complete_model_or_baseline
+from voiceconv.cli.options import AsJson, ConfigDir, Device, Jobs, Workers
+from voiceconv.cli.terminal import logging_to_stderr, show_summary
 
 
 def prepare(
@@ -77,6 +78,48 @@ def check(
 
     if check(data, fix, experiment, jobs, as_json):
         raise typer.Exit(1)
+
+
+def augment(
+    data: Annotated[Path, typer.Argument(help="Data directory.")],
+    output: Annotated[
+        Path,
+        typer.Argument(metavar="OUT", help="Output data directory; new, or of the same call."),
+    ],
+    targets: Annotated[
+        str, typer.Option(metavar="A,B", help="Domains to convert to, with commas between them.")
+    ],
+    source_domains: Annotated[
+        str | None,
+        typer.Option(metavar="A,B", help="Domains of DATA whose utterances get copies. [all]"),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Model directory, run directory or bundled model; or baseline:statistics. "
+            "[bundled]",
+            autocompletion=complete_model_or_baseline,
+        ),
+    ] = None,
+    device: Device = "auto",
+    jobs: Workers = 1,
+    strength: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="How far to go to the target's voice. [1]"),
+    ] = None,
+) -> None:
+    """Add converted copies to a corpus, as further voices of its sentences.
+
+    OUT has every utterance, where it is, and OUT/wav/TARGET/UTTERANCE.wav. A copy is of the speaker
+    as-TARGET-SPEAKER. After an interruption it continues where it stopped.
+    """
+    from voiceconv.commands.augment import augment
+
+    named = [target for target in targets.split(",") if target]
+    sources = None if source_domains is None else source_domains.split(",")
+    with logging_to_stderr():
+        made = augment(data, output, named, model, device, strength, jobs, sources)
+    print(f"{output}: {made.n_originals} utterances, {made.n_copies} converted copies")
 
 
 def extract(
