@@ -26,10 +26,7 @@ from voiceconv.errors import InputError
 
 PACKAGES = ("features", "models", "objectives", "vocoders")
 BATCHES = ("data.crops", "data.perturbed", "data.semi_paired")
-ALLOWED = tuple(
-    f"voiceconv.{package}."
-    for package in (*PACKAGES, *BATCHES)
-) + ("torch.optim.",)
+ALLOWED = tuple(f"voiceconv.{package}." for package in (*PACKAGES, *BATCHES)) + ("torch.optim.",)
 
 T = TypeVar("T")
 

@@ -22,6 +22,7 @@ class CopySynthesis(Converter):
         source: str,
         target: str,
         condition: Mapping[str, Tensor] | None = None,
+        target_stats: DomainStats | None = None,
     ) -> Features:
         """Features -> the same."""
         return features
@@ -37,9 +38,10 @@ class PitchShift(Converter):
         source: str,
         target: str,
         condition: Mapping[str, Tensor] | None = None,
+        target_stats: DomainStats | None = None,
     ) -> Features:
         """Features -> the same with another F0."""
         if features.f0 is None:
             return features
-        f0 = convert_f0(features.f0, source_stats, self.stats[target])
+        f0 = convert_f0(features.f0, source_stats, target_stats or self.stats[target])
         return replace(features, tracks={**features.tracks, "f0": f0})

@@ -41,9 +41,9 @@ def convert(
     style: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="sample[:SEED] | FILE",
-            help="A style for the target: drawn, or that of a recording, whose voice may be new to "
-            "the model; for models that take it. May be repeated, for an output of each.",
+            metavar="STYLE",
+            help="A style for the target: sample, sample:SEED, or a recording, whose voice may be "
+            "new to the model; for models that take it. May be repeated, for an output of each.",
         ),
     ] = None,
     source: Annotated[

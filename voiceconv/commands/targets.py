@@ -47,8 +47,7 @@ def mix_condition(shares: Mapping[str, float], converter: FrameConverter) -> dic
         converter.check_domains(domain)
     if MIX not in converter.translator.default_condition():
         raise InputError(
-            f"--mix {', '.join(shares)}: this model mixes none; "
-            "choose one domain with --target"
+            f"--mix {', '.join(shares)}: this model mixes none; choose one domain with --target"
         )
     return {MIX: torch.tensor([[shares.get(domain, 0.0) for domain in converter.domains]])}
 
