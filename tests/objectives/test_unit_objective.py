@@ -8,9 +8,13 @@ import torch
 from torch import Tensor
 
 from voiceconv.data.batches import Unpaired
+from voiceconv.losses.adversarial import (
+    cross_entropy_discriminator_loss,
+    cross_entropy_generator_loss,
+)
 from voiceconv.models.base import Verdict
 from voiceconv.models.unit import UnitDiscriminator, UnitTranslator
-from voiceconv.objectives.unit import Unit, cross_entropy, partners
+from voiceconv.objectives.unit import Unit, partners
 
 C, T = 16, 30
 WEIGHTS = {
@@ -114,12 +118,13 @@ def test_fact_09_a_weight_of_0_switches_a_loss_off(name):
 
 
 def test_cross_entropy_at_chance_and_of_two_logits():
-    verdicts = [Verdict(torch.tensor([0.0, math.log(3)]), [])]  # D = 1/2, 3/4
-    assert cross_entropy(verdicts, True).item() == pytest.approx(-math.log(0.5 * 0.75) / 2)
-    assert cross_entropy(verdicts, False).item() == pytest.approx(-math.log(0.5 * 0.25) / 2)
-    chance = [Verdict(torch.zeros(5), [])]
-    level = cross_entropy(chance, True) + cross_entropy(chance, False)
-    assert objective(3).chance_levels == {"adversarial": pytest.approx(3 * level.item())}
+    made = [Verdict(torch.tensor([0.0, math.log(3)]), [])]  # S(D) = 1/2, 3/4
+    fooled = cross_entropy_generator_loss(made).item()
+    assert fooled == pytest.approx(-math.log(0.5 * 0.75) / 2)
+    told = cross_entropy_discriminator_loss(made, made).item()
+    assert told == pytest.approx(-math.log(0.5 * 0.75) / 2 - math.log(0.5 * 0.25) / 2)
+    level = 2 * math.log(2)
+    assert objective(3).chance_levels == {"adversarial": pytest.approx(3 * level)}
 
 
 def test_fact_08_neither_player_leaves_a_gradient_in_the_other():

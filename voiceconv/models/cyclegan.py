@@ -6,7 +6,7 @@ The frames are normalised, not in [-1, 1] as images are: the generator has no ta
 from torch import Tensor, nn
 
 from voiceconv.models.base import Discriminator, Generator, Verdict
-from voiceconv.models.layers import conv2d, pad_plane
+from voiceconv.models.layers import conv2d, draw_convolutions, pad_plane
 from voiceconv.schema import Count, Some
 
 
@@ -94,7 +94,7 @@ class ResnetGenerator(Generator):
         self.decoder = nn.Sequential(
             *(up(2 * width) for width in reversed(widths)), leave(base_channels)
         )
-        _start(self)
+        draw_convolutions(self)
 
     def features(self, frames: Tensor) -> list[Tensor]:
         """(B, C, T) -> the padded plane and the output of each layer up to the last block."""
@@ -135,7 +135,7 @@ class PatchGan(Discriminator):
             ]
         )
         self.exit = nn.Conv2d(8 * c, 1, 4, 1, 1)
-        _start(self)
+        draw_convolutions(self)
 
     def forward(self, frames: Tensor) -> list[Verdict]:
         """(B, C, T) -> one verdict of patches."""
@@ -149,12 +149,3 @@ class PatchGan(Discriminator):
             x = layer(x)
             features.append(x)
         return Verdict(self.exit(x), features)
-
-
-def _start(network: nn.Module) -> None:
-    """Draw convolutions from N(0, 0.02), the paper's start."""
-    for part in network.modules():
-        if isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.normal_(part.weight, 0.0, 0.02)
-            if part.bias is not None:
-                nn.init.zeros_(part.bias)

@@ -147,6 +147,18 @@ class MapConv2d(nn.Conv2d):
         return maps + self.bias.view(1, 1, 1, 1)  # type: ignore[union-attr]
 
 
+def draw_convolutions(network: nn.Module, with_biases: bool = True) -> None:
+    """Draw the weights of all 2-D convolutions from N(0, 0.02), as the image networks' code does.
+
+    with_biases: whether biases become 0; if not, they keep torch's.
+    """
+    for part in network.modules():
+        if isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.normal_(part.weight, 0.0, 0.02)
+            if part.bias is not None and with_biases:
+                nn.init.zeros_(part.bias)
+
+
 def fold_weight_norm(module: nn.Module) -> None:
     """Replace, in place, each weight-norm pair g . v / |v| by its product: faster, equal output.
 

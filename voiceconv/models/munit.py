@@ -17,8 +17,8 @@ from torch.nn import functional as F
 
 from voiceconv.models.base import Discriminator, DomainId, Translator, Verdict
 from voiceconv.models.cyclegan import ResidualBlock2d, entry, leave
-from voiceconv.models.layers import conv2d, pad_plane
-from voiceconv.models.unit import draw_weights, grown_parts
+from voiceconv.models.layers import conv2d, draw_convolutions, pad_plane
+from voiceconv.models.unit import grown_parts
 from voiceconv.schema import Count
 
 STYLE = "style"  # the condition
@@ -259,7 +259,7 @@ class MunitDiscriminator(Discriminator):
             )
             for _ in range(n_scales)
         )
-        draw_weights(self)
+        draw_convolutions(self, with_biases=False)
 
     def forward(self, frames: Tensor) -> list[Verdict]:
         """(B, C, T) -> a verdict per scale, about (B, 1, C / 16, T / 16) the first."""

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voiceconv.models.base import Discriminator, Generator, PairTranslator, Verdict
-from voiceconv.models.cyclegan import PatchGan, _start
-from voiceconv.models.layers import PlaneConv2d, pad_plane
+from voiceconv.models.cyclegan import PatchGan
+from voiceconv.models.layers import PlaneConv2d, draw_convolutions, pad_plane
 from voiceconv.schema import Count, Range
 
 N_NOISY = 3  # layers with dropout, the innermost
@@ -83,7 +83,7 @@ class UnetGenerator(Generator):
             noise = dropout if n_downs - level <= N_NOISY else 0.0
             self.ups.append(_up(n_inputs, widths[level - 1], noise))
         self.exit = nn.Sequential(nn.ReLU(), MapConvTranspose2d(2 * widths[0]))
-        _start(self)
+        draw_convolutions(self)
 
     def forward(self, frames: Tensor) -> Tensor:
         """(B, C, T) -> (B, C, T)."""

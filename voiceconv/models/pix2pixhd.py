@@ -11,13 +11,12 @@ from voiceconv.models.cyclegan import (
     PatchGan,
     ResidualBlock2d,
     ResnetGenerator,
-    _start,
     down,
     entry,
     leave,
     up,
 )
-from voiceconv.models.layers import pad_plane
+from voiceconv.models.layers import draw_convolutions, pad_plane
 from voiceconv.models.pix2pix import beside, silence
 from voiceconv.schema import Count, Some
 
@@ -60,7 +59,7 @@ class LocalEnhancer(Generator):
         self.stem = nn.Sequential(entry(1, base_channels), down(base_channels))
         blocks = [ResidualBlock2d(2 * base_channels) for _ in range(n_local_blocks)]
         self.local = nn.Sequential(*blocks, up(2 * base_channels), leave(base_channels))
-        _start(self)
+        draw_convolutions(self)
 
     def forward(self, frames: Tensor) -> Tensor:
         """(B, C, T) -> (B, C, T)."""

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from voiceconv.models.base import Discriminator, DomainId, Translator, Verdict, same_shapes
 from voiceconv.models.cyclegan import ResidualBlock2d
-from voiceconv.models.layers import MapConv2d, conv2d, pad_plane
+from voiceconv.models.layers import MapConv2d, conv2d, draw_convolutions, pad_plane
 from voiceconv.schema import Count, Range, Some
 
 SLOPE = 0.01  # of the LeakyReLU
@@ -53,7 +53,7 @@ class UnitTranslator(Translator):
         self.shared_encoder = ResidualBlock2d(4 * c)
         self.shared_decoder = ResidualBlock2d(4 * c)
         self.decoders = nn.ModuleList(_decoder(c, n) for _ in range(n_domains))
-        draw_weights(self)
+        draw_convolutions(self, with_biases=False)
 
     def encode(self, frames: Tensor, domain: DomainId) -> Tensor:
         """(B, C, T) of a domain -> the code (B, 4 base_channels, C / 4, T / 4), both rounded up.
@@ -110,7 +110,7 @@ class UnitDiscriminator(Discriminator):
         widths = [2 * c * 2**n for n in range(n_shared_layers)]
         self.shared = nn.ModuleList(_layer(nn.Conv2d(n, 2 * n, 3, 2, 1)) for n in widths)
         self.exit = nn.Conv2d(2 * c * 2**n_shared_layers, 1, 1)
-        draw_weights(self)
+        draw_convolutions(self, with_biases=False)
 
     def forward(self, frames: Tensor, domain: int = 0) -> list[Verdict]:
         """(B, C, T) -> one verdict of a domain's judge, (B, 1, C / 64, T / 64), rounded up."""
@@ -145,13 +145,6 @@ def _decoder(c: int, n_blocks: int) -> nn.Sequential:
         _layer(nn.ConvTranspose2d(2 * c, c, 3, 2, 1, output_padding=1)),
         MapConv2d(c, (1, 1)),
     )
-
-
-def draw_weights(network: nn.Module) -> None:
-    """Draw convolutions from N(0, 0.02), the code's start; biases keep torch's."""
-    for part in network.modules():
-        if isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.normal_(part.weight, 0.0, 0.02)
 
 
 def grown_parts(

@@ -6,21 +6,21 @@ taken of the drawn code, its noise included. The code updates the discriminators
 come second and get the fakes of the generator's step.
 """
 
-import math
 from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from voiceconv.data.batches import Unpaired
+from voiceconv.losses.adversarial import GAN_MODES
 from voiceconv.losses.reconstruction import l1_loss
-from voiceconv.models.base import Discriminator, Verdict, split_verdicts
+from voiceconv.models.base import Discriminator, split_verdicts
 from voiceconv.models.unit import UnitTranslator
 from voiceconv.objectives.base import Fake, Generated, Losses, Objective
 from voiceconv.schema import Weights
 
+MODE = GAN_MODES["cross_entropy"]
 LOSSES = ("adversarial", "reconstruction", "cycle", "kl", "kl_cycle")
 
 
@@ -79,7 +79,7 @@ class Unit(Objective[Unpaired]):
             fake = fakes[target] = translator.decode(code, target, n_frames)
             cycled_code = translator.encode(fake, target)
             back = translator.decode(cycled_code, source, n_frames)
-            terms["adversarial"].append(cross_entropy(self.discriminators(fake, target), True))
+            terms["adversarial"].append(MODE.generator_loss(self.discriminators(fake, target)))
             terms["reconstruction"].append(l1_loss(same, frames))
             terms["cycle"].append(l1_loss(back, frames))
             terms["kl"].append(code.square().mean())
@@ -93,8 +93,7 @@ class Unit(Objective[Unpaired]):
         for domain, fake in enumerate(generated["converted"]):
             real = batch.frames[domain]
             verdicts = self.discriminators(torch.cat([real, fake.frames]), domain)
-            of_real, of_fake = split_verdicts(verdicts, len(real))
-            terms.append(cross_entropy(of_real, True) + cross_entropy(of_fake, False))
+            terms.append(MODE.discriminator_loss(*split_verdicts(verdicts, len(real))))
         return {"adversarial": torch.stack(terms).sum()}
 
     def examples(self, batch: Unpaired) -> list[tuple[Tensor, Tensor]]:
@@ -107,10 +106,4 @@ class Unit(Objective[Unpaired]):
     @property
     def chance_levels(self) -> dict[str, float]:
         """See Objective; 2 ln 2 for each domain."""
-        return {"adversarial": 2 * math.log(2) * self.n_domains}
-
-
-def cross_entropy(verdicts: list[Verdict], is_real: bool) -> Tensor:
-    """-E[log D], or -E[log(1 - D)] where it should say fake, D the logits' sigmoid; a mean."""
-    sign = -1 if is_real else 1
-    return torch.stack([F.softplus(sign * verdict.logits).mean() for verdict in verdicts]).mean()
+        return {"adversarial": MODE.chance_level * self.n_domains}
