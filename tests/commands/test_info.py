@@ -76,3 +76,10 @@ def test_a_translator_without_generators_is_described_as_a_whole(tmp_path, monke
         "macs_per_second": 200 * (38 * 5 * 7 + 5 * 36),
         "context_frames": 7,
     }
+
+
+def test_networks_that_know_domains_are_counted_for_as_many():
+    """The fact sheet's counts, of StarGAN-VC's figure 3."""
+    found = experiment_info(["experiment=stargan_vc"], n_domains=4)["networks"]
+    counts = {name: one["parameters"] for name, one in found.items()}
+    assert counts == {"translator": 1_929_003, "discriminator": 167_953, "classifier": 33_716}

@@ -202,6 +202,7 @@ def info(
         ),
     ] = None,
     config_dir: ConfigDir = None,
+    domains: Annotated[int, typer.Option(min=2, help="Domains of an experiment's networks.")] = 2,
     environment: Annotated[
         bool, typer.Option("--environment", help="Versions and devices, for a bug report.")
     ] = False,
@@ -219,7 +220,7 @@ def info(
     if environment:
         shown = machine.environment()
     elif any("=" in word and not Path(word).exists() for word in words):
-        shown = experiment_info(words, config_dir)
+        shown = experiment_info(words, config_dir, domains)
     elif len(words) > 1:
         raise InputError(f"one model at a time, not {len(words)}: {', '.join(words)}")
     else:

@@ -65,8 +65,12 @@ def list_models() -> list[dict[str, Any]]:
     return [model_info(folder) for folder in bundled_models()] + vocoders
 
 
-def experiment_info(overrides: Sequence[str], config_dir: Path | None = None) -> dict[str, Any]:
+def experiment_info(
+    overrides: Sequence[str], config_dir: Path | None = None, n_domains: int = 2
+) -> dict[str, Any]:
     """Size, arithmetic and context of a translator's networks and of one discriminator.
+
+    n_domains: what networks that know domains are made for.
 
     For a vocoder's experiment only the sizes of its networks, of the generator as it ships. Raises
     InputError for overrides that training would refuse.
@@ -78,8 +82,8 @@ def experiment_info(overrides: Sequence[str], config_dir: Path | None = None) ->
         return _vocoder_sizes(config)
     representation = build(config.features, Representation)
     n_channels = representation.n_channels
-    translator = build(config.translator, Translator, n_channels=n_channels, n_domains=2)
-    objective = make_objective(config, translator, n_channels, n_domains=2)
+    translator = build(config.translator, Translator, n_channels=n_channels, n_domains=n_domains)
+    objective = make_objective(config, translator, n_channels, n_domains)
     return {
         "networks": {
             name: describe(network, n_channels, representation.frames_per_second)
