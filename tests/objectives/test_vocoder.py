@@ -172,7 +172,7 @@ def test_before_waves_start_spectra_are_all_there_is():
     [
         (
             lambda: vocoding(gan_mode="chess"),
-            r"gan_mode is 'chess'; it takes one of \['hinge', 'least",
+            r"gan_mode is 'chess'; it takes one of \['cross_entropy', 'hinge'",
         ),
         (lambda: vocoding(None, "magnitude"), r"names \['magnitude'\], and Gain has no spectra"),
         (lambda: vocoding(waves_start=3), "waves_start is 3, and no loss of spectra has a weight"),
