@@ -159,7 +159,7 @@ def cells(found: Sequence[Mapping[str, float]]) -> list[str]:
     row = []
     for measure, decimals in MEASURES.items():
         values = [one[measure] for one in found if measure in one]
-        weights = [one["weight"] for one in found] if measure == "cer" and values else None
+        weights = [one["weight"] for one in found if measure in one] if measure == "cer" else None
         if not values:
             row.append("")
             continue
