@@ -11,9 +11,8 @@ from torch import Tensor
 from voiceconv.converter import FrameConverter
 from voiceconv.errors import InputError
 from voiceconv.features import DomainStats
-from voiceconv.models.base import MIX, Styled
+from voiceconv.models.base import MIX, STYLE, Styled
 
-STYLE = "style"  # the condition that --style sets
 SAMPLE = "sample"  # --style sample:SEED
 log = logging.getLogger(__name__)
 

@@ -29,7 +29,15 @@ def split_verdicts(verdicts: list[Verdict], n_real: int) -> tuple[list[Verdict],
     return of_real, of_fake
 
 
+def judge_both(
+    judge: Callable[[Tensor], list[Verdict]], real: Tensor, fake: Tensor
+) -> tuple[list[Verdict], list[Verdict]]:
+    """Real and fake (B, ...) in one pass, told apart again."""
+    return split_verdicts(judge(torch.cat([real, fake])), len(real))
+
+
 DomainId = int | Tensor  # of a whole batch, or of each item: (B,)
+STYLE = "style"  # the condition of a translator with styles: (B, n_style)
 MIX = "mix"  # the condition of a translator whose target may be a mixture: shares (B, D)
 
 

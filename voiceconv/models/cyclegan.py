@@ -116,17 +116,24 @@ class PatchGan(Discriminator):
         n_channels: C of the frames.
         base_channels: filters of the first layer; the paper's 64.
         n_inputs: planes; pix2pix shows it the input beside the output.
+        padding: zeros around the input of each layer; pix2pixHD has 2.
     """
 
-    def __init__(self, n_channels: int, base_channels: Count = 64, n_inputs: Count = 1) -> None:
+    def __init__(
+        self,
+        n_channels: int,
+        base_channels: Count = 64,
+        n_inputs: Count = 1,
+        padding: Count = 1,
+    ) -> None:
         super().__init__()
-        c = base_channels
+        c, p = base_channels, padding
         self.layers = nn.ModuleList(
             [
-                nn.Sequential(conv2d(n_inputs, c, 4, 2, 1), nn.LeakyReLU(0.2)),
+                nn.Sequential(conv2d(n_inputs, c, 4, 2, p), nn.LeakyReLU(0.2)),
                 *(
                     nn.Sequential(
-                        nn.Conv2d(n, 2 * n, 4, stride, 1),
+                        nn.Conv2d(n, 2 * n, 4, stride, p),
                         nn.InstanceNorm2d(2 * n),
                         nn.LeakyReLU(0.2),
                     )
@@ -134,7 +141,7 @@ class PatchGan(Discriminator):
                 ),
             ]
         )
-        self.exit = nn.Conv2d(8 * c, 1, 4, 1, 1)
+        self.exit = nn.Conv2d(8 * c, 1, 4, 1, p)
         draw_convolutions(self)
 
     def forward(self, frames: Tensor) -> list[Verdict]:

@@ -108,7 +108,9 @@ class PlaneConv2d(nn.Conv2d):
             )
         )
         taps = F.unfold(x, self.kernel_size, padding=padding, stride=self.stride)
-        y = self.weight.flatten(1) @ taps + self.bias[:, None]  # type: ignore[index]
+        y = self.weight.flatten(1) @ taps
+        if self.bias is not None:
+            y = y + self.bias[:, None]
         return y.unflatten(2, (rows, columns))
 
 
@@ -189,22 +191,23 @@ def load_folded(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
         weight_norm(part)
 
 
-def pad_rows(frames: Tensor, multiple: int) -> Tensor:
-    """(B, C, T) -> (B, C, T'): T' is a multiple of `multiple`, at least FEWEST_ROWS times it.
+def pad_rows(frames: Tensor, multiple: int, fewest: int = FEWEST_ROWS) -> Tensor:
+    """(B, C, T) -> (B, C, T'): T' is a multiple of `multiple`, at least `fewest` times it.
 
     Repeats the last frame. It works for any T in an exported graph, too.
     """
     n_frames = frames.shape[-1]
     # sym_max, and a padding of 0, keep an exported graph valid for any T.
-    rows = torch.sym_max((n_frames + multiple - 1) // multiple, FEWEST_ROWS)
+    rows = torch.sym_max((n_frames + multiple - 1) // multiple, fewest)
     return F.pad(frames, (0, rows * multiple - n_frames), mode="replicate")
 
 
-def pad_plane(frames: Tensor, multiple: int) -> Tensor:
+def pad_plane(frames: Tensor, multiple: int, fewest: int = FEWEST_ROWS) -> Tensor:
     """(B, C, T) -> a plane (B, 1, C', T'), C' and T' multiples of `multiple`.
 
-    Repeats the last channel and the last frame. Any T, in an exported graph, too.
+    Repeats the last channel and the last frame. Any T, in an exported graph, too. fewest: as in
+    `pad_rows`.
     """
-    plane = pad_rows(frames, multiple)[:, None]
+    plane = pad_rows(frames, multiple, fewest)[:, None]
     n_missing = -plane.shape[2] % multiple
     return F.pad(plane, (0, 0, 0, n_missing), mode="replicate") if n_missing else plane

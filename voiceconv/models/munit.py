@@ -15,13 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from voiceconv.models.base import Discriminator, DomainId, Translator, Verdict
+from voiceconv.models.base import STYLE, Discriminator, DomainId, Translator, Verdict
 from voiceconv.models.cyclegan import ResidualBlock2d, entry, leave
 from voiceconv.models.layers import conv2d, draw_convolutions, pad_plane
 from voiceconv.models.unit import grown_parts
 from voiceconv.schema import Count
 
-STYLE = "style"  # the condition
 FEWEST_CHANNELS = 16  # of frames: the style encoder halves that axis four times
 
 

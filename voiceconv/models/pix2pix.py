@@ -73,7 +73,7 @@ class UnetGenerator(Generator):
         self.n_channels = n_channels
         self.plane_multiple = 2**n_downs
         widths = [base_channels * min(2**level, 8) for level in range(n_downs)]
-        self.downs = nn.ModuleList([_entry(widths[0])])
+        self.downs = nn.ModuleList([PlaneConv2d(1, widths[0], 4, 2, 1, bias=False)])
         for level in range(1, n_downs):
             self.downs.append(_down(widths[level - 1], widths[level], level < n_downs - 1))
         self.ups = nn.ModuleList()
@@ -87,7 +87,7 @@ class UnetGenerator(Generator):
 
     def forward(self, frames: Tensor) -> Tensor:
         """(B, C, T) -> (B, C, T)."""
-        x = self._padded(frames)
+        x = pad_plane(frames, self.plane_multiple, fewest=1)
         skips = []
         for down in self.downs:
             x = down(x)
@@ -97,20 +97,6 @@ class UnetGenerator(Generator):
             x = torch.cat([up(x), skips.pop()], 1)
         plane: Tensor = self.exit(x)
         return plane[:, 0, : frames.shape[1], : frames.shape[2]]
-
-    def _padded(self, frames: Tensor) -> Tensor:
-        """(B, C, T) -> the plane (B, 1, C', T') that can be halved; its edges are repeated."""
-        multiple = self.plane_multiple
-        n_rows, n_frames = frames.shape[1:]
-        missing = (n_frames + multiple - 1) // multiple * multiple - n_frames
-        return F.pad(frames[:, None], (0, missing, 0, -n_rows % multiple), mode="replicate")
-
-
-def _entry(n_filters: int) -> nn.Module:
-    conv = PlaneConv2d(1, n_filters, 4, 2, 1)
-    del conv.bias  # PlaneConv2d adds one: 0, and no parameter
-    conv.register_buffer("bias", torch.zeros(n_filters), persistent=False)
-    return conv
 
 
 def _down(n_inputs: int, n_filters: int, normalized: bool) -> nn.Sequential:

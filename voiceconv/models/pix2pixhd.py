@@ -86,7 +86,9 @@ class MultiScalePatchGan(Discriminator):
         super().__init__()
         self.n_channels = n_channels
         self.halved = halved()
-        self.scales = nn.ModuleList(_padded(n_channels, base_channels) for _ in range(n_scales))
+        self.scales = nn.ModuleList(
+            PatchGan(n_channels, base_channels, n_inputs=2, padding=2) for _ in range(n_scales)
+        )
 
     def forward(self, frames: Tensor, source: Tensor) -> list[Verdict]:  # type: ignore[override]
         """(B, C, T) twice -> a verdict of patches for each scale, the full rate's first."""
@@ -100,12 +102,3 @@ class MultiScalePatchGan(Discriminator):
     def default_condition(self) -> dict[str, Tensor]:
         """See Discriminator."""
         return silence(self.n_channels)
-
-
-def _padded(n_channels: int, base_channels: int) -> PatchGan:
-    """A PatchGAN of two planes with a padding of 2 where CycleGAN's has 1."""
-    patches = PatchGan(n_channels, base_channels, n_inputs=2)
-    for part in patches.modules():
-        if isinstance(part, nn.Conv2d):
-            part.padding = (2, 2)
-    return patches

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from voiceconv.data.batches import Pooled
 from voiceconv.losses.adversarial import CHANCE_LEVEL, discriminator_loss, generator_loss
 from voiceconv.losses.contrastive import patch_nce_loss
-from voiceconv.models.base import Discriminator, split_verdicts
+from voiceconv.models.base import Discriminator, judge_both
 from voiceconv.models.cut import CutGenerator, CutTranslator, Projections
 from voiceconv.objectives.base import Fake, Generated, Losses, Objective
 from voiceconv.schema import Above0, Count, Weights
@@ -95,12 +95,11 @@ class CUT(Objective[Pooled]):
 
     def discriminator_losses(self, batch: Pooled, generated: Generated) -> Losses:
         """See Objective."""
-        terms = []
-        for target, (own, fake) in enumerate(
-            zip(batch.frames, generated["converted"], strict=True)
-        ):
-            verdicts = self.discriminators[target](torch.cat([own, fake.frames]))  # type: ignore[index]
-            terms.append(discriminator_loss(*split_verdicts(verdicts, len(own))))
+        judges: nn.ModuleList = self.discriminators  # type: ignore[assignment]
+        terms = [
+            discriminator_loss(*judge_both(judge, own, fake.frames))
+            for judge, own, fake in zip(judges, batch.frames, generated["converted"], strict=True)
+        ]
         return {"adversarial": torch.stack(terms).sum()}
 
     def examples(self, batch: Pooled) -> list[tuple[Tensor, Tensor]]:

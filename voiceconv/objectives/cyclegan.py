@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from voiceconv.data.batches import Unpaired
 from voiceconv.losses.adversarial import CHANCE_LEVEL, discriminator_loss, generator_loss
 from voiceconv.losses.reconstruction import l1_loss
-from voiceconv.models.base import Discriminator, Translator, Verdict, split_verdicts
+from voiceconv.models.base import Discriminator, Translator, judge_both
 from voiceconv.objectives.base import Fake, Generated, Losses, Objective
 from voiceconv.schema import Some, Step, Weights
 
@@ -159,7 +159,7 @@ class CycleGAN(Objective[Unpaired]):
         """See Objective. Names: adversarial_<kind>."""
         return {
             f"adversarial_{kind}": _sum(
-                discriminator_loss(*_judge_both(judge, real, fake.frames))
+                discriminator_loss(*judge_both(judge, real, fake.frames))
                 for judge, real, fake in zip(judges, batch.frames, generated[kind], strict=True)
             )
             for kind, judges in self._judges()
@@ -195,13 +195,6 @@ class CycleGAN(Objective[Unpaired]):
         converted = self.translator(frames, source, target, **condition)
         n_items = len(crops[source])
         return converted[:n_items], converted[n_items:]
-
-
-def _judge_both(
-    judge: nn.Module, real: Tensor, fake: Tensor
-) -> tuple[list[Verdict], list[Verdict]]:
-    """Real and fake in one pass, told apart again."""
-    return split_verdicts(judge(torch.cat([real, fake])), len(real))
 
 
 def _sum(terms) -> Tensor:  # type: ignore[no-untyped-def]

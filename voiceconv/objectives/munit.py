@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from voiceconv.data.batches import Unpaired
 from voiceconv.losses.adversarial import CHANCE_LEVEL, discriminator_loss, generator_loss
 from voiceconv.losses.reconstruction import l1_loss
-from voiceconv.models.base import Discriminator, split_verdicts
+from voiceconv.models.base import Discriminator, judge_both
 from voiceconv.models.munit import MunitTranslator
 from voiceconv.objectives.base import Fake, Generated, Losses, Objective
 from voiceconv.objectives.unit import partners
@@ -105,8 +105,7 @@ class Munit(Objective[Unpaired]):
         for judge, real, fake in zip(
             self._judges, batch.frames, generated["converted"], strict=True
         ):
-            verdicts = judge(torch.cat([real, fake.frames]))
-            terms.append(discriminator_loss(*split_verdicts(verdicts, len(real))))
+            terms.append(discriminator_loss(*judge_both(judge, real, fake.frames)))
         return {"adversarial": torch.stack(terms).sum()}
 
     def examples(self, batch: Unpaired) -> list[tuple[Tensor, Tensor]]:

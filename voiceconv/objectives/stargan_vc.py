@@ -13,12 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voiceconv.data.batches import Labelled
+from voiceconv.losses.adversarial import GAN_MODES
 from voiceconv.losses.reconstruction import l1_loss
 from voiceconv.models.base import Discriminator, Translator, Verdict, split_verdicts
 from voiceconv.objectives.base import Fake, Generated, Losses, Objective
 from voiceconv.schema import Weights
 
-CHANCE_LEVEL = 2 * float(np.log(2))  # the lowest discriminator_loss of one probability for all
+CHANCE_LEVEL = GAN_MODES["cross_entropy"].chance_level
 
 
 class Conversions(NamedTuple):
