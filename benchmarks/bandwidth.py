@@ -16,11 +16,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
+import families
 import numpy as np
 import soundfile
 import torch
-from families import used
 from numpy.typing import NDArray
 
 from voiceconv.audio import resample
@@ -108,20 +109,9 @@ def train(options: argparse.Namespace) -> None:
         features = ("--features", f"experiment={experiment}", "--trim", 0)
         voiceconv("extract", out / "data/train", out / "dump/train", *features)
         voiceconv("stats", out / "dump/train")
-    settings = ["trainer.validate_every=0", "trainer.ship=last", "trainer.device=cpu"]
-    spent = []
-    for n_steps in (5, 15):
-        began = used()
-        fit(options, out / f"probe{n_steps}", n_steps, settings)
-        spent.append(used() - began)
-    fit(options, out / "run", round(600 * options.minutes / (spent[1] - spent[0])), settings)
-
-
-def fit(options: argparse.Namespace, run: Path, n_steps: int, settings: list[str]) -> None:
-    """`voiceconv train`."""
-    steps = [f"trainer.n_steps={n_steps}", f"trainer.decay_start={n_steps // 2}", *settings]
-    where = (f"data.dump={options.out / 'dump'}", f"run_dir={run}")
-    voiceconv("train", f"experiment={options.experiment}", *where, *steps)
+    entry = families.Entry(experiment)
+    wanted = SimpleNamespace(dump=out / "dump", minutes=options.minutes)
+    families.train_one(experiment, entry, wanted, out)  # type: ignore[arg-type]
 
 
 def spectrum(wave: Wave) -> Wave:

@@ -27,7 +27,6 @@ import torch
 
 from voiceconv import Converter
 from voiceconv.build import class_of, compose_config
-from voiceconv.commands.convert import open_converter
 from voiceconv.errors import InputError
 from voiceconv.objectives import Objective
 
@@ -154,17 +153,11 @@ def planned(experiment: str, n_steps: int) -> dict[str, Any]:
 class Bench(ladder.Bench):
     """The same measures, of the rows of this table."""
 
-    def converter(self, system: str) -> Converter | None:
-        """Of a row's name; None: the recording itself."""
-        if self._opened[0] != system:
-            self._opened = ("", None)
-            made: Any = None
-            if system in ladder.BASELINES:
-                made = open_converter(f"baseline:{ladder.BASELINES[system]}", self.options.dump)
-            elif system != "source":
-                made = Converter.from_pretrained(self.options.out / folder(system) / "run")
-            self._opened = (system, made)
-        return self._opened[1]
+    def open(self, system: str) -> Any:
+        """A run of this table, or a baseline."""
+        if system not in ENTRIES:
+            return super().open(system)
+        return Converter.from_pretrained(self.options.out / folder(system) / "run")
 
 
 def rows(options: argparse.Namespace) -> list[str]:

@@ -26,11 +26,9 @@ from voiceconv.data.kaldi import read_data_dir
 class Bench(ladder.Bench):
     """The same measures, of these models."""
 
-    def converter(self, system: str) -> Converter | None:
+    def open(self, system: str) -> Converter:
         """A run's."""
-        if self._opened[0] != system:
-            self._opened = (system, Converter.from_pretrained(self.options.runs[system]))
-        return self._opened[1]
+        return Converter.from_pretrained(self.options.runs[system])
 
 
 def start(options: Any, voices: dict[str, Any]) -> None:

@@ -68,13 +68,14 @@ class Bench:
         """The last one is kept: a pool works system by system."""
         if self._opened[0] != system:
             self._opened = ("", None)
-            dump, model = self.options.dump, self.options.model
-            if system in BASELINES:
-                made = open_converter(f"baseline:{BASELINES[system]}", dump)
-            elif system != "source":
-                made = open_converter(PAIR if system == "CycleGAN-VC2" else model)
-            self._opened = (system, None if system == "source" else made)  # type: ignore[assignment]
+            self._opened = (system, None if system == "source" else self.open(system))
         return self._opened[1]
+
+    def open(self, system: str) -> Any:
+        """A system's converter."""
+        if system in BASELINES:
+            return open_converter(f"baseline:{BASELINES[system]}", self.options.dump)
+        return open_converter(PAIR if system == "CycleGAN-VC2" else self.options.model)
 
     def measure(self, system: str, task: Task) -> dict[str, float]:
         """Values by name; a share in %, errors as (wrong, of)."""

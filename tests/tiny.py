@@ -3,7 +3,7 @@ they start.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from torch import Tensor
 from voiceconv.data.batches import Batch, Unpaired
 from voiceconv.models.base import PairTranslator, Translator
 from voiceconv.models.cyclegan_vc2 import Generator212, PatchDiscriminator
-from voiceconv.objectives.base import PLAYERS, Objective
+from voiceconv.objectives.base import PLAYERS, Generated, Objective
 from voiceconv.objectives.cyclegan import KINDS, CycleGAN
 from voiceconv.training.schedule import LinearDecay
 from voiceconv.training.trainer import Trainer
@@ -44,6 +44,47 @@ def frames(seed: int, batch_size: int = 1) -> Tensor:
 def unpaired(*crops: Tensor) -> Unpaired:
     """A batch of each domain's (B, C, T)."""
     return Unpaired(torch.stack(crops))
+
+
+def learn(
+    objective: Objective,
+    batch: Batch,
+    rates: Sequence[float],
+    n_steps: int,
+    betas: tuple[float, float] = (0.5, 0.999),
+) -> Iterator[dict[str, float]]:
+    """Steps of both players on one batch: the generator's losses of each, before it is taken."""
+    optimizers = {
+        player: torch.optim.Adam(objective.player(player).parameters(), rate, betas)
+        for player, rate in zip(PLAYERS, rates, strict=True)
+    }
+    for step in range(n_steps):
+        losses, generated = objective.generator_losses(batch, step)
+        _descend(optimizers["generator"], objective.total("generator", losses))
+        yield {name: loss.item() for name, loss in losses.items()}
+        judged = objective.discriminator_losses(batch, detached(generated))
+        _descend(optimizers["discriminator"], objective.total("discriminator", judged))
+
+
+def halves(course: Iterator[dict[str, float]], *names: str) -> bool:
+    """Whether in some step all of these losses are under half of what they were at first."""
+    first = None
+    for losses in course:
+        first = first or losses
+        if all(losses[name] < 0.5 * first[name] for name in names):
+            return True
+    return False
+
+
+def detached(generated: Generated) -> Generated:
+    """As the trainer hands fakes to the discriminator's step."""
+    return {kind: [fake.detach() for fake in fakes] for kind, fakes in generated.items()}
+
+
+def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
 
 
 class NoiseBatches:

@@ -1,20 +1,15 @@
 """Each paper's experiment builds the paper's networks, and each of the four learns one batch."""
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from networks import waves
-from tiny import unpaired
-from torch import Tensor
+from tiny import halves, learn, unpaired
 
 from voiceconv.build import build, build_factory, compose_config
-from voiceconv.data.batches import Unpaired
 from voiceconv.features import FeatureExtractor
 from voiceconv.models import Discriminator, Translator
 from voiceconv.models.complexity import describe
 from voiceconv.objectives import Objective
-from voiceconv.objectives.base import PLAYERS
 
 PAPERS = {  # frames, parameters of one generator, of one discriminator
     "cyclegan_vc": ((24, 128), 38_055_704, 21_885_953),
@@ -66,30 +61,4 @@ def test_one_batch_is_overfitted(name):
         "data.n_frames=32",
     )
     batch = unpaired(waves(1, *shape), waves(1, *shape).flip(2))
-    cycle = list(cycle_losses(objective, batch, n_steps=60))
-    assert cycle[-1] < 0.5 * cycle[0]
-
-
-def cycle_losses(objective: Objective, batch: Unpaired, n_steps: int) -> Iterator[float]:
-    """The cycle loss of each step, up to the one that has halved it."""
-    optimizers = {
-        player: torch.optim.Adam(objective.player(player).parameters(), lr=rate, betas=(0.5, 0.999))
-        for player, rate in zip(PLAYERS, (2e-3, 1e-3), strict=True)
-    }
-    first = None
-    for step in range(n_steps):
-        losses, generated = objective.generator_losses(batch, step)
-        descend(optimizers["generator"], objective.total("generator", losses))
-        yield losses["cycle"].item()
-        first = losses["cycle"].item() if first is None else first
-        if losses["cycle"] < 0.5 * first:
-            return
-        detached = {kind: [fake.detach() for fake in fakes] for kind, fakes in generated.items()}
-        losses = objective.discriminator_losses(batch, detached)
-        descend(optimizers["discriminator"], objective.total("discriminator", losses))
-
-
-def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    assert halves(learn(objective, batch, (2e-3, 1e-3), 60), "cycle")

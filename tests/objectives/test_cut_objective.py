@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 import torch
-from tiny import OneBatch, differing, trainer
+from tiny import OneBatch, differing, learn, trainer
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -240,17 +240,7 @@ def test_one_batch_is_overfitted():
         for parameter in made.player("generator").parameters():
             parameter.mul_(20)
     given = batch(1, 1, 36)
-    optimizers = {p: torch.optim.Adam(made.player(p).parameters(), 2e-3) for p in PLAYERS}
-    contrasts = []
-    for step in range(60):
-        losses, generated = made.generator_losses(given, step)
-        contrasts.append((losses["nce"] + losses["nce_identity"]).item())
-        optimizers["generator"].zero_grad()
-        made.total("generator", losses).backward()
-        optimizers["generator"].step()
-        fakes = {kind: [fake.detach() for fake in some] for kind, some in generated.items()}
-        optimizers["discriminator"].zero_grad()
-        made.total("discriminator", made.discriminator_losses(given, fakes)).backward()
-        optimizers["discriminator"].step()
+    course = learn(made, given, (2e-3, 2e-3), 60, betas=(0.9, 0.999))
+    contrasts = [losses["nce"] + losses["nce_identity"] for losses in course]
     assert contrasts[-1] < 0.5 * contrasts[0]
     assert contrasts[-1] < 0.7 * 2 * math.log(64)  # of the value at chance

@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 import torch
+from tiny import detached, halves, learn
 from torch import Tensor
 
 from voiceconv.data.batches import Unpaired
@@ -40,10 +41,6 @@ def crops(n_domains: int) -> Unpaired:
     noise = torch.randn(n_domains * 2, C, T + 3, generator=torch.Generator().manual_seed(1))
     smooth = torch.nn.functional.avg_pool1d(noise, 4, 1) * 2
     return Unpaired(smooth.unflatten(0, (n_domains, 2)))
-
-
-def detached(generated):
-    return {kind: [fake.detach() for fake in some] for kind, some in generated.items()}
 
 
 def conversions(made: Munit, batch: Unpaired, step: int, random: dict[int, Tensor]):
@@ -161,24 +158,7 @@ def test_a_batch_is_learnt(separate):
     weights = {**ALL, "generator": {**ALL["generator"], "cycle": 0.0}}
     made = objective(separate=separate, width=8, weights=weights)
     batch = Unpaired(crops(2).frames[:, :1])
-    optimizers = {
-        player: torch.optim.Adam(made.player(player).parameters(), rate, betas=(0.5, 0.999))
-        for player, rate in (("generator", 4e-3), ("discriminator", 1e-4))
-    }
-    course: list[float] = []
-    for step in range(50):
-        losses, generated = made.generator_losses(batch, step)
-        optimizers["generator"].zero_grad()
-        made.total("generator", losses).backward()
-        optimizers["generator"].step()
-        optimizers["discriminator"].zero_grad()
-        judged = made.discriminator_losses(batch, detached(generated))
-        made.total("discriminator", judged).backward()
-        optimizers["discriminator"].step()
-        course.append(losses["reconstruction"].item())
-        if course[-1] < 0.5 * course[0]:
-            return
-    pytest.fail(f"reconstruction is {course}")
+    assert halves(learn(made, batch, (4e-3, 1e-4), 50), "reconstruction")
 
 
 def test_the_health_monitor_sees_each_domain_converted():

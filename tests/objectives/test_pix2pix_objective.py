@@ -7,7 +7,7 @@ from itertools import permutations
 
 import pytest
 import torch
-from tiny import pair_translator
+from tiny import detached, halves, learn, pair_translator
 from torch import Tensor, nn
 
 from voiceconv.build import build, build_factory, compose_config
@@ -19,8 +19,8 @@ from voiceconv.losses.adversarial import (
 )
 from voiceconv.models.base import Discriminator, DomainId, PairTranslator, Translator, Verdict
 from voiceconv.models.pix2pix import OneWayTranslator, UnetGenerator
-from voiceconv.objectives import PLAYERS, Objective
-from voiceconv.objectives.base import Fake, Generated
+from voiceconv.objectives import Objective
+from voiceconv.objectives.base import Fake
 from voiceconv.objectives.pix2pix import Pix2Pix
 
 C, T = 16, 32
@@ -71,10 +71,6 @@ def objective(
 ) -> Pix2Pix:
     made = PairTranslator(C, n_domains, quiet) if translator is None else translator
     return Pix2Pix(made, judge, n_domains, WEIGHTS, **keywords)
-
-
-def detached(generated: Generated) -> Generated:
-    return {kind: [fake.detach() for fake in fakes] for kind, fakes in generated.items()}
 
 
 def test_the_generators_losses_by_their_definitions_for_each_item():
@@ -228,7 +224,7 @@ def test_the_weights_name_all_losses():
 
 def test_one_batch_is_overfitted_by_the_small_experiment():
     made = small_objective("pix2pix_small", 36, "translator.generator.base_channels=8")
-    assert halved_in(made, smooth_pair(36), n_steps=60)
+    assert halves(learn(made, smooth_pair(36), (4e-3, 4e-4), 60), "l1")
 
 
 def small_objective(experiment: str, n_channels: int, *overrides: str) -> Objective:
@@ -248,25 +244,3 @@ def small_objective(experiment: str, n_channels: int, *overrides: str) -> Object
 def smooth_pair(n_channels: int) -> Paired:
     frames = torch.nn.functional.avg_pool1d(torch.randn(2, n_channels, T + 3), 4, 1) * 2
     return Paired(frames[:1], frames[1:], torch.tensor([0]), torch.tensor([1]))
-
-
-def halved_in(made: Objective, batch: Paired, n_steps: int) -> bool:
-    """Whether so many steps with one batch bring l1 to half of what it was."""
-    optimizers = {
-        player: torch.optim.Adam(made.player(player).parameters(), rate, betas=(0.5, 0.999))
-        for player, rate in zip(PLAYERS, (4e-3, 4e-4), strict=True)
-    }
-    first = math.inf
-    for step in range(n_steps):
-        losses, generated = made.generator_losses(batch, step)
-        first = losses["l1"].item() if step == 0 else first
-        if losses["l1"] < 0.5 * first:
-            return True
-        optimizers["generator"].zero_grad()
-        made.total("generator", losses).backward()
-        optimizers["generator"].step()
-        optimizers["discriminator"].zero_grad()
-        judged = made.discriminator_losses(batch, detached(generated))
-        made.total("discriminator", judged).backward()
-        optimizers["discriminator"].step()
-    return False

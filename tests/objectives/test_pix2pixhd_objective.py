@@ -4,7 +4,8 @@ from functools import partial
 
 import pytest
 import torch
-from test_pix2pix_objective import detached, halved_in, small_objective, smooth_pair
+from test_pix2pix_objective import small_objective, smooth_pair
+from tiny import detached, halves, learn
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -127,4 +128,4 @@ def test_one_batch_is_overfitted_by_the_small_experiment():
     widths = {"base_channels": 8, "n_downs": 1, "n_residual_blocks": 1, "n_local_blocks": 1}
     tiny = [f"translator.generator.{name}={value}" for name, value in widths.items()]
     made = small_objective("pix2pixhd_small", C, *tiny)
-    assert halved_in(made, smooth_pair(C), n_steps=60)
+    assert halves(learn(made, smooth_pair(C), (4e-3, 4e-4), 60), "l1")

@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 import torch
+from tiny import detached, halves, learn
 from torch import Tensor
 
 from voiceconv.data.batches import Unpaired
@@ -40,10 +41,6 @@ def crops(n_domains: int) -> Unpaired:
     noise = torch.randn(n_domains * 2, C, T + 3, generator=torch.Generator().manual_seed(1))
     smooth = torch.nn.functional.avg_pool1d(noise, 4, 1) * 2
     return Unpaired(smooth.unflatten(0, (n_domains, 2)))
-
-
-def detached(generated):
-    return {kind: [fake.detach() for fake in some] for kind, some in generated.items()}
 
 
 def test_each_domain_is_a_source_and_a_target_once_and_all_pairs_come():
@@ -144,24 +141,7 @@ def test_fact_08_neither_player_leaves_a_gradient_in_the_other():
 
 def test_a_batch_is_learnt():
     made, batch = objective(noise=1.0, width=8), Unpaired(crops(2).frames[:, :1])
-    optimizers = {
-        player: torch.optim.Adam(made.player(player).parameters(), rate, betas=(0.5, 0.999))
-        for player, rate in (("generator", 8e-3), ("discriminator", 3e-4))
-    }
-    course: list[dict[str, float]] = []
-    for step in range(60):
-        losses, generated = made.generator_losses(batch, step)
-        optimizers["generator"].zero_grad()
-        made.total("generator", losses).backward()
-        optimizers["generator"].step()
-        optimizers["discriminator"].zero_grad()
-        judged = made.discriminator_losses(batch, detached(generated))
-        made.total("discriminator", judged).backward()
-        optimizers["discriminator"].step()
-        course.append({name: value.item() for name, value in losses.items()})
-        if all(course[-1][name] < 0.5 * course[0][name] for name in ("reconstruction", "cycle")):
-            return
-    pytest.fail(f"losses are {course[-1]}, at first {course[0]}")
+    assert halves(learn(made, batch, (8e-3, 3e-4), 60), "reconstruction", "cycle")
 
 
 def test_the_health_monitor_sees_each_domain_converted():
