@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from voiceconv.features import MelSpectrogram
+from voiceconv.audio import resample
+from voiceconv.features import Features, MelSpectrogram
 from voiceconv.features.mel import LOG_FLOOR
 
 DEFINITIONS = [
@@ -93,6 +94,17 @@ def test_it_counts_frames_by_the_formula_and_stays_finite(n_samples):
         assert mel.n_frames(n_samples) == n_samples // 256 + 1
         assert frames.isfinite().all()
         assert frames.dtype == torch.float32
+
+
+@pytest.mark.parametrize("spec", [{}, {"power": 2.0}, {"log": "10"}])
+def test_a_band_that_is_empty_but_for_rounding_is_not_normalised_to_a_burst(spec):
+    mel = MelSpectrogram(sample_rate=48000, n_fft=2048, hop_length=512, n_mels=160, **spec)
+    narrow = resample(torch.randn(24000, generator=torch.Generator().manual_seed(0)), 24000, 48000)
+    frames = mel.extract((0.3 * narrow * 32767).round() / 32768).frames
+    empty = mel.filters.argmax(1) * 48000 / 2048 > 13000
+    stats = mel.fit([Features(frames[:, 8:-8])])
+    assert stats.frames_std[empty].min() >= 0.1 * mel.spec.power / mel.spec.log_unit - 1e-6
+    assert stats.normalize(frames)[empty, 8:-8].abs().max() < 10
 
 
 def test_silence_is_the_floor():

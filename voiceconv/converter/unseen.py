@@ -28,7 +28,7 @@ def listen(
 
 def own_stats(extractor: FeatureExtractor, heard: Iterable[tuple[Tensor, Features]]) -> DomainStats:
     """Parts of a wave with their features -> statistics of the frames, long pauses left out."""
-    return DomainStats.fit(_sounding(features, part, extractor) for part, features in heard)
+    return extractor.fit(_sounding(features, part, extractor) for part, features in heard)
 
 
 def keep_intervals(own: DomainStats, target: DomainStats) -> DomainStats:

@@ -178,17 +178,18 @@ class PerturbedCrops(Crops):
         bend = rng.uniform(-self.bend, self.bend)
         matrix_of_bend = self._extractor.bend(bend, self.ripple * rng.standard_normal())
         bent = matrix_of_bend @ torch.from_numpy(np.array(matrix)).T
-        return self._standardised(bent, self._cepstra(matrix)[0])[:, part]
+        level = self._cepstra(matrix)[0]
+        return self._standardised(bent, level, self._extractor.std_floor)[:, part]
 
     def _cepstra(self, matrix: Frames) -> Tensor:
         """(T, C) -> (K, T)."""
         return self._extractor.cepstra(torch.from_numpy(np.array(matrix)).T)
 
-    def _standardised(self, values: Tensor, level: Tensor) -> Tensor:
+    def _standardised(self, values: Tensor, level: Tensor, floor: float = STD_FLOOR) -> Tensor:
         """(K, T) by its own statistics of the frames that are no pause; level: (T,) in nepers."""
         is_sounding = level >= level.max() - PAUSE * math.log(10) / 20
         std, mean = torch.std_mean(values[:, is_sounding], 1, correction=0, keepdim=True)
-        return (values - mean) / std.clamp_min(STD_FLOOR)
+        return (values - mean) / std.clamp_min(floor)
 
     def _path(self, one: Frames, other: Frames) -> NDArray[np.int64]:
         """(T, C), (U, C) -> the frame of `other` that says the same as each of `one` (T,)."""

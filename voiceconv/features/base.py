@@ -13,7 +13,7 @@ from torch import Tensor
 
 from voiceconv.errors import InputError
 from voiceconv.features.frames import Features
-from voiceconv.features.stats import DomainStats
+from voiceconv.features.stats import STD_FLOOR, DomainStats
 
 
 def differences(wanted: Mapping[str, object], given: Mapping[str, object]) -> list[str]:
@@ -39,6 +39,7 @@ class Representation(ABC):
 
     n_channels: int
     tracks: ClassVar[tuple[str, ...]] = ()
+    std_floor: float = STD_FLOOR  # least deviation of a channel, in the frames' unit
 
     @property
     @abstractmethod
@@ -65,7 +66,7 @@ class Representation(ABC):
 
         `DomainStats.neutral` for frames that networks are to see as they are.
         """
-        return DomainStats.fit(utterances)
+        return DomainStats.fit(utterances, self.std_floor)
 
 
 class FeatureExtractor(Representation):

@@ -16,6 +16,7 @@ from voiceconv.features.warping import row_bend
 from voiceconv.schema import Count
 
 LOG_FLOOR = 1e-5  # magnitude taken for silence: -100 dB, as HiFi-GAN and MelGAN have it
+LEVEL_STD_FLOOR = 0.1  # nepers: in a band that is empty but for rounding, 0.001 is no event
 LOWEST_FLOOR = 1e-37  # float32 has hardly less, and log(0) is no number
 WINDOWS = {"hann": torch.hann_window, "hamming": torch.hamming_window}
 CHOICES: dict[str, tuple[object, ...]] = {
@@ -191,6 +192,7 @@ class MelSpectrogram(FeatureExtractor):
         self.sample_rate = sample_rate
         self.hop_length = hop_length
         self.n_channels = n_mels
+        self.std_floor = LEVEL_STD_FLOOR * power / self.spec.log_unit
         self.log_mel = LogMel(self.spec)
 
     @property

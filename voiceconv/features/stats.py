@@ -39,8 +39,8 @@ class DomainStats:
     aperiodicity_std: Tensor
 
     @classmethod
-    def fit(cls, utterances: Iterable[Features]) -> "DomainStats":
-        """One pass over a domain's utterances, in float64.
+    def fit(cls, utterances: Iterable[Features], std_floor: float = STD_FLOOR) -> "DomainStats":
+        """One pass over a domain's utterances, in float64; std_floor: least deviation of frames.
 
         Raises InputError where there is not one frame.
         """
@@ -56,7 +56,7 @@ class DomainStats:
         if frames.count == 0:
             raise InputError("no frame to take statistics of: give at least one utterance")
         empty = torch.zeros(0)
-        mean, std = frames.mean_std(STD_FLOOR)
+        mean, std = frames.mean_std(std_floor)
         pitch = torch.cat(log_f0.mean_std(LOG_F0_STD_FLOOR)) if log_f0.count else NO_F0
         ap_mean, ap_std = aperiodicity.mean_std(STD_FLOOR) if aperiodicity.count else (empty, empty)
         return cls(mean, std, pitch, ap_mean, ap_std)
