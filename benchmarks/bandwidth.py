@@ -5,8 +5,9 @@ python benchmarks/bandwidth.py OUT --soundfont FILE.sf2 [--minutes 8] [--experim
 Makes recordings with real content above 12 kHz: harpsichord, trumpet, strings and drums of a
 SoundFont, played by fluidsynth. `full` holds them at 48 kHz, `narrow` the same after 24 kHz. Trains
 narrow to full on the pairs for so many minutes of CPU time, converts test recordings, and prints
-the log-spectral distance from the truth and the level above 12 kHz, of resampling and of the
-conversion, with 95% bootstrap intervals over recordings; writes OUT/spectra.png.
+the log-spectral distance from the truth and the level above 12 kHz, with 95% bootstrap intervals
+over recordings, of resampling, of `convert --full-band` (the resampled wave and the network's
+highs) and of the network alone; writes OUT/spectra.png.
 """
 
 import argparse
@@ -24,7 +25,9 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 
-from voiceconv.audio import resample
+from voiceconv import Converter
+from voiceconv.audio import read, resample
+from voiceconv.converter.full_band import FADE, FullBand, faded
 from voiceconv.evaluation.bootstrap import summary
 
 RATE, NARROW, EDGE = 48_000, 24_000, 12_000
@@ -73,11 +76,12 @@ def make_corpus(options: argparse.Namespace) -> None:
         piece = options.out / "midi" / f"{number:03d}.mid"
         piece.write_bytes(midi(number))
         raw = options.out / "midi" / name
-        call(
-            "fluidsynth", "-ni", "-q", "-r", RATE, "-g", "0.4", "-F", raw, options.soundfont, piece
-        )
+        if not raw.exists():
+            play = ("fluidsynth", "-ni", "-q", "-r", RATE, "-g", "0.4", "-F")
+            call(*play, raw, options.soundfont, piece)
         wave = soundfile.read(raw)[0].mean(1)[: int(SECONDS * RATE)]
         full = torch.from_numpy(0.5 * wave / np.abs(wave).max()).float()
+        full = faded(full, round(FADE * RATE))  # a cut is a click, of all frequencies
         narrow = resample(resample(full, RATE, NARROW), NARROW, RATE)
         for place, one in ((places["full"], full), (places["narrow"], narrow)):
             soundfile.write(place / name, one.numpy(), RATE)
@@ -179,16 +183,24 @@ def main() -> None:
     inputs, made = [narrow / name for name in tests], options.out / "converted"
     model = ("--model", options.out / "run", "--source", "narrow", "--target", "full")
     voiceconv("convert", *inputs, *model, "-o", f"{made}/", "--skip-existing")
-    found: dict[str, list[dict[str, float]]] = {"resampled": [], "converted": []}
+    extended = options.out / "extended"
+    extended.mkdir(exist_ok=True)
+    full_band = FullBand(Converter.from_pretrained(options.out / "run"), "run")
+    for name in tests:
+        wave = read(narrow / name, NARROW).samples
+        soundfile.write(extended / name, full_band.extend(wave, NARROW).numpy(), RATE, "FLOAT")
+    found: dict[str, list[dict[str, float]]] = {
+        "resampled": [], "--full-band": [], "the network alone": []
+    }  # fmt: skip
     waves: dict[str, Wave] = {}
     for name in tests:
-        read = {
+        heard = {
             key: soundfile.read(p / name)[0]
-            for key, p in (("resampled", narrow), ("converted", made), ("truth", full))
+            for key, p in zip([*found, "truth"], (narrow, extended, made, full), strict=True)
         }
-        waves = waves or read
+        waves = waves or heard
         for system, rows in found.items():
-            rows.append(measures(read[system], read["truth"]))
+            rows.append(measures(heard[system], heard["truth"]))
     print("\n".join(lines(found)))
     picture(waves, options.out / "spectra.png")
 

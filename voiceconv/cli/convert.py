@@ -70,6 +70,13 @@ def convert(
     ] = None,
     output: Output = None,
     sample_rate: Rate = None,
+    full_band: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="A model of narrow to full: it adds what lies above the band of the other model.",
+        ),
+    ] = None,
     skip_existing: Skip = False,
     device: Device = "auto",
     jobs: Workers = 1,
@@ -111,7 +118,8 @@ def convert(
         device=device,
         semitones=semitones,
         strength=strength,
-        condition=condition or [],
+        condition=tuple(condition or ()),
+        full_band=full_band,
     )
     with logging_to_stderr(verbose):
         convert_in_styles(

@@ -32,19 +32,24 @@ Show = Callable[[Job, float], None]  # what is worked on, how many are done
 
 
 class Opened(NamedTuple):
-    """What changes waves, and the rate at which it takes and gives them."""
+    """What changes waves, the rate at which it takes them, and the rate at which it gives them.
+
+    made_rate: None is the same.
+    """
 
     change: Change
     sample_rate: int
+    made_rate: int | None = None
 
     def do(self, job: Job, output_rate: int | None, report: Report) -> None:
         """Read, change and write a job's wave."""
         wave = audio.read(job.path, self.sample_rate, job.start, job.end, job.channel).samples
         changed = self.change(wave, job, report)
+        made_rate = self.made_rate or self.sample_rate
         if output_rate is not None:
-            changed = audio.resample(changed, self.sample_rate, output_rate)
+            changed = audio.resample(changed, made_rate, output_rate)
         make_folder(job)
-        audio.write(job.output, changed, output_rate or self.sample_rate)
+        audio.write(job.output, changed, output_rate or made_rate)
 
 
 class OpenedFiles(NamedTuple):
@@ -189,7 +194,7 @@ def _killable(opened: Opened) -> Opened:
         finally:
             signal.signal(signal.SIGTERM, _leave)
 
-    return Opened(change, opened.sample_rate)
+    return opened._replace(change=change)
 
 
 def _portable(error: Exception) -> Exception:

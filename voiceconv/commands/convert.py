@@ -20,6 +20,7 @@ from voiceconv.commands.targets import (
 )
 from voiceconv.converter import Converter, FileConverter, FrameConverter, open_model
 from voiceconv.converter.directory import digest, find_model
+from voiceconv.converter.full_band import FullBand
 from voiceconv.device import pick_device
 from voiceconv.errors import InputError
 from voiceconv.files import printable
@@ -44,6 +45,7 @@ class Choice(NamedTuple):
     condition: Sequence[str] = ()  # NAME=VALUE
     mix: str | None = None  # DOMAIN:SHARE,..., whose main part is the target
     style: str | None = None  # sample:SEED, or a recording
+    full_band: str | None = None  # a model of narrow to full
 
     @classmethod
     def of(cls, target: str | None, mix: str | None, **others: Any) -> "Choice":
@@ -92,9 +94,9 @@ def convert(
 
     Raises InputError, and RunError where some of several inputs failed.
     """
-    target, source = choice.target, choice.source
+    source = choice.source
     converter = _open(choice)
-    without = target if source is None else None  # a data directory may hold the target, too
+    without = choice.target if source is None else None  # a data directory may hold the target, too
     extensions = None
     if isinstance(converter, FileConverter):
         extensions = converter.representation.extensions
@@ -105,8 +107,7 @@ def convert(
         batch.run(jobs, opened, reopen, sample_rate, skip_existing, n_workers, done.append)
     finally:  # what is there says what made it, even where it isn't all
         if done and len(jobs) > 1 and output is not None and Path(output).is_dir():
-            made = {**identify(choice.model), "source": source, "target": target}
-            write_conversion(Path(output), made)
+            write_conversion(Path(output), identify(choice.model) | described(choice))
 
 
 def _reopen(choice: Choice) -> batch.Opened | batch.OpenedFiles:
@@ -131,6 +132,8 @@ def _open(choice: Choice) -> Converter | FileConverter:
         converter.check_semitones(choice.semitones)
     elif choice.semitones:
         raise InputError(f"--semitones {choice.semitones:g} is for sound; leave it out")
+    elif choice.full_band is not None:
+        raise InputError(f"--full-band {choice.full_band} is for sound; leave it out")
     return converter
 
 
@@ -161,9 +164,10 @@ def _opened(
             )
 
         return batch.OpenedFiles(convert_file)
+    full_band = open_full_band(choice, converter.sample_rate)
 
     def change(wave: Tensor, job: Job, report: batch.Report) -> Tensor:
-        return converter.convert(
+        converted = converter.convert(
             wave,
             choice.target,
             source_of(job.domain),
@@ -173,8 +177,22 @@ def _opened(
             target_stats=voice,
             name=printable(job.source),
         )
+        return full_band.extend(converted, converter.sample_rate) if full_band else converted
 
-    return batch.Opened(change, converter.sample_rate)
+    made_rate = full_band.sample_rate if full_band else None
+    return batch.Opened(change, converter.sample_rate, made_rate)
+
+
+def open_full_band(choice: Choice, sample_rate: int) -> FullBand | None:
+    """The model of narrow to full, if one is asked for; of waves at sample_rate."""
+    if choice.full_band is None:
+        return None
+    converter = open_converter(choice.full_band)
+    if not isinstance(converter, Converter):
+        raise InputError(f"--full-band {choice.full_band} is no model of sound; leave it out")
+    full_band = FullBand(converter.to(pick_device(choice.device, "--device ")), choice.full_band)
+    full_band.check_rate(sample_rate)
+    return full_band
 
 
 def read_condition(given: Sequence[str], converter: FrameConverter) -> Mapping[str, Tensor]:
@@ -231,6 +249,14 @@ def open_converter(
     from voiceconv.baselines import open_baseline  # a plain conversion does without them
 
     return open_baseline(str(model).removeprefix(BASELINE), None if dump is None else Path(dump))
+
+
+def described(choice: Choice) -> dict[str, object]:
+    """What a conversion says of the choice: source, target, and every other one that was made."""
+    given, defaults = choice._asdict(), Choice._field_defaults
+    names = ("mix", "style", "strength", "semitones", "condition", "full_band")
+    chosen = {name: given[name] for name in names if given[name] != defaults[name]}
+    return {"source": choice.source, "target": choice.target, **chosen}
 
 
 def identify(model: Path | str | None) -> dict[str, object]:
