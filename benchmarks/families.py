@@ -26,9 +26,8 @@ import ladder
 import torch
 
 from voiceconv import Converter
-from voiceconv.build import class_of, compose_config
-from voiceconv.errors import InputError
-from voiceconv.objectives import Objective
+from voiceconv.build import compose_config
+from voiceconv.commands.fit import planned
 
 PAIR = ["flemishguy", "nathalie"]
 KNOWN = [("nathalie", "flemishguy"), ("flemishguy", "nathalie")]
@@ -96,7 +95,9 @@ def train_one(name: str, entry: Entry, options: argparse.Namespace, place: Path)
         return
     began = used()
     call(entry, options, place / "run", n_steps)
-    print(f"{name}: {n_steps} steps, {(used() - began) / 60:.1f} minutes of CPU", flush=True)
+    minutes = (used() - began) / 60
+    plan.write_text(json.dumps(json.loads(plan.read_text()) | {"minutes": minutes}))
+    print(f"{name}: {n_steps} steps, {minutes:.1f} minutes of CPU", flush=True)
 
 
 def seconds_per_step(entry: Entry, options: argparse.Namespace, place: Path) -> float:
@@ -129,25 +130,20 @@ def call(entry: Entry, options: argparse.Namespace, run: Path, n_steps: int) -> 
         "trainer.checkpoint_every": 0,
         "trainer.device": "cpu",
     }
-    settings |= planned(entry.experiment, n_steps)
+    objective = compose_config([f"experiment={entry.experiment}"]).objective
+    settings |= dotted("objective", planned(objective, n_steps))
     given = [f"{key}={value}" for key, value in settings.items()]
     command = [sys.executable, "-m", "voiceconv", "train", *given, *entry.overrides]
     threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     subprocess.run(command, check=True, env={**os.environ, **threads})
 
 
-def planned(experiment: str, n_steps: int) -> dict[str, Any]:
-    """What follows from the length of a run, of an objective and of those in it."""
-    node = compose_config([f"experiment={experiment}"]).objective
-    parts = {f"objective.{name}": part for name, part in node.items() if "_target_" in str(part)}
-    found = {}
-    for place, part in {"objective": node, **parts}.items():
-        try:
-            plan = class_of(part, Objective).plan(n_steps)
-        except InputError:  # no objective
-            continue
-        found |= {f"{place}.{name}": value for name, value in plan.items()}
-    return found
+def dotted(place: str, values: Any) -> dict[str, Any]:
+    """Nested values -> as overrides."""
+    if not isinstance(values, dict):
+        return {place: values}
+    parts = (dotted(f"{place}.{name}", value) for name, value in values.items())
+    return {key: value for part in parts for key, value in part.items()}
 
 
 class Bench(ladder.Bench):
@@ -198,7 +194,10 @@ def page(
     found: dict[str, dict[bool, list[dict[str, float]]]], options: argparse.Namespace
 ) -> Iterator[str]:
     """Lines of the table of costs, of known speakers and of strangers."""
-    yield from ("| family | parameters | steps | steps/s | real-time factor |", f"|{' --- |' * 5}")
+    yield from (
+        "| family | parameters | CPU, minutes | steps | steps/s | real-time factor |",
+        f"|{' --- |' * 6}",
+    )
     for row in found:
         if row in ENTRIES:
             yield f"| {row} | {' | '.join(costs(options.out / folder(row)))} |"
@@ -212,7 +211,7 @@ def page(
 
 
 def costs(place: Path) -> list[str]:
-    """Parameters of what ships, steps, steps/s of one core, the network's share of real time."""
+    """Parameters of what ships, minutes of CPU time, steps, the network's share of real time."""
     plan = json.loads((place / "plan.json").read_text())
     converter = Converter.from_pretrained(place / "run")
     n_parameters = sum(one.numel() for one in converter.translator.parameters())
@@ -226,8 +225,13 @@ def costs(place: Path) -> list[str]:
         began = time.process_time()
         converter.translator(frames, source, target, **told)
         factor = (time.process_time() - began) / seconds
-    rate = 1 / plan["seconds_per_step"]
-    return [f"{n_parameters / 1e6:.2f} M", str(plan["n_steps"]), f"{rate:.1f}", f"{factor:.3f}"]
+    return [
+        f"{n_parameters / 1e6:.2f} M",
+        f"{plan['minutes']:.1f}",
+        str(plan["n_steps"]),
+        f"{plan['n_steps'] / plan['minutes'] / 60:.1f}",
+        f"{factor:.3f}",
+    ]
 
 
 def main() -> None:

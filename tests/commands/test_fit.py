@@ -248,6 +248,16 @@ def test_the_time_of_a_step_is_measured_and_leaves_nothing(trials, tmp_path):
     assert len(trials) == 1
 
 
+def test_an_objective_inside_another_is_planned_too(trials, tmp_path):
+    config = build.compose_config(["experiment=cyclegan_vc2_semi_small", "data.dump=none"])
+    plan = fit._plan(config, tmp_path, hours=0.5)
+    assert plan.objective == {"unpaired": {"identity_steps": 180}, "paired": {}}  # 1 s a step
+    fit._apply(plan, config)
+    assert config.objective.unpaired.identity_steps == plan.n_steps // 10
+    assert config.objective.unpaired.weights.generator.identity == 5.0
+    assert fit._plan(config, tmp_path, hours=0.5) == plan  # from fit.yaml
+
+
 def test_with_other_hours_the_objective_stays_that_of_the_beginning(trials, tmp_path):
     config = build.compose_config(["experiment=cyclegan_vc2_small", "data.dump=none"])
     assert fit._plan(config, tmp_path, hours=0.5).objective == {"identity_steps": 150}

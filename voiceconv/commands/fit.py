@@ -172,13 +172,19 @@ def _plan(config: DictConfig, output: Path, hours: float) -> Plan:
     if before and before.hours == hours:
         return before
     n_steps = max(10, int(hours * 3600 / _seconds_a_step(config)))
-    plan = Plan(hours, n_steps, before.objective if before else _objective(config).plan(n_steps))
+    plan = Plan(hours, n_steps, before.objective if before else planned(config.objective, n_steps))
     replace_text(path, yaml.safe_dump(plan._asdict()))
     return plan
 
 
-def _objective(config: DictConfig) -> type[Objective]:
-    return class_of(config.objective, Objective)
+def planned(objective: DictConfig, n_steps: int) -> dict[str, Any]:
+    """What follows from the length of a run: keywords of an objective, and of those inside it."""
+    found = dict(class_of(objective, Objective).plan(n_steps))
+    for name, part in objective.items():
+        is_object = OmegaConf.is_dict(part) and "_target_" in part
+        if is_object and issubclass(class_of(part, object), Objective):
+            found[str(name)] = planned(part, n_steps)
+    return found
 
 
 def _apply(plan: Plan, config: DictConfig) -> None:
@@ -190,7 +196,7 @@ def _apply(plan: Plan, config: DictConfig) -> None:
 def _seconds_a_step(config: DictConfig) -> float:
     """The mean time of steps from all parts of a plan, in a temporary trial."""
     trial, device = config.copy(), pick_device(config.trainer.device, DEVICE)
-    _apply(Plan(0.0, TRIAL_STEPS, _objective(config).plan(TRIAL_STEPS)), trial)
+    _apply(Plan(0.0, TRIAL_STEPS, planned(config.objective, TRIAL_STEPS)), trial)
     with tempfile.TemporaryDirectory() as folder:
         with _unlogged():  # the run itself warns of the same
             trainer = prepare_trainer(trial, Path(folder))
