@@ -17,7 +17,14 @@ from voiceconv.data.archive import ArchiveWriter
 from voiceconv.data.dump import read_loudness
 from voiceconv.data.statistics import write_stats
 from voiceconv.errors import InputError
-from voiceconv.features import DomainStats, FeatureExtractor, Features, MelSpectrogram, save_stats
+from voiceconv.features import (
+    DomainStats,
+    FeatureExtractor,
+    Features,
+    MelSpectrogram,
+    Representation,
+    save_stats,
+)
 from voiceconv.models import Discriminator, Translator
 from voiceconv.models.base import WaveGenerator
 from voiceconv.objectives import PLAYERS
@@ -48,6 +55,7 @@ SIZES = {  # what makes a family's networks small, by how the names of its exper
         "discriminator.width=8",
         "discriminator.patch_width=4",
     ],
+    "brunner": [TINY[0], "data.batch_size=1", TINY[2]],
     "cut": TINY[:3],
     "munit": [*NARROW, "translator.n_residual_blocks=1"],
     "pix2pix": ["translator.generator.base_channels=4", "discriminator.base_channels=4"],
@@ -63,11 +71,13 @@ def tiny(experiment: str) -> list[str]:
     return [*next(sizes, TINY[:3]), *COMMON]
 
 
-def make_dump(folder: Path, features: dict, lengths: dict[str, list[int]]) -> Path:
-    """DUMP/train of noise for this extractor, with statistics."""
+def make_dump(
+    folder: Path, features: dict, lengths: dict[str, list[int]], loudness: float | None = -23.0
+) -> Path:
+    """DUMP/train of noise for this representation, with statistics."""
     train = folder / "train"
     train.mkdir(parents=True)
-    n_channels = build(features, FeatureExtractor).n_channels
+    n_channels = build(features, Representation).n_channels
     rng = np.random.default_rng(0)
     stats, speakers = {}, []
     with ArchiveWriter(train, "feats", 0) as writer:
@@ -81,7 +91,7 @@ def make_dump(folder: Path, features: dict, lengths: dict[str, list[int]]) -> Pa
     (train / "feats.0.scp").rename(train / "feats.scp")
     (train / "utt2spk").write_text("".join(speakers))
     (train / "features.yaml").write_text(yaml.safe_dump(features))
-    (train / "processing.yaml").write_text("trim: null\nloudness: -23.0\n")
+    (train / "processing.yaml").write_text(yaml.safe_dump({"trim": None, "loudness": loudness}))
     save_stats(train / "stats.safetensors", stats)
     return folder
 
@@ -92,7 +102,8 @@ def tiny_config(folder: Path, experiment: str, *overrides: str, lengths=None):
     features = OmegaConf.to_container(config.features, resolve=True)
     OmegaConf.update(config, "data.dump", str(folder / "dump"))
     if not (folder / "dump").exists():
-        make_dump(folder / "dump", features, lengths or {"low": [40, 60], "high": [50, 33]})
+        lengths = lengths or {"low": [40, 60], "high": [50, 33]}
+        make_dump(folder / "dump", features, lengths, config.data.loudness)
     OmegaConf.update(config, "name", experiment)
     OmegaConf.update(config, "run_dir", str(folder / "run"))
     return config
@@ -128,9 +139,8 @@ def test_an_experiments_own_sizes_fit_each_other(experiment):
     """Features, networks and crop as the file has them, nothing made smaller; on no real memory."""
     config = compose_config([f"experiment={experiment}", "name=x", "data.dump=x"])
     check_settings(config, CONVERTER)
-    extractor = build(config.features, FeatureExtractor)
+    n_channels = build(config.features, Representation).n_channels
     with torch.device("meta"):
-        n_channels = extractor.n_channels
         translator = build(config.translator, Translator, n_channels=n_channels, n_domains=2)
         judge = discriminator_of(config.discriminator, n_channels)
         frames = torch.zeros(1, n_channels, config.data.n_frames)
@@ -150,8 +160,11 @@ def discriminator_of(node: DictConfig, n_channels: int) -> Discriminator:
 @pytest.mark.parametrize("path", sorted((CONF / "features").glob("*.yaml")), ids=lambda p: p.stem)
 def test_a_feature_type_builds_as_it_is(path):
     node = compose_config([f"features={path.stem}"]).features
-    extractor = build(node, FeatureExtractor)
-    assert extractor.n_frames(extractor.hop_length * 3) == 4
+    representation = build(node, Representation)
+    if isinstance(representation, FeatureExtractor):
+        assert representation.n_frames(representation.hop_length * 3) == 4
+    else:
+        assert representation.frames_per_second == 8  # sixteenths of a piano roll
 
 
 @pytest.mark.parametrize("experiment", VOCODERS)

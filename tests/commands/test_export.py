@@ -50,6 +50,7 @@ ROWS = 16  # MUNIT's style encoder halves them four times
 PAPER = {"base_channels": 8, "n_residual_blocks": 1}
 SIZES = {  # of each family, for a graph that is small
     "any_to_many": {"width": 8},
+    "brunner": PAPER,
     "cut": PAPER,
     "cyclegan": PAPER,
     "cyclegan_vc": PAPER,

@@ -19,8 +19,9 @@ from voiceconv.data.batches import Batch, Labelled, Paired, Pooled, Unpaired
 from voiceconv.errors import InputError
 from voiceconv.features import DomainStats, FeatureExtractor, Features, Representation
 from voiceconv.features.stats import PAUSE
-from voiceconv.schema import Some
+from voiceconv.schema import Count, Some
 
+TRIES = 20  # draws of a phrase in which something sounds
 Utterances = Mapping[str, Mapping[str, np.ndarray]]  # domain -> stem -> frames (T, C)
 
 
@@ -130,6 +131,36 @@ class UnpairedCrops(Crops):
         return Unpaired(
             torch.stack([self._crops_of(d, some, step) for d, some in enumerate(self._matrices)])
         )
+
+
+class PhraseCrops(UnpairedCrops):
+    """Crops of every domain that begin at a bar, and in which something sounds.
+
+    unit: frames of a bar.
+    """
+
+    def __init__(
+        self,
+        utterances: Utterances,
+        stats: Mapping[str, DomainStats],
+        n_frames: int = 64,
+        batch_size: int = 1,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+        unit: Count = 16,
+    ) -> None:
+        self.unit = unit
+        super().__init__(utterances, stats, n_frames, batch_size, seed, rank, world_size)
+
+    def _cut(self, matrix: np.ndarray, rng: np.random.Generator, stats: DomainStats) -> Tensor:
+        """See Crops; of what is silent for TRIES draws, a silent crop."""
+        for _ in range(TRIES):
+            start = self.unit * int(rng.integers((len(matrix) - self.n_frames) // self.unit + 1))
+            crop = np.array(matrix[start : start + self.n_frames])
+            if crop.any():
+                break
+        return stats.normalize(torch.from_numpy(crop.T))
 
 
 class LabelledCrops(Crops):

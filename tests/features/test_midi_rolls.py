@@ -1,0 +1,191 @@
+"""Piano rolls of MIDI files, and what a conversion leaves of a song: each note by a rule."""
+
+from pathlib import Path
+
+import mido
+import pytest
+import torch
+from mido import Message, MetaMessage
+
+from voiceconv.errors import InputError
+from voiceconv.features import Features
+from voiceconv.features.midi import Song
+from voiceconv.features.piano_roll import PianoRoll
+
+TICKS = 480
+SIXTEENTH = TICKS // 4
+ROLL = PianoRoll()
+C4 = 60 - ROLL.lowest
+
+
+def make(path: Path, *tracks: list, kind: int = 1, ticks: int = TICKS, metre=(4, 4)) -> Path:
+    """A file of tracks of (tick, message)."""
+    file = mido.MidiFile(type=kind, ticks_per_beat=ticks)
+    head = [(0, MetaMessage("time_signature", numerator=metre[0], denominator=metre[1]))]
+    for number, timed in enumerate(tracks):
+        track, now = mido.MidiTrack(), 0
+        for tick, message in sorted([*(head if not number else []), *timed], key=lambda x: x[0]):
+            track.append(message.copy(time=tick - now))
+            now = tick
+        file.tracks.append(track)
+    file.save(path)
+    return path
+
+
+def note(pitch: int, first: float, end: float, velocity: int = 90, channel: int = 0) -> list:
+    """From step to step."""
+    on = Message("note_on", note=pitch, velocity=velocity, channel=channel)
+    off = Message("note_off", note=pitch, velocity=0, channel=channel)
+    return [(round(first * SIXTEENTH), on), (round(end * SIXTEENTH), off)]
+
+
+def heard(path: Path) -> list[tuple[int, float, float, int, int, int]]:
+    """Pitch, first step, end, velocity, track, channel of every note, drums too, by time."""
+    notes = []
+    for number, track in enumerate(mido.MidiFile(path).tracks):
+        now, open_notes = 0, {}
+        for message in track:
+            now += message.time
+            if message.type == "note_on" and message.velocity:
+                open_notes.setdefault((message.note, message.channel), []).append(
+                    (now, message.velocity)
+                )
+            elif message.type in ("note_on", "note_off"):
+                start, velocity = open_notes[message.note, message.channel].pop(0)
+                place = (message.note, start / SIXTEENTH, now / SIXTEENTH)
+                notes.append((*place, velocity, number, message.channel))
+        assert not any(open_notes.values())
+    return sorted(notes, key=lambda one: (one[1], one[0], one[5]))
+
+
+def edited(song: Path, output: Path, **cells: tuple[int, list[int], bool]) -> list:
+    """The song with cells of rows set; its notes."""
+    features = ROLL.read(song)
+    for row, steps, value in cells.values():
+        features.frames[row, steps] = float(value)
+    ROLL.write(output, features, song)
+    return heard(output)
+
+
+def test_a_roll_has_its_pitches_and_whole_bars(tmp_path):
+    song = make(tmp_path / "a.mid", note(60, 0, 4), note(24, 4.4, 5.6) + note(107, 16.6, 17.0))
+    frames = ROLL.read(song).frames
+    assert frames.shape == (84, 32)
+    assert frames.nonzero().tolist() == [[0, 4], [0, 5], *([C4, t] for t in range(4)), [83, 17]]
+    assert ROLL.read(song, 0.5, 1.0).frames.equal(frames[:, 4:8])
+    assert PianoRoll(lowest=60, n_pitches=12).read(song).frames.shape == (12, 16)
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+def test_what_is_not_changed_is_the_same_message_by_message(tmp_path, kind):
+    tempo = [
+        (0, MetaMessage("set_tempo", tempo=500000)), (900, MetaMessage("set_tempo", tempo=400000)),
+        (0, MetaMessage("track_name", name="Lead")), (5, Message("program_change", program=40)),
+        (300, Message("pitchwheel", pitch=500)), (310, Message("control_change", control=7)),
+        (700, MetaMessage("lyrics", text="la")), (701, Message("sysex", data=(1, 2, 3))),
+    ]  # fmt: skip
+    played = note(60, 0, 3.3, 77) + note(60, 3.4, 3.6) + note(64, 1.2, 7.7) + note(64, 2, 5)
+    song = make(tmp_path / "a.mid", tempo + played + note(36, 0, 1, channel=9), kind=kind)
+    ROLL.write(tmp_path / "b.mid", ROLL.read(song), song)
+    before, after = (mido.MidiFile(tmp_path / name) for name in ("a.mid", "b.mid"))
+    assert [list(track) for track in before.tracks] == [list(track) for track in after.tracks]
+    assert (before.type, before.ticks_per_beat) == (after.type, after.ticks_per_beat)
+
+
+def test_a_note_is_taken_out_shortened_or_cut(tmp_path):
+    song = make(
+        tmp_path / "a.mid", note(60, 0.1, 8.1, 50) + note(64, 0, 4, 60) + note(67, 0, 4, 70)
+    )
+    cells = {
+        "a": (C4, [2, 3], False),
+        "b": (C4 + 4, [0, 1, 2, 3], False),
+        "c": (C4 + 7, [3], False),
+    }
+    assert edited(song, tmp_path / "b.mid", **cells) == [
+        (67, 0, 3, 70, 0, 0), (60, 0.1, 2, 50, 0, 0), (60, 4, 8.1, 50, 0, 0),
+    ]  # fmt: skip
+
+
+def test_a_cell_after_a_note_makes_it_longer(tmp_path):
+    song = make(tmp_path / "a.mid", note(60, 0, 1.9, 50) + note(60, 6, 8, 51))
+    cells = {"a": (C4, [2, 3], True), "b": (C4, [5], True)}
+    assert edited(song, tmp_path / "b.mid", **cells) == [
+        (60, 0, 4, 50, 0, 0), (60, 5, 6, 50, 0, 0), (60, 6, 8, 51, 0, 0),
+    ]  # fmt: skip
+
+
+def test_a_new_note_is_played_by_the_nearest_voice_of_its_bar_as_loud_as_the_bar(tmp_path):
+    song = make(
+        tmp_path / "a.mid",
+        note(72, 0, 4, 100) + note(76, 16, 20, 90),
+        note(40, 0, 4, 50, 1) + note(43, 0, 4, 60, 1),
+    )
+    cells = {"a": (48 - 24, [8, 9], True), "b": (70 - 24, [8], True), "c": (45 - 24, [18], True)}
+    new = [one for one in edited(song, tmp_path / "b.mid", **cells) if one[0] in (48, 70, 45)]
+    assert new == [(48, 8, 10, 70, 1, 1), (70, 8, 9, 70, 0, 0), (45, 18, 19, 90, 0, 0)]
+
+
+def test_drums_and_notes_beside_the_roll_stay(tmp_path):
+    others = note(20, 0, 2) + note(110, 2, 4) + note(38, 0, 1, channel=9)
+    song = make(tmp_path / "a.mid", others + note(60, 0, 4))
+    silent = {"a": (C4, [0, 1, 2, 3], False)}
+    assert [one[0] for one in edited(song, tmp_path / "b.mid", **silent)] == [20, 38, 110]
+
+
+def test_unisons_and_notes_faster_than_a_step_stay_if_their_cell_stays(tmp_path):
+    quick = [one for n in range(4) for one in note(60, n / 4, n / 4 + 0.2, 40 + n)]
+    song = make(tmp_path / "a.mid", quick + note(67, 0, 4), note(67, 0, 2, 33, 1))
+    made = edited(song, tmp_path / "b.mid", a=(C4 + 7, [3], False))
+    assert [one[3] for one in made if one[0] == 60] == [40, 41, 42, 43]
+    assert [one[1:] for one in made if one[0] == 67] == [(0, 3, 90, 0, 0), (0, 2, 33, 1, 1)]
+
+
+def test_a_part_is_changed_and_the_rest_stays(tmp_path):
+    song = make(tmp_path / "a.mid", note(60, 0, 16) + note(62, 16, 32) + note(64, 32, 48))
+    part = ROLL.read(song, 2.0, 4.0)
+    ROLL.write(tmp_path / "b.mid", Features(torch.zeros(84, 16), part.tracks), song)
+    assert [one[:3] for one in heard(tmp_path / "b.mid")] == [(60, 0, 16), (64, 32, 48)]
+
+
+def test_a_note_without_an_end_lasts_to_the_end_of_its_track(tmp_path):
+    on = [(0, Message("note_on", note=60, velocity=50))]
+    song = make(tmp_path / "a.mid", on + [(8 * SIXTEENTH, MetaMessage("end_of_track"))])
+    assert ROLL.read(song).frames[C4].sum() == 8
+    assert edited(song, tmp_path / "b.mid", a=(C4, [7], False)) == [(60, 0, 7, 50, 0, 0)]
+
+
+def test_only_given_metres_are_learnt_from_and_all_are_converted(tmp_path):
+    waltz = make(tmp_path / "a.mid", note(60, 0, 4), metre=(3, 4))
+    node = {"_target_": "voiceconv.features.piano_roll.PianoRoll", "metres": ["4/4"]}
+    strict = PianoRoll(metres=["4/4"])
+    with pytest.raises(InputError, match="a.mid is in 3/4, and features.metres has 4/4"):
+        strict.read(waltz)
+    assert strict.node(node) == {"_target_": node["_target_"]}
+    assert ROLL.read(waltz).frames.sum() == 4
+
+
+BROKEN = {
+    "empty": b"",
+    "text": b"no MIDI\n" * 20,
+    "cut": b"MThd\0\0\0\6\0\1\0\1\1\xe0MTrk\0\0\0\x20\0\x90\x3c",
+    "film": b"MThd\0\0\0\6\0\0\0\1\xe7\x28MTrk\0\0\0\4\0\xff\x2f\0",
+    "no_ticks": b"MThd\0\0\0\6\0\0\0\1\0\0MTrk\0\0\0\4\0\xff\x2f\0",
+    "type_2": b"MThd\0\0\0\6\0\2\0\1\1\xe0MTrk\0\0\0\4\0\xff\x2f\0",
+    "endless": b"MThd\0\0\0\6\0\0\0\1\0\1MTrk\0\0\0\x0b\0\x90\x3c\x40\xff\xff\xff\x7f\x90\x3c\0",
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_file_is_refused_in_a_sentence(tmp_path, name):
+    path = tmp_path / "a.mid"
+    path.write_bytes(BROKEN[name])
+    with pytest.raises(InputError) as refused:
+        Song.read(path)
+    said = str(refused.value)
+    assert said.startswith(str(path)) and "\n" not in said
+    assert said.endswith(("write it again", "as type 1", "check its times"))
+
+
+def test_a_song_without_a_note_has_no_frame(tmp_path):
+    drums = make(tmp_path / "a.mid", note(38, 0, 1, channel=9))
+    assert ROLL.read(drums).frames.shape == (84, 0)
