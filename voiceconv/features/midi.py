@@ -56,7 +56,7 @@ class Song:
         try:
             file = mido.MidiFile(path, clip=True)
         except _DAMAGED as error:
-            reason = str(error) or type(error).__name__
+            reason = str(error) or "it ends too soon"
             raise InputError(
                 f"{path} is not readable as a MIDI file ({reason}); write it again"
             ) from error
