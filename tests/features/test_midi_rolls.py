@@ -164,6 +164,28 @@ def test_only_given_metres_are_learnt_from_and_all_are_converted(tmp_path):
     assert ROLL.read(waltz).frames.sum() == 4
 
 
+def test_notes_between_the_steps_of_a_file_are_on_steps_of_their_own(tmp_path):
+    """As of a transcription with the right tempo, whose first bar begins anywhere."""
+    bar = [(60, 0, 8), (64, 8, 10), (65, 10, 12), (67, 12, 14), (64, 14, 15), (62, 15, 16)]
+    tune = [(pitch, 16 * n + a, 16 * n + b) for n in range(4) for pitch, a, b in bar]
+    straight = make(tmp_path / "a.mid", [x for one in tune for x in note(*one)])
+    for shift in (5.3, 20.5, 31.7):
+        played = [x for p, a, b in tune for x in note(p, a + shift, b + shift)]
+        late = make(tmp_path / "b.mid", played)
+        assert ROLL.read(late).frames.equal(ROLL.read(straight).frames)
+        ROLL.write(tmp_path / "c.mid", ROLL.read(late), late)
+        assert heard(tmp_path / "c.mid") == heard(late)
+        made = edited(late, tmp_path / "c.mid", a=(C4, [2, 3], False), b=(C4 + 1, [20], True))
+        start = round(shift * SIXTEENTH) / SIXTEENTH
+        assert made[0][:3] == (60, start, pytest.approx(start + 2, abs=0.01))
+        assert [one[1] for one in made if one[0] == 61] == [pytest.approx(start + 20, abs=0.01)]
+
+
+def test_an_upbeat_keeps_the_bars_of_its_file(tmp_path):
+    song = make(tmp_path / "a.mid", note(60, 12, 16) + note(64, 16, 24))
+    assert ROLL.read(song).frames.nonzero()[:, 1].tolist() == [*range(12, 16), *range(16, 24)]
+
+
 BROKEN = {
     "empty": b"",
     "text": b"no MIDI\n" * 20,

@@ -4,7 +4,6 @@ Everything that is no changed note stays as it is, message by message: tempo map
 controllers, drums. By mido, which keeps all messages of a file.
 """
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,9 +162,3 @@ def _deltas(timed: list[tuple[int, int, mido.Message]], end: int) -> mido.MidiTr
         before = tick
     track.append(mido.MetaMessage("end_of_track", time=end - before))
     return track
-
-
-def steps_of(note: Note, ticks: float) -> tuple[int, int]:
-    """A note's steps [first, end), of so many ticks each: the nearest, and one at least."""
-    first = math.floor(note.start / ticks + 0.5)
-    return first, max(first + 1, math.floor(note.end / ticks + 0.5))

@@ -12,6 +12,7 @@ How a conversion is written into its song, cell by cell of the roll:
 - Drums, and notes below or above the roll, stay as they are, as does all else in the file.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -26,19 +27,23 @@ from torch import Tensor
 from voiceconv.errors import InputError
 from voiceconv.features.base import FileRepresentation
 from voiceconv.features.frames import Features
-from voiceconv.features.midi import Note, Song, Voice, steps_of
+from voiceconv.features.midi import Note, Song, Voice
 from voiceconv.features.stats import DomainStats
 from voiceconv.schema import Count
 
 LOUDNESS = 80  # velocity of a new note where the song has no other
 SOUNDS = 0.5  # a cell's value from which on it sounds
+CLEAR = 0.5  # of 1: how well notes begin on steps from some tick on, for that to be the origin
+ALIGNED = 0.1  # of a step: so near to the file's own steps, it keeps the file's bars
 QUARTERS_PER_SECOND = 2.0  # 120 a minute: what counts as a second, whatever the tempo map says
 
 
 class PianoRoll(FileRepresentation):
     """MIDI files -> frames (C, T) of 0 and 1: a channel for each pitch, a frame for each step.
 
-    T is whole bars. The track `step` counts the frames' steps from the beginning of the file.
+    T is whole bars. The track `step` counts the frames' steps. They begin with the file, or, where
+    its notes begin between its sixteenths, all by the same part of one (a transcription with the
+    right tempo), at the latest bar before the first note; a bar is then where long notes begin.
 
     Args:
         lowest: MIDI number of the first channel's pitch; the paper's 24.
@@ -100,10 +105,11 @@ class PianoRoll(FileRepresentation):
                 f"{path} is in {', '.join(song.metres)}, and features.metres has "
                 f"{', '.join(self.metres)}; leave it out, or take it in with features.metres"
             )
-        roll = torch.zeros(self.n_channels, self._n_steps(song))
-        for note in self._within(song):
-            first, last = self._steps(song, note)
-            roll[note.pitch - self.lowest, first:last] = 1.0
+        notes = list(self._within(song))
+        grid = self._grid(song, notes)
+        roll = torch.zeros(self.n_channels, self._n_steps(grid, notes))
+        for note in notes:
+            roll[note.pitch - self.lowest, slice(*grid.steps(note))] = 1.0
         rate = self.frames_per_second
         part = slice(round(start * rate), None if end is None else round(end * rate))
         steps = torch.arange(roll.shape[1], dtype=torch.float32)[part]
@@ -112,16 +118,15 @@ class PianoRoll(FileRepresentation):
     def write(self, path: Path, features: Features, template: Path) -> None:
         """See FileRepresentation; steps that features do not have stay as they are."""
         song = Song.read(template)
-        n_steps = max(self._n_steps(song), int(features.tracks["step"].max()) + 1)
-        on = np.ones((self.n_channels, n_steps), bool)
-        within = list(self._within(song))
-        heard = np.zeros_like(on)
-        for note in within:
-            heard[note.pitch - self.lowest, slice(*self._steps(song, note))] = True
-        on &= heard
+        notes = list(self._within(song))
+        grid = self._grid(song, notes)
+        n_steps = max(self._n_steps(grid, notes), int(features.tracks["step"].max()) + 1)
+        on = np.zeros((self.n_channels, n_steps), bool)
+        for note in notes:
+            on[note.pitch - self.lowest, slice(*grid.steps(note))] = True
         steps = features.tracks["step"].long().numpy()
         on[:, steps] = features.frames.numpy() >= SOUNDS
-        song.write(path, *_Edit(self, song, within, on).notes())
+        song.write(path, *_Edit(self, grid, notes, on).notes())
 
     def picture(self, frames: Tensor) -> Tensor:
         """See FileRepresentation; black where a note sounds."""
@@ -133,17 +138,43 @@ class PianoRoll(FileRepresentation):
             if 0 <= note.pitch - self.lowest < self.n_channels:
                 yield note
 
-    def _ticks(self, song: Song) -> float:
-        """Of a step."""
-        return song.ticks_per_quarter / self.steps_per_quarter
+    def _grid(self, song: Song, notes: Sequence[Note]) -> "_Grid":
+        """Where steps and bars begin: see the class."""
+        ticks, bar = song.ticks_per_quarter / self.steps_per_quarter, self.steps_per_bar
+        if not notes:
+            return _Grid(0.0, ticks)
+        starts = np.array([note.start for note in notes])
+        mean = np.exp(2j * np.pi * starts / ticks).mean()
+        phase = float(np.angle(mean)) / (2 * np.pi) * ticks
+        if abs(mean) < CLEAR or abs(phase) < ALIGNED * ticks:
+            return _Grid(0.0, ticks)
+        steps = np.round((starts - phase) / ticks).astype(int)
+        lengths = np.array([note.end - note.start for note in notes])
+        downbeat = int(np.bincount(steps % bar, lengths, bar).argmax())
+        first = int(steps.min())
+        return _Grid(phase + (first - (first - downbeat) % bar) * ticks, ticks)
 
-    def _steps(self, song: Song, note: Note) -> tuple[int, int]:
-        return steps_of(note, self._ticks(song))
-
-    def _n_steps(self, song: Song) -> int:
+    def _n_steps(self, grid: "_Grid", notes: Sequence[Note]) -> int:
         """Whole bars, up to the end of the last note."""
-        last = max((self._steps(song, note)[1] for note in self._within(song)), default=0)
+        last = max((grid.steps(note)[1] for note in notes), default=0)
         return -(-last // self.steps_per_bar) * self.steps_per_bar
+
+
+class _Grid(NamedTuple):
+    """Steps of so many ticks from a tick on, which may be before the file."""
+
+    origin: float
+    ticks: float
+
+    def steps(self, note: Note) -> tuple[int, int]:
+        """A note's steps [first, end): the nearest, and one at least."""
+        first = math.floor((note.start - self.origin) / self.ticks + 0.5)
+        end = math.floor((note.end - self.origin) / self.ticks + 0.5)
+        return max(first, 0), max(first, 0, end - 1) + 1
+
+    def tick(self, step: int) -> int:
+        """Where a step begins."""
+        return max(round(self.origin + step * self.ticks), 0)
 
 
 class _Run(NamedTuple):
@@ -157,10 +188,10 @@ class _Edit:
     """A song's notes, and what its roll shall be: (C, T), true where a note sounds."""
 
     def __init__(
-        self, roll: PianoRoll, song: Song, notes: Sequence[Note], on: NDArray[np.bool_]
+        self, roll: PianoRoll, grid: _Grid, notes: Sequence[Note], on: NDArray[np.bool_]
     ) -> None:
-        self.roll, self.song, self.on = roll, song, on
-        self.cells = [roll._steps(song, note) for note in notes]
+        self.roll, self.tick, self.on = roll, grid.tick, on
+        self.cells = [grid.steps(note) for note in notes]
         self.notes_within = notes
         self.bars: dict[int, list[Note]] = defaultdict(list)
         for note, (first, _) in zip(notes, self.cells, strict=True):
@@ -182,7 +213,7 @@ class _Edit:
             if parts != [note]:
                 changed.append((note, parts))
         new = [self._new(row, run) for row in range(len(rest)) for run in _runs(rest[row])]
-        return changed, new
+        return changed, [note for note in new if note.start < note.end]  # not before the file
 
     def _ends(self, rest: NDArray[np.bool_]) -> dict[tuple[int, int], int]:
         """(row, end of a note) -> the end of the cells that make it longer; taken out of rest."""
@@ -209,12 +240,12 @@ class _Edit:
         for run in _runs(self.on[row, first:end]):
             part, messages = note, [began, ended]
             if run.first > 0:
-                part = part._replace(start=self._tick(first + run.first))
+                part = part._replace(start=self.tick(first + run.first))
                 messages[0] = None
             stop = first + run.end
             if stop < end or (row, end) in longer:
                 stop = longer.get((row, stop), stop)
-                part = part._replace(end=self._tick(stop))
+                part = part._replace(end=self.tick(stop))
                 messages[1] = None
             yield part._replace(messages=(messages[0], messages[1]))
 
@@ -225,10 +256,7 @@ class _Edit:
         voices = {note.voice for note in around}
         voice = min(voices, key=lambda one: (abs(self.pitches[one] - pitch), one))
         velocity = round(fmean(note.velocity for note in around)) if around else LOUDNESS
-        return Note(pitch, velocity, self._tick(run.first), self._tick(run.end), voice)
-
-    def _tick(self, step: int) -> int:
-        return round(step * self.roll._ticks(self.song))
+        return Note(pitch, velocity, self.tick(run.first), self.tick(run.end), voice)
 
 
 def _runs(row: NDArray[np.bool_]) -> Iterator[_Run]:
