@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from voiceconv import __version__
-from voiceconv.cli import listen, vocoder
+from voiceconv.cli import genre, listen, vocoder
 from voiceconv.cli.convert import convert, export, info, models, resynth
 from voiceconv.cli.corpus import augment, check, extract, prepare, stats
 from voiceconv.cli.scores import compare, evaluate, report
@@ -58,6 +58,7 @@ app.command(
 for other in (fit, evaluate, compare, report):
     app.command()(other)
 app.add_typer(vocoder.app, name="vocoder")
+app.add_typer(genre.app, name="genre")
 app.add_typer(listen.app, name="listen")
 
 

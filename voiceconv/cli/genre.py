@@ -1,0 +1,75 @@
+"""`voiceconv genre ...`: how far a conversion of MIDI files goes. Imports as in cli/convert.py."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from voiceconv.cli.options import AsJson
+
+app = typer.Typer(
+    help="Train a classifier of two genres, and score conversions of MIDI files by it.",
+    no_args_is_help=True,
+    rich_markup_mode=None,  # it takes a default in [brackets] for a tag
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.command()
+def train(
+    dump: Annotated[Path, typer.Argument(help="Piano rolls of two genres, by extract.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Output folder.")],
+    noise: Annotated[
+        float, typer.Option(min=0.0, help="Most noise on its input in training.")
+    ] = 0.3,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of 32 phrases.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Of weights, batches and noise.")] = 0,
+) -> None:
+    """Train a classifier of two genres on DUMP/train, and print its accuracy on DUMP/test."""
+    from voiceconv.genre import train_classifier
+    from voiceconv.progress import progress_bar
+
+    with progress_bar("classifier") as progress:
+        classifier = train_classifier(dump, noise, steps, seed=seed, progress=progress)
+    classifier.write(output)
+    for sigma, accuracy in classifier.accuracy.items():
+        print(f"noise {sigma:g}: {accuracy:.1f}% right")
+
+
+@app.command()
+def score(
+    dump: Annotated[Path, typer.Argument(help="Piano rolls of two genres, by extract.")],
+    classifier: Annotated[Path, typer.Option(help="Output of genre train.")],
+    model: Annotated[
+        list[Path] | None, typer.Option(help="Model or run directory; may be repeated.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Split of DUMP.")] = "test",
+    as_json: AsJson = False,
+) -> None:
+    """Convert phrases there and back, by models and baselines; print strength and what is kept."""
+    from voiceconv.genre import Classifier
+    from voiceconv.genre import score as measure
+
+    models = {path.name: path for path in model or []}
+    rows = measure(dump, Classifier.read(classifier), models, split)
+    if as_json:
+        print(json.dumps([{**row._asdict(), "strength": row.strength} for row in rows], indent=2))
+        return
+    heads = ("P of source, converted, cycled", "mean p", "strength", "note F", "chroma")
+    print(f"| % | direction | {' | '.join(heads)} | notes a bar |")
+    print(f"|{' --- |' * (len(heads) + 3)}")
+    for row in rows:
+        kept = [
+            f"{one['mean']:.1f} [{one['low']:.1f}, {one['high']:.1f}]" for one in row.kept.values()
+        ]
+        cells = [
+            row.system,
+            f"{row.source} to {row.target}",
+            ", ".join(f"{one:.1f}" for one in row.rates),
+            ", ".join(f"{one:.1f}" for one in row.probabilities),
+            f"{row.strength:.1f}",
+            *kept,
+            " to ".join(f"{one:.1f}" for one in row.notes),
+        ]
+        print(f"| {' | '.join(cells)} |")

@@ -1,0 +1,153 @@
+"""How far a conversion of genres goes, and what it keeps. Brunner et al. 2018, equations 8 to 10.
+
+A converts x_A to B, xhat_B, and back, xtilde_A. The published P are rates of hard decisions; both
+these and the means of probabilities are given here.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from voiceconv.converter import FileConverter
+from voiceconv.errors import InputError
+from voiceconv.evaluation.bootstrap import summary
+from voiceconv.features.piano_roll import SOUNDS
+from voiceconv.genre.classifier import Classifier
+from voiceconv.genre.phrases import (
+    OCTAVE,
+    chroma,
+    chroma_similarity,
+    note_f,
+    onsets,
+    read_phrases,
+    transposed,
+)
+
+Convert = Callable[[Tensor, str, str], Tensor]  # phrases, source, target -> phrases of 0 and 1
+AT_ONCE = 32  # phrases that are converted together
+
+
+class Row(NamedTuple):
+    """One system in one direction: rates and mean probabilities of the source genre, in %.
+
+    Each of `rates` and `probabilities`: source, converted, cycled. kept: means with intervals over
+    phrases of note F-measure and chroma similarity to the source, in %; notes: notes a bar of
+    source and conversion.
+    """
+
+    system: str
+    source: str
+    target: str
+    n_phrases: int
+    rates: tuple[float, float, float]
+    probabilities: tuple[float, float, float]
+    kept: dict[str, dict[str, float]]
+    notes: tuple[float, float]
+
+    @property
+    def strength(self) -> float:
+        """Of the rates, in %."""
+        return strength(*self.rates)
+
+
+def strength(source: float, converted: float, cycled: float) -> float:
+    """P of the source genre in source, conversion and cycle -> S of one way, equation 8."""
+    return 0.5 * ((source - converted) + (cycled - converted))
+
+
+def score(
+    dump: Path, classifier: Classifier, models: Mapping[str, Path], split: str = "test"
+) -> list[Row]:
+    """Each system, both ways, on the phrases of a split: copying, baselines, and models.
+
+    Raises InputError where genres of dump, classifier and models are not the same.
+    """
+    test, train = read_phrases(dump / split), read_phrases(dump / "train")
+    if sorted(test) != sorted(classifier.domains):
+        raise InputError(
+            f"{dump} has the genres {', '.join(test)}, and the classifier "
+            f"{', '.join(classifier.domains)}; train one of this dump"
+        )
+    systems: dict[str, Convert] = {
+        "copy": lambda phrases, source, target: phrases,
+        "transposition": Transposition(train),
+        "nearest phrase": NearestPhrase(train),
+    }
+    systems |= {name: Network(model, classifier.domains) for name, model in models.items()}
+    first, second = classifier.domains
+    return [
+        _measure(name, convert, classifier, test[source], source, target)
+        for name, convert in systems.items()
+        for source, target in ((first, second), (second, first))
+    ]
+
+
+def _measure(
+    name: str, convert: Convert, classifier: Classifier, phrases: Tensor, source: str, target: str
+) -> Row:
+    """One row."""
+    converted = convert(phrases, source, target)
+    stages = (phrases, converted, convert(converted, target, source))
+    likely = [classifier.probability(one, source) for one in stages]
+    rates = [100 * float((one > 0.5).float().mean()) for one in likely]
+    means = [100 * float(one.mean()) for one in likely]
+    kept = {"note F": note_f(phrases, converted), "chroma": chroma_similarity(phrases, converted)}
+    n_bars = phrases.shape[2] // 16
+    notes = [float(onsets(one).sum((1, 2)).float().mean()) / n_bars for one in stages[:2]]
+    return Row(
+        name, source, target, len(phrases),
+        (rates[0], rates[1], rates[2]), (means[0], means[1], means[2]),
+        {measure: summary((100 * values).tolist()) for measure, values in kept.items()},
+        (notes[0], notes[1]),
+    )  # fmt: skip
+
+
+class Transposition:
+    """The one shift, of all, after which a genre's pitch classes are most like the other's."""
+
+    def __init__(self, train: Mapping[str, Tensor]) -> None:
+        self.classes = {name: chroma(some).sum((0, 2)) for name, some in train.items()}
+
+    def __call__(self, phrases: Tensor, source: str, target: str) -> Tensor:
+        """See Convert."""
+        own, wanted = self.classes[source], self.classes[target]
+        shifts = range(-OCTAVE // 2 + 1, OCTAVE // 2 + 1)
+        alike = [float(F.cosine_similarity(own.roll(n), wanted, dim=0)) for n in shifts]
+        return transposed(phrases, shifts[alike.index(max(alike))])
+
+
+class NearestPhrase:
+    """The target's training phrase whose chroma, bar by bar, is most like the source's."""
+
+    def __init__(self, train: Mapping[str, Tensor]) -> None:
+        self.train = train
+        self.chroma = {name: _directions(some) for name, some in train.items()}
+
+    def __call__(self, phrases: Tensor, source: str, target: str) -> Tensor:
+        """See Convert."""
+        return self.train[target][(_directions(phrases) @ self.chroma[target].T).argmax(1)]
+
+
+def _directions(phrases: Tensor) -> Tensor:
+    """(N, C, T) -> (N, 12 * bars): each bar's chroma of length 1."""
+    return F.normalize(chroma(phrases), dim=1).flatten(1)
+
+
+class Network:
+    """A trained model of piano rolls."""
+
+    def __init__(self, model: Path, domains: list[str]) -> None:
+        self.converter = FileConverter.from_pretrained(model)
+        for domain in domains:
+            self.converter.check_domains(domain)
+
+    def __call__(self, phrases: Tensor, source: str, target: str) -> Tensor:
+        """See Convert."""
+        places = [self.converter.domains.index(domain) for domain in (source, target)]
+        with torch.no_grad():
+            made = [self.converter.translator(part, *places) for part in phrases.split(AT_ONCE)]
+        return (torch.cat(made) >= SOUNDS).float()
