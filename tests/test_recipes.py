@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+import mido
 import numpy as np
 import pytest
 import soundfile
@@ -20,14 +21,15 @@ from voiceconv.runs.settings import CONVERTER, VOCODER, check_settings
 
 ROOT = Path(__file__).parents[1]
 EGS = sorted(path.parent for path in ROOT.glob("egs/*/*/run.sh"))
-RECIPES = """cmu_arctic/vc1 rhasspy/any1 rhasspy/voc1 rhasspy_nl/aug1 rhasspy_nl/vc1 rhasspy_nl/vc2
-toy/vc1 toy/voc1 vcc2018/vc1 vctk/vc1""".split()
+RECIPES = """cmu_arctic/vc1 midi/genre1 rhasspy/any1 rhasspy/voc1 rhasspy_nl/aug1 rhasspy_nl/vc1
+rhasspy_nl/vc2 toy/vc1 toy/voc1 vcc2018/vc1 vctk/vc1""".split()
 OF_CONVERTER = "data extract stats train convert evaluate listen"
 STAGES = {
     "vc": OF_CONVERTER,
     "any": OF_CONVERTER,
     "voc": "data extract train copy evaluate",
     "aug": "data augment recognise",
+    "genre": "data extract stats classify train score convert",
 }
 EXP = "exp/lr=1, {ü} it's"  # much of it means something to Hydra
 ROOTS = {
@@ -308,6 +310,46 @@ def test_cmu_arctic(tmp_path):
     train = [set(found[domain]["train"]) for domain in ("bdl", "slt")]
     assert not train[0] & train[1]
     assert len(train[0] | train[1]) == 24 + 10
+
+
+def write_song(path: Path, rng: np.random.Generator, steps: list[int]) -> None:
+    """Eight bars of eighths on a scale."""
+    file = mido.MidiFile(ticks_per_beat=480)
+    track = mido.MidiTrack()
+    for pitch in 60 + rng.choice(steps, 64):
+        track.append(mido.Message("note_on", note=int(pitch), velocity=80))
+        track.append(mido.Message("note_off", note=int(pitch), time=240))
+    file.tracks.append(track)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file.save(path)
+
+
+@pytest.mark.slow
+def test_genres_from_files_to_songs(tmp_path):
+    """Every stage of the recipe; two steps of training teach nothing, so only what is written."""
+    rng = np.random.default_rng(0)
+    for genre, steps in (("folk", [0, 2, 4, 5, 7]), ("pop", [1, 3, 6, 8, 10])):
+        for number in range(8):
+            write_song(tmp_path / f"corpus/{genre}/{genre}{number}.mid", rng, steps)
+    sizes = "translator.generator.base_channels=4 translator.generator.n_residual_blocks=1"
+    small = f"{sizes} discriminator.base_channels=4 trainer.n_steps=2 trainer.validate_every=0"
+    places = ("--data", "data", "--dump", "dump", "--exp", "exp", "--jobs", "1")
+    result = run(
+        ROOT / "egs/midi/genre1/run.sh", "--corpus", "corpus", *places, "--n-songs", "1",
+        "--classifier-steps", "20", "--train-options", f"{small} trainer.ship=last", cwd=tmp_path,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    rows = json.loads((tmp_path / "exp/scores.json").read_text())
+    assert [row["system"] for row in rows[::2]] == [
+        "copy",
+        "transposition",
+        "nearest phrase",
+        "exp",
+    ]
+    text = (tmp_path / "exp/RESULTS.md").read_text()
+    assert "- noise 0.5: " in text and text.count("| exp |") == 2
+    songs = sorted(path.parent.name for path in (tmp_path / "exp/songs").rglob("*.mid"))
+    assert songs == ["folk-pop", "pop-folk"]
 
 
 @pytest.mark.parametrize(

@@ -45,16 +45,23 @@ def score(
         list[Path] | None, typer.Option(help="Model or run directory; may be repeated.")
     ] = None,
     split: Annotated[str, typer.Option(help="Split of DUMP.")] = "test",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="JSON file, beside the table.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Convert phrases there and back, by models and baselines; print strength and what is kept."""
+    from voiceconv.files import replace_text
     from voiceconv.genre import Classifier
     from voiceconv.genre import score as measure
 
     models = {path.name: path for path in model or []}
     rows = measure(dump, Classifier.read(classifier), models, split)
+    described = json.dumps([{**row._asdict(), "strength": row.strength} for row in rows], indent=2)
+    if output is not None:
+        replace_text(output, described + "\n")
     if as_json:
-        print(json.dumps([{**row._asdict(), "strength": row.strength} for row in rows], indent=2))
+        print(described)
         return
     heads = ("P of source, converted, cycled", "mean p", "strength", "note F", "chroma")
     print(f"| % | direction | {' | '.join(heads)} | notes a bar |")
