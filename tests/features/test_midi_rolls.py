@@ -208,6 +208,7 @@ def test_a_broken_file_is_refused_in_a_sentence(tmp_path, name):
     assert said.endswith(("write it again", "as type 1", "check its times"))
 
 
-def test_a_song_without_a_note_has_no_frame(tmp_path):
-    drums = make(tmp_path / "a.mid", note(38, 0, 1, channel=9))
-    assert ROLL.read(drums).frames.shape == (84, 0)
+def test_a_song_without_a_note_in_the_roll_is_refused(tmp_path):
+    drums = make(tmp_path / "a.mid", note(38, 0, 1, channel=9) + note(20, 0, 1))
+    with pytest.raises(InputError, match="a.mid has no note from 24 to 107 that is no drum"):
+        ROLL.read(drums)

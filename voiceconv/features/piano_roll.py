@@ -106,6 +106,11 @@ class PianoRoll(FileRepresentation):
                 f"{', '.join(self.metres)}; leave it out, or take it in with features.metres"
             )
         notes = list(self._within(song))
+        if not notes:
+            raise InputError(
+                f"{path} has no note from {self.lowest} to {self.lowest + self.n_channels - 1} "
+                "that is no drum, so there is nothing in it to convert; leave it out"
+            )
         grid = self._grid(song, notes)
         roll = torch.zeros(self.n_channels, self._n_steps(grid, notes))
         for note in notes:
@@ -141,8 +146,6 @@ class PianoRoll(FileRepresentation):
     def _grid(self, song: Song, notes: Sequence[Note]) -> "_Grid":
         """Where steps and bars begin: see the class."""
         ticks, bar = song.ticks_per_quarter / self.steps_per_quarter, self.steps_per_bar
-        if not notes:
-            return _Grid(0.0, ticks)
         starts = np.array([note.start for note in notes])
         mean = np.exp(2j * np.pi * starts / ticks).mean()
         phase = float(np.angle(mean)) / (2 * np.pi) * ticks
@@ -156,7 +159,7 @@ class PianoRoll(FileRepresentation):
 
     def _n_steps(self, grid: "_Grid", notes: Sequence[Note]) -> int:
         """Whole bars, up to the end of the last note."""
-        last = max((grid.steps(note)[1] for note in notes), default=0)
+        last = max(grid.steps(note)[1] for note in notes)
         return -(-last // self.steps_per_bar) * self.steps_per_bar
 
 
