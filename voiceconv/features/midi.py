@@ -1,21 +1,27 @@
 """MIDI files: the notes of a song, and a copy of the song with other notes in their place.
 
 Everything that is no changed note stays as it is, message by message: tempo map, names, programs,
-controllers, drums. By mido, which keeps all messages of a file.
+controllers, drums. By mido, which keeps all messages of a file but for two: an escape (F7) becomes
+SysEx (F0), and real-time messages, which a file must not have, are left out and named.
 """
 
+import logging
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
 
 import mido
+from mido.midifiles.meta import KeySignatureError
 
 from voiceconv.errors import InputError
 
 DRUMS = 9  # the channel, counted from 0, on which notes are drums (General MIDI)
-LONGEST = 100_000  # quarter notes: 14 hours at 120 a minute
-_DAMAGED = (OSError, EOFError, ValueError, IndexError, KeyError, TypeError)  # as mido raises them
+LONGEST = 10_000  # quarter notes: 83 minutes at 120 a minute
+log = logging.getLogger(__name__)
+_SHORT = (EOFError, IndexError)  # as mido raises them
+_DAMAGED = (OSError, ValueError, KeyError, TypeError, KeySignatureError)
 
 
 class Voice(NamedTuple):
@@ -52,24 +58,27 @@ class Song:
     @classmethod
     def read(cls, path: Path) -> Self:
         """A file of type 0 or 1. Raises InputError for a damaged one, or one of another kind."""
-        try:
-            file = mido.MidiFile(path, clip=True)
-        except _DAMAGED as error:
-            reason = str(error) or "it ends too soon"
-            raise InputError(
-                f"{path} is not readable as a MIDI file ({reason}); write it again"
-            ) from error
-        if file.ticks_per_beat <= 0:
+        file = _open(path)
+        if file.ticks_per_beat < 0:
             raise InputError(f"{path} counts time in frames of film, not in beats; write it again")
+        if file.ticks_per_beat == 0:
+            raise InputError(f"{path} has 0 ticks in a quarter note; write it again")
         if file.type not in (0, 1):
             raise InputError(f"{path} is of MIDI's type {file.type}; write it again as type 1")
-        tracks = []
+        tracks, n_left_out = [], 0
         for track in file.tracks:
             now, timed = 0, []
             for message in track:
                 now += message.time
-                timed.append((now, message))
+                if message.is_realtime:
+                    n_left_out += 1
+                else:
+                    timed.append((now, message))
             tracks.append(timed)
+        if n_left_out:
+            log.warning(
+                "%s: %d real-time messages, which no file may have, are left out", path, n_left_out
+            )
         last = max((tick for track in tracks for tick, _ in track), default=0)
         if last > LONGEST * file.ticks_per_beat:
             raise InputError(
@@ -85,7 +94,10 @@ class Song:
             if message.type == "time_signature"
         )
         metres = list(dict.fromkeys(metre for _, _, metre in signatures))
-        return cls(file.ticks_per_beat, tracks, notes, file.type, metres)
+        kind = (
+            file.type if len(tracks) == 1 else 1
+        )  # several tracks are of type 1, whatever is said
+        return cls(file.ticks_per_beat, tracks, notes, kind, metres)
 
     def write(
         self, path: Path, changed: Iterable[tuple[Note, list[Note]]], new: list[Note]
@@ -120,26 +132,67 @@ class Song:
         file.save(path)
 
 
+def _open(path: Path) -> mido.MidiFile:
+    """By mido; a data byte above 127 is taken as 127, and named."""
+    cause: Exception
+    try:
+        try:
+            return mido.MidiFile(path)
+        except OSError as error:
+            if "data byte" not in str(error):
+                raise
+            file = mido.MidiFile(path, clip=True)
+            log.warning("%s: bytes above 127 in its messages are taken as 127", path)
+            return file
+    except _SHORT as error:
+        reason, cause = "it, or a message of it, ends too soon", error
+    except _DAMAGED as error:
+        reason, cause = str(error), error
+        if isinstance(error, KeyError | TypeError | KeySignatureError):
+            reason = f"a message of it makes no sense: {error}"
+    raise InputError(f"{path} is not readable as a MIDI file ({reason}); write it again") from cause
+
+
 def _notes(number: int, track: list[tuple[int, mido.Message]]) -> list[Note]:
-    """A track's notes; of equal ones that overlap, the first ends first."""
+    """A track's notes; of equal ones that overlap, the first ends first.
+
+    Where a track has more starts of a pitch than ends, a note ends where the next one starts.
+    """
+    played = [
+        (place, tick, message)
+        for place, (tick, message) in enumerate(track)
+        if message.type in ("note_on", "note_off") and message.channel != DRUMS
+    ]
+    n_missing: Counter[tuple[int, int]] = Counter()
+    for _, _, message in played:
+        n_missing[message.channel, message.note] += 1 if _is_start(message) else -1
     sounding: dict[tuple[int, int], list[tuple[int, int, int]]] = {}
     notes = []
-    for place, (tick, message) in enumerate(track):
-        if message.type not in ("note_on", "note_off") or message.channel == DRUMS:
-            continue
+
+    def end(key: tuple[int, int], tick: int, place: int | None) -> None:
+        start, velocity, began = sounding[key].pop(0)
+        notes.append(Note(key[1], velocity, start, tick, Voice(number, key[0]), (began, place)))
+
+    for place, tick, message in played:
         key = (message.channel, message.note)
-        if message.type == "note_on" and message.velocity:
-            sounding.setdefault(key, []).append((tick, message.velocity, place))
-        elif sounding.get(key):
-            start, velocity, began = sounding[key].pop(0)
-            voice = Voice(number, message.channel)
-            notes.append(Note(message.note, velocity, start, tick, voice, (began, place)))
-    end = track[-1][0] if track else 0
-    for (channel, pitch), some in sounding.items():
-        for start, velocity, place in some:
-            voice = Voice(number, channel)
-            notes.append(Note(pitch, velocity, start, end, voice, (place, None)))
+        others = sounding.setdefault(key, [])
+        if not _is_start(message):
+            if others:
+                end(key, tick, place)
+            continue
+        if others and n_missing[key] > 0:
+            n_missing[key] -= 1
+            end(key, tick, None)
+        others.append((tick, message.velocity, place))
+    last = track[-1][0] if track else 0
+    for key, others in sounding.items():
+        for _ in range(len(others)):
+            end(key, last, None)
     return notes
+
+
+def _is_start(message: mido.Message) -> bool:
+    return bool(message.type == "note_on" and message.velocity)
 
 
 def _add(added: list[list[tuple[int, int, mido.Message]]], note: Note) -> None:
