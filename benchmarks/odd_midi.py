@@ -105,6 +105,7 @@ def main() -> None:
     print("| file | exit | notes | other messages | said |\n| --- | --- | --- | --- | --- |")
     for path in paths:
         output = made / path.name
+        output.unlink(missing_ok=True)
         command = [sys.executable, "-m", "voiceconv", "convert", path, "-o", output]
         ended = subprocess.run(
             [*map(str, command), "--model", options.model, "--target", options.target],

@@ -53,11 +53,11 @@ check_overrides 5 "$train_options"
 
 if wanted 1 "data"; then
   run data local/data.sh ${corpus:+--corpus "$corpus"} ${domains:+--domains "$domains"} "$data/local"
-  run prepare voiceconv prepare "$data/local/wav" "$data" --features piano_roll
+  run prepare voiceconv prepare "$data/local/wav" "$data" ${search[@]+"${search[@]}"} --features "experiment=$experiment"
 fi
 
 if wanted 2 "extract"; then
-  run extract voiceconv extract "$data" "$dump" --features "experiment=$experiment" --jobs "$jobs"
+  run extract voiceconv extract "$data" "$dump" ${search[@]+"${search[@]}"} --features "experiment=$experiment" --jobs "$jobs"
 fi
 
 if wanted 3 "stats"; then
@@ -70,7 +70,7 @@ fi
 
 if wanted 5 "train"; then
   read -r -a overrides <<< "$train_options"
-  run train voiceconv train ${search[@]+"${search[@]}"} "experiment=$experiment" "data.dump='$dump'" "run_dir='$exp'" \
+  run train voiceconv train ${search[@]+"${search[@]}"} "experiment=$experiment" "data.dump=$dump" "run_dir=$exp" \
     ${overrides[@]+"${overrides[@]}"}
 fi
 
@@ -82,14 +82,17 @@ if wanted 6 "score"; then
     grep '^noise' "$exp/log/classify.log" | sed 's/^/- /'
     printf '\n'
     grep '^|' "$exp/log/score.log"
-  } > "$exp/RESULTS.md"
+  } > "$exp/RESULTS.md.new"
+  mv "$exp/RESULTS.md.new" "$exp/RESULTS.md"
 fi
 
 if wanted 7 "convert"; then
   while read -r source; do
     while read -r target; do
       [ "$source" != "$target" ] || continue
-      mapfile -t songs < <(grep "^$source-" "$data/test/wav.scp" | head -n "$n_songs" | cut -d' ' -f2-)
+      mapfile -t songs < <(awk -v domain="$source" -v n="$n_songs" \
+        'NR == FNR { of[$1] = $2; next } of[$1] == domain && n-- > 0 { print substr($0, index($0, " ") + 1) }' \
+        "$data/test/utt2spk" "$data/test/wav.scp")
       run "convert.$source" voiceconv convert "${songs[@]}" --model "$exp" --source "$source" --target "$target" \
         -o "$exp/songs/$source-$target/"
     done < <(domains_of "$data/test")

@@ -330,25 +330,30 @@ def test_genres_from_files_to_songs(tmp_path):
     rng = np.random.default_rng(0)
     for genre, steps in (("folk", [0, 2, 4, 5, 7]), ("pop", [1, 3, 6, 8, 10])):
         for number in range(8):
-            write_song(tmp_path / f"corpus/{genre}/{genre}{number}.mid", rng, steps)
+            name = f"{genre}{number}"
+            place = name if genre == "folk" else f"{name}/{name}"
+            write_song(tmp_path / f"corpus/{genre}/{place}.mid", rng, steps)
+            write_song(tmp_path / f"corpus/{genre}/{name}/versions/{name}-v1.mid", rng, steps)
     sizes = "translator.generator.base_channels=4 translator.generator.n_residual_blocks=1"
     small = f"{sizes} discriminator.base_channels=4 trainer.n_steps=2 trainer.validate_every=0"
-    places = ("--data", "data", "--dump", "dump", "--exp", "exp", "--jobs", "1")
+    places = ("--data", "data", "--dump", "dump", "--exp", EXP, "--jobs", "1")
     result = run(
         ROOT / "egs/midi/genre1/run.sh", "--corpus", "corpus", *places, "--n-songs", "1",
         "--classifier-steps", "20", "--train-options", f"{small} trainer.ship=last", cwd=tmp_path,
     )  # fmt: skip
     assert result.returncode == 0, result.stdout + result.stderr
-    rows = json.loads((tmp_path / "exp/scores.json").read_text())
-    assert [row["system"] for row in rows[::2]] == [
-        "copy",
-        "transposition",
-        "nearest phrase",
-        "exp",
-    ]
-    text = (tmp_path / "exp/RESULTS.md").read_text()
-    assert "- noise 0.5: " in text and text.count("| exp |") == 2
-    songs = sorted(path.parent.name for path in (tmp_path / "exp/songs").rglob("*.mid"))
+    found = prepared(tmp_path / "data")
+    assert {genre: sum(map(len, some.values())) for genre, some in found.items()} == {
+        "folk": 8,
+        "pop": 8,
+    }
+    exp = tmp_path / EXP
+    rows = json.loads((exp / "scores.json").read_text())
+    systems = ["copy", "transposition", "nearest phrase", exp.name]
+    assert [row["system"] for row in rows[::2]] == systems
+    text = (exp / "RESULTS.md").read_text()
+    assert "- noise 0.5: " in text and text.count(f"| {exp.name} |") == 2
+    songs = sorted(path.parent.name for path in (exp / "songs").rglob("*.mid"))
     assert songs == ["folk-pop", "pop-folk"]
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from voiceconv.audio import read, resample
 from voiceconv.converter import Converter
+from voiceconv.converter.directory import digest
 from voiceconv.converter.full_band import FullBand, faded
 from voiceconv.errors import InputError
 from voiceconv.features import MelSpectrogram
@@ -67,6 +68,8 @@ def test_it_keeps_what_there_is_and_adds_what_is_missing(model):
     assert extended.shape == resampled.shape and extended.dtype == torch.float32
     kept, was = share(extended, 0, 7000), share(resampled, 0, 7000)
     assert (kept - was).norm() < 0.01 * was.norm()
+    edge = [share(one, 7300, 7700).norm() for one in (extended, truth)]
+    assert 20 * (edge[0] / edge[1]).log10().abs() < 3.0  # dB: not both of them
     for low, high in ((8500, 12000), (12000, 23000)):
         made, wanted = share(extended, low, high).norm(), share(truth, low, high).norm()
         assert 20 * (made / wanted).log10().abs() < 3.0  # dB
@@ -104,7 +107,8 @@ def test_convert_adds_it_at_any_rate_of_the_output(model, tmp_path, monkeypatch,
     assert voiceconv("convert", "in", *options, "-o", "plain").code == 0
     assert voiceconv("convert", "in", *options, "--full-band", "wide", "-o", "out").code == 0
     (entry,) = json.loads((tmp_path / "out/conversion.json").read_text())
-    assert entry["full_band"] == "wide" and entry["target"] == "high"
+    assert entry["full_band"] == {"model": "wide", "sha256": digest(tmp_path / "wide")}
+    assert entry["target"] == "high"
     plain, made = (read(f"{place}/0.wav", None) for place in ("plain", "out"))
     assert (plain.sample_rate, made.sample_rate) == (RATE, WIDE)
     was = resample(plain.samples, RATE, WIDE)

@@ -15,8 +15,15 @@ from voiceconv.data.archive import ArchiveWriter
 from voiceconv.errors import InputError
 from voiceconv.features import DomainStats
 from voiceconv.genre import Classifier, strength, train_classifier
-from voiceconv.genre.phrases import chroma_similarity, note_f, onsets, read_phrases, transposed
-from voiceconv.genre.scores import NearestPhrase, Transposition
+from voiceconv.genre.phrases import (
+    Phrases,
+    chroma_similarity,
+    note_f,
+    onsets,
+    read_phrases,
+    transposed,
+)
+from voiceconv.genre.scores import NearestPhrase, Transposition, _measure
 
 ROLL = {"_target_": "voiceconv.features.piano_roll.PianoRoll"}
 MODEL = {
@@ -94,11 +101,12 @@ def classifier(dump) -> Classifier:
 
 def test_phrases_are_whole_and_of_their_genre(dump):
     found = read_phrases(dump / "test")
-    assert {name: tuple(one.shape) for name, one in found.items()} == {
+    assert {name: tuple(one.rolls.shape) for name, one in found.items()} == {
         "high": (6, 84, 64),
         "low": (6, 84, 64),
     }
-    assert found["low"].equal(rolls("low", 6, seed=4))
+    assert found["low"].rolls.equal(rolls("low", 6, seed=4))
+    assert found["low"].songs.tolist() == list(range(6))
 
 
 def test_onsets_and_their_f_measure():
@@ -121,7 +129,7 @@ def test_chroma_is_of_pitch_classes_bar_by_bar():
     assert chroma_similarity(one, half).tolist() == pytest.approx([0.5] * 3)
 
 
-def test_a_transposition_keeps_every_note():
+def test_a_transposition_moves_what_leaves_the_roll_by_an_octave():
     one = rolls("high", 2, seed=1)
     assert transposed(one, 5)[:, 5:].equal(one[:, :-5])
     low = torch.zeros(1, 84, 64)
@@ -131,7 +139,7 @@ def test_a_transposition_keeps_every_note():
 
 
 def test_the_baselines_go_to_the_target(dump):
-    train = read_phrases(dump / "train")
+    train = {name: one.rolls for name, one in read_phrases(dump / "train").items()}
     moved = Transposition(train)(rolls("low", 2, seed=1), "low", "high")
     assert moved.equal(transposed(rolls("low", 2, seed=1), 6))  # C to F sharp
     nearest = NearestPhrase(train)(train["high"][3:5], "low", "high")
@@ -166,8 +174,25 @@ def test_other_dumps_are_refused(dump, tmp_path, classifier):
     ):
         train_classifier(alone)
     (alone / "train/features.yaml").write_text("_target_: voiceconv.features.world.World\n")
-    with pytest.raises(InputError, match="a genre is one of piano rolls of MIDI files"):
+    with pytest.raises(InputError, match="kind world, not piano_roll, .*; genres are judged by"):
         read_phrases(alone / "train")
+    (alone / "train/features.yaml").write_text(yaml.safe_dump({**ROLL, "n_pitches": 48}))
+    with pytest.raises(InputError, match="n_channels 48, not 84"):
+        read_phrases(alone / "train")
+
+
+def test_silence_is_no_conversion_and_songs_are_resampled(classifier):
+    phrases = Phrases(rolls("low", 6, seed=2), torch.tensor([0, 0, 0, 0, 1, 1]))
+
+    def half_silent(given: Tensor, source: str, target: str) -> Tensor:
+        made = given.clone()
+        made[4:] = 0
+        return made
+
+    row = _measure("x", half_silent, classifier, phrases, "low", "high")
+    assert row.rates == (100, 100, 100) and row.strength == 0
+    kept = row.kept["chroma"]
+    assert (round(kept["mean"], 3), kept["low"], kept["high"]) == (66.667, 0, pytest.approx(100))
 
 
 @pytest.fixture
@@ -198,5 +223,7 @@ def test_the_commands_train_and_score(voiceconv, dump, tmp_path):
         assert nearest["rates"] == [100, 0, 100] and nearest["strength"] == 100
         assert nearest["kept"]["note F"]["mean"] < 5
     assert "| copy | high to low | 100.0, 100.0, 100.0 |" in voiceconv(*given).out
+    again = ("--model", tmp_path / "other" / "same")
+    assert "two models have one name of same" in voiceconv(*given, *again).err
     refused = voiceconv("genre", "score", dump, "--classifier", tmp_path / "none")
     assert refused.code == 2 and "config.yaml" in refused.err

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from voiceconv.cli.options import AsJson
+from voiceconv.errors import InputError
 
 app = typer.Typer(
     help="Train a classifier of two genres, and score conversions of MIDI files by it.",
@@ -55,7 +56,9 @@ def score(
     from voiceconv.genre import Classifier
     from voiceconv.genre import score as measure
 
-    models = {path.name: path for path in model or []}
+    models = {path.resolve().name: path for path in model or []}
+    if len(models) < len(model or []):
+        raise InputError(f"two models have one name of {', '.join(models)}; rename a folder")
     rows = measure(dump, Classifier.read(classifier), models, split)
     described = json.dumps([{**row._asdict(), "strength": row.strength} for row in rows], indent=2)
     if output is not None:

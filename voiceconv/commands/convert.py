@@ -167,17 +167,22 @@ def _opened(
     full_band = open_full_band(choice, converter.sample_rate)
 
     def change(wave: Tensor, job: Job, report: batch.Report) -> Tensor:
+        share = 0.5 if full_band else 1.0  # of the job
         converted = converter.convert(
             wave,
             choice.target,
             source_of(job.domain),
-            progress=report,
+            progress=lambda done: report(share * done),
             semitones=choice.semitones,
             condition=condition,
             target_stats=voice,
             name=printable(job.source),
         )
-        return full_band.extend(converted, converter.sample_rate) if full_band else converted
+        if full_band is None:
+            return converted
+        return full_band.extend(
+            converted, converter.sample_rate, lambda done: report(share + share * done)
+        )
 
     made_rate = full_band.sample_rate if full_band else None
     return batch.Opened(change, converter.sample_rate, made_rate)
@@ -256,6 +261,8 @@ def described(choice: Choice) -> dict[str, object]:
     given, defaults = choice._asdict(), Choice._field_defaults
     names = ("mix", "style", "strength", "semitones", "condition", "full_band")
     chosen = {name: given[name] for name in names if given[name] != defaults[name]}
+    if choice.full_band is not None:
+        chosen["full_band"] = identify(choice.full_band)
     return {"source": choice.source, "target": choice.target, **chosen}
 
 

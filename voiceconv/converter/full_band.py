@@ -1,7 +1,7 @@
 """Bandwidth extension: what lies above a wave's band, by a model whose domains are narrow and full.
 
-Below the edge the wave stays as it is; the model's conversion is heard above it alone. The two are
-complementary: delayed by nothing, they add up to the wave where the model adds nothing.
+Below the edge, EDGE of the wave's band, the wave stays as it is; above it the model's conversion is
+heard. One filter divides both, so that they add up to the wave where the model changes nothing.
 """
 
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ class FullBand:
             )
 
     def extend(self, wave: Tensor, sample_rate: int, progress: Share | None = None) -> Tensor:
-        """(N,) at sample_rate -> (M,) at the model's rate: the wave resampled, and highs."""
+        """(N,) at sample_rate -> (M,) at the model's rate: the wave resampled, with highs."""
         narrow = resample(wave, sample_rate, self.sample_rate)
         shown = faded(narrow, round(FADE * self.sample_rate))
         full = self.converter.convert(shown, "full", "narrow", progress=progress)
@@ -55,8 +55,8 @@ class FullBand:
         matched = [band * share for share in MATCHED]
         heard, made = (self._filtered(one, matched) for one in (narrow, full))
         gain = heard.norm() / made.norm().clamp_min(1e-9)
-        highs = self._filtered(full, [EDGE * band, self.sample_rate / 2])
-        return narrow + gain.clamp_max(MOST) * highs
+        change = gain.clamp_max(MOST) * full - narrow
+        return narrow + self._filtered(change, [EDGE * band, self.sample_rate / 2])
 
     def _filtered(self, wave: Tensor, band: Sequence[float]) -> Tensor:
         """(N,) -> (N,) its frequencies in [low, high] Hz, in place; no phase is turned."""

@@ -86,7 +86,10 @@ def train_classifier(
     noise: each batch gets N(0, sigma), sigma uniform up to this, so that no threshold deceives it.
     The authors' code has noise in the test alone. Raises InputError unless there are two genres.
     """
-    train, test = (read_phrases(dump / split) for split in ("train", "test"))
+    train, test = (
+        {domain: phrases.rolls for domain, phrases in read_phrases(dump / split).items()}
+        for split in ("train", "test")
+    )
     domains = sorted(train)
     if len(domains) != 2 or sorted(test) != domains:
         raise InputError(

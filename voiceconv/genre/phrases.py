@@ -2,35 +2,56 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from voiceconv.build import build
 from voiceconv.data.dump import read_dump, read_yaml
 from voiceconv.errors import InputError
+from voiceconv.features import Representation
+from voiceconv.features.base import differences
+from voiceconv.features.piano_roll import PianoRoll
 from voiceconv.models.brunner import PHRASE
 
 BAR = 16  # steps
 OCTAVE = 12
 
 
-def read_phrases(split: Path) -> dict[str, Tensor]:
-    """A split of a dump -> by domain (N, C, PHRASE) of 0 and 1: whole, and something sounds.
+class Phrases(NamedTuple):
+    """Of a domain: rolls (N, 84, PHRASE) of 0 and 1, and the number of the song of each (N,)."""
+
+    rolls: Tensor
+    songs: Tensor
+
+
+def read_phrases(split: Path) -> dict[str, Phrases]:
+    """A split of a dump -> by domain its phrases: whole, and something sounds in them.
 
     Each begins where the one before ends. Raises InputError for another kind of dump, and for a
     domain without a phrase.
     """
-    kind = read_yaml(split / "features.yaml").get("_target_")
-    if kind != "voiceconv.features.piano_roll.PianoRoll":
-        raise InputError(f"{split} is of {kind}; a genre is one of piano rolls of MIDI files")
+    check_definition(build(read_yaml(split / "features.yaml"), Representation), str(split))
     found = {}
     for domain, songs in read_dump(split).items():
-        phrases = [phrase for song in songs.values() for phrase in _cut(np.asarray(song))]
-        if not phrases:
+        cut = [_cut(np.asarray(song)) for song in songs.values()]
+        if not any(cut):
             raise InputError(f"{split}: {domain} has no whole phrase of {PHRASE} steps; add songs")
-        found[domain] = torch.from_numpy(np.stack(phrases))
+        rolls = np.stack([phrase for phrases in cut for phrase in phrases])
+        numbers = [number for number, phrases in enumerate(cut) for _ in phrases]
+        found[domain] = Phrases(torch.from_numpy(rolls), torch.tensor(numbers))
     return found
+
+
+def check_definition(representation: Representation, name: str) -> None:
+    """Raise InputError for frames that are no rolls of 84 pitches in sixteenths, bars of 4/4."""
+    if unlike := differences(PianoRoll().definition, representation.definition):
+        raise InputError(
+            f"{name}: {', '.join(unlike)}; genres are judged by piano rolls as features=piano_roll "
+            "has them"
+        )
 
 
 def _cut(song: np.ndarray) -> Sequence[np.ndarray]:
@@ -72,7 +93,10 @@ def chroma_similarity(one: Tensor, other: Tensor) -> Tensor:
 
 
 def transposed(phrases: Tensor, semitones: int) -> Tensor:
-    """(N, C, T) -> the same, higher; what leaves the roll goes to the octave beside it."""
+    """(N, C, T) -> the same, higher; what leaves the roll goes to the octave beside it.
+
+    There it may fall on a note that sounds.
+    """
     if semitones == 0:
         return phrases
     moved = torch.zeros_like(phrases)

@@ -1,7 +1,8 @@
 """How far a conversion of genres goes, and what it keeps. Brunner et al. 2018, equations 8 to 10.
 
 A converts x_A to B, xhat_B, and back, xtilde_A. The published P are rates of hard decisions; both
-these and the means of probabilities are given here.
+these and the means of probabilities are given here. A phrase that became silent is no conversion:
+it counts as of the source genre.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +19,10 @@ from voiceconv.evaluation.bootstrap import summary
 from voiceconv.features.piano_roll import SOUNDS
 from voiceconv.genre.classifier import Classifier
 from voiceconv.genre.phrases import (
+    BAR,
     OCTAVE,
+    Phrases,
+    check_definition,
     chroma,
     chroma_similarity,
     note_f,
@@ -34,9 +38,9 @@ AT_ONCE = 32  # phrases that are converted together
 class Row(NamedTuple):
     """One system in one direction: rates and mean probabilities of the source genre, in %.
 
-    Each of `rates` and `probabilities`: source, converted, cycled. kept: means with intervals over
-    phrases of note F-measure and chroma similarity to the source, in %; notes: notes a bar of
-    source and conversion.
+    Each of `rates` and `probabilities`: source, converted, cycled. kept: note F-measure and chroma
+    similarity to the source, in %, means over phrases with 95% bootstrap intervals over songs;
+    notes: notes a bar of source and conversion.
     """
 
     system: str
@@ -66,7 +70,8 @@ def score(
 
     Raises InputError where genres of dump, classifier and models are not the same.
     """
-    test, train = read_phrases(dump / split), read_phrases(dump / "train")
+    test = read_phrases(dump / split)
+    train = {domain: phrases.rolls for domain, phrases in read_phrases(dump / "train").items()}
     if sorted(test) != sorted(classifier.domains):
         raise InputError(
             f"{dump} has the genres {', '.join(test)}, and the classifier "
@@ -77,6 +82,8 @@ def score(
         "transposition": Transposition(train),
         "nearest phrase": NearestPhrase(train),
     }
+    if reserved := sorted(systems.keys() & models.keys()):
+        raise InputError(f"{reserved[0]} is the name of a baseline; give the model another")
     systems |= {name: Network(model, classifier.domains) for name, model in models.items()}
     first, second = classifier.domains
     return [
@@ -87,23 +94,34 @@ def score(
 
 
 def _measure(
-    name: str, convert: Convert, classifier: Classifier, phrases: Tensor, source: str, target: str
+    name: str, convert: Convert, classifier: Classifier, of: Phrases, source: str, target: str
 ) -> Row:
     """One row."""
+    phrases = of.rolls
     converted = convert(phrases, source, target)
     stages = (phrases, converted, convert(converted, target, source))
-    likely = [classifier.probability(one, source) for one in stages]
+    likely = [
+        torch.where(one.flatten(1).any(1), classifier.probability(one, source), 1.0)
+        for one in stages
+    ]
     rates = [100 * float((one > 0.5).float().mean()) for one in likely]
     means = [100 * float(one.mean()) for one in likely]
     kept = {"note F": note_f(phrases, converted), "chroma": chroma_similarity(phrases, converted)}
-    n_bars = phrases.shape[2] // 16
+    n_bars = phrases.shape[2] // BAR
     notes = [float(onsets(one).sum((1, 2)).float().mean()) / n_bars for one in stages[:2]]
     return Row(
         name, source, target, len(phrases),
         (rates[0], rates[1], rates[2]), (means[0], means[1], means[2]),
-        {measure: summary((100 * values).tolist()) for measure, values in kept.items()},
+        {measure: _over_songs(100 * values, of.songs) for measure, values in kept.items()},
         (notes[0], notes[1]),
     )  # fmt: skip
+
+
+def _over_songs(values: Tensor, songs: Tensor) -> dict[str, float]:
+    """Values and songs (N,) -> their mean, resampled by songs; a song weighs as its phrases do."""
+    groups = [values[songs == song] for song in songs.unique()]
+    means = [float(one.mean()) for one in groups]
+    return summary(means, weights=[float(len(one)) for one in groups])
 
 
 class Transposition:
@@ -142,6 +160,7 @@ class Network:
 
     def __init__(self, model: Path, domains: list[str]) -> None:
         self.converter = FileConverter.from_pretrained(model)
+        check_definition(self.converter.representation, str(model))
         for domain in domains:
             self.converter.check_domains(domain)
 

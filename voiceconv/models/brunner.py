@@ -136,8 +136,8 @@ class RollDiscriminator(Discriminator):
 class GenreClassifier(nn.Module):
     """Of which of two genres a phrase is: (B, 84, 64) -> logits (B, 2).
 
-    An octave by a step first, then phrase-wide. noise: sigma of a noise N(0, sigma) on its input,
-    which has -1 and 1; a classifier that saw it is not deceived by values between.
+    An octave by a step first, then phrase-wide. Rolls are shown as -1 and 1; one that was trained
+    with noise on them is not deceived by values between.
     """
 
     def __init__(self, base_channels: Count = 64) -> None:
