@@ -5,14 +5,14 @@ python benchmarks/styles.py --model RUN --data DATA --unheard kerstin [--n 6] [-
 RUN was trained without the unheard voice, DATA/test has all voices. Spread: N test utterances of
 each voice are converted to its next one with so many sampled styles; two conversions of one
 utterance differ by 1 - cosine of their speaker embeddings (Resemblyzer), and by the distance of
-their mean mel-cepstra in dB; the same of pairs of the target's recordings, and of recordings of two
-voices. Clips: utterances of each voice are converted with clips of the unheard voice, and with
-their target's own style; similarity to the unheard voice against that to the nearest voice of the
-model. 95% bootstrap intervals over source utterances.
+their mean mel-cepstra in dB; so do two recordings of one voice, and recordings of two voices (each
+row is of one recording and N others). Clips: utterances of each voice are converted with clips of
+the unheard voice, and with their target's own style; similarity to the unheard voice against that
+to the nearest voice of the model. 95% bootstrap intervals over source utterances, or recordings.
 """
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
@@ -87,25 +87,26 @@ class Bench:
 def spread(bench: Bench, n: int, n_styles: int) -> Iterator[tuple[str, list[tuple[float, float]]]]:
     """Rows of distances of pairs."""
     domains = bench.converter.domains
-    of_styles, of_target, of_two = [], [], []
+    of_styles, of_one, of_two = [], [], []
     for place, domain in enumerate(domains):
         target = domains[(place + 1) % len(domains)]
         for utterance in bench.test[domain][:n]:
             made = [bench.convert(utterance, target, f"sample:{seed}") for seed in range(n_styles)]
             of_styles.append(mean_apart(combinations(made, 2)))
-        read = {
-            one: [bench.hear(bench.read(u)) for u in bench.test[one][:n_styles]]
-            for one in (domain, target)
-        }
-        pairs = list(combinations(read[domain], 2))
-        of_target += [one.apart(other) for one, other in pairs]
-        of_two += [one.apart(other) for one, other in zip(*read.values(), strict=True)]
+        own, others = (
+            [bench.hear(bench.read(one)) for one in bench.test[name][:n]]
+            for name in (domain, target)
+        )
+        for place, heard in enumerate(own):
+            rest = own[:place] + own[place + 1 :]
+            of_one.append(mean_apart((heard, other) for other in rest))
+            of_two.append(mean_apart((heard, other) for other in others))
     yield "sampled styles of one utterance", of_styles
-    yield "recordings of one voice", of_target
+    yield "recordings of one voice", of_one
     yield "recordings of two voices", of_two
 
 
-def mean_apart(pairs: Iterator[tuple[Heard, Heard]]) -> tuple[float, float]:
+def mean_apart(pairs: Iterable[tuple[Heard, Heard]]) -> tuple[float, float]:
     """The mean of both distances."""
     found = np.array([one.apart(other) for one, other in pairs])
     return float(found[:, 0].mean()), float(found[:, 1].mean())
@@ -119,7 +120,7 @@ def clips(
 
     names = bench.converter.domains
     recordings = bench.test[unheard][:n]
-    files = [str(temporary / f"clip{number}.wav") for number in range(n)]
+    files = [str(temporary / f"clip{number}.wav") for number in range(len(recordings))]
     for file, one in zip(files, recordings, strict=True):
         soundfile.write(file, bench.read(one).numpy(), bench.converter.sample_rate)
 
@@ -128,7 +129,8 @@ def clips(
         for place, domain in enumerate(names):
             target = names[(place + 1) % len(names)]
             for number, utterance in enumerate(bench.test[domain][:n]):
-                found.append(likeness(bench.convert(utterance, target, style(number))))
+                told = style(number % len(recordings))
+                found.append(likeness(bench.convert(utterance, target, told)))
         return found
 
     def likeness(heard: Heard) -> tuple[float, float]:
