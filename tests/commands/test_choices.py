@@ -70,10 +70,10 @@ COARSE = {"_target_": "voiceconv.features.mel.MelSpectrogram", "sample_rate": RA
 def test_features_are_chosen_by_the_name_of_their_file(own_features):
     assert features_node("coarse", own_features) == COARSE
     assert features_node("mel", own_features)["n_mels"] == 80
-    said = "no features 'lpc'; choose from coarse, mel, world, experiment=NAME, or name a vocoder"
+    said = "no features 'lpc'; choose from coarse, mel, piano_roll, world, experiment=NAME, or name"
     with pytest.raises(InputError, match=said):
         features_node("lpc", own_features)
-    with pytest.raises(InputError, match="choose from mel, world, experiment"):
+    with pytest.raises(InputError, match="choose from mel, piano_roll, world, experiment"):
         features_node("coarse")
 
 
@@ -163,7 +163,9 @@ def test_what_does_not_fit_is_refused(neural):
         open_vocoder(str(neural), "world")
     with pytest.raises(InputError, match="no vocoder 'vocoos'"):
         open_vocoder("mel", "vocoos")
-    with pytest.raises(InputError, match="no features 'vocoos'; choose from mel, world, exp"):
+    with pytest.raises(
+        InputError, match="no features 'vocoos'; choose from mel, piano_roll, world, exp"
+    ):
         features_node("vocoos")
 
 

@@ -1,6 +1,7 @@
 """A representation without audio goes the whole way, and touches no file but its own."""
 
 import json
+import os
 import random
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from filelock import FileLock
 from overlay import DRIVER, END, added, cli, overlay, require_equal_runs, run_python, told
 from safetensors.torch import load_file
 
@@ -87,11 +89,20 @@ def write_faulty(corpus: Path) -> None:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = overlay(tmp_path_factory.mktemp("roll"), FAMILY)
-    write_corpus(made / "corpus")
-    write_faulty(made / "faulty")
-    ended = run_python(made, DRIVER + SCRIPT + END)
-    assert ended.returncode == 0, ended.stderr
+    """Made once, by whichever of the suite's processes is the first to need it."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent  # of this run, and of all its processes
+    folder, done = root / "piano_roll", root / "piano_roll.done"
+    with FileLock(root / "piano_roll.lock"):
+        if done.exists():
+            return folder / "place"
+        made = overlay(folder, FAMILY)
+        write_corpus(made / "corpus")
+        write_faulty(made / "faulty")
+        ended = run_python(made, DRIVER + SCRIPT + END)
+        assert ended.returncode == 0, ended.stderr
+        done.touch()
     return made
 
 
