@@ -12,7 +12,6 @@ highs) and of the network alone; writes OUT/spectra.png.
 
 import argparse
 import os
-import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,15 +19,18 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import families
+import mido
 import numpy as np
 import soundfile
 import torch
+from mido import Message, MetaMessage
 from numpy.typing import NDArray
 
 from voiceconv import Converter
-from voiceconv.audio import read, resample
-from voiceconv.converter.full_band import FADE, FullBand, faded
+from voiceconv.audio import faded, read, resample
+from voiceconv.converter.full_band import FADE, FullBand
 from voiceconv.evaluation.bootstrap import summary
+from voiceconv.features.midi import Timed, track_of
 
 RATE, NARROW, EDGE = 48_000, 24_000, 12_000
 SECONDS, N_TRAIN, N_TEST = 4.0, 90, 15
@@ -38,30 +40,26 @@ TICKS, TEMPO = 480, 500_000  # a quarter note, in ticks and microseconds
 Wave = NDArray[np.float64]
 
 
-def midi(seed: int) -> bytes:
+def midi(seed: int) -> mido.MidiFile:
     """A random piece of four seconds: chords and a tune of one instrument, and drums."""
     rng = np.random.default_rng(seed)
-    events = [(0, bytes([0xC0, int(rng.choice(PROGRAMS))]))]
+    events: list[Timed] = [
+        (0, MetaMessage("set_tempo", tempo=TEMPO)),
+        (0, Message("program_change", program=int(rng.choice(PROGRAMS)))),
+    ]
     for step in range(16):  # half a second each two
         start = step * TICKS // 2
         notes = [(0, 48 + int(n)) for n in rng.choice(36, int(rng.integers(1, 4)), False)]
         notes += [(9, int(n)) for n in rng.choice(DRUMS, int(rng.integers(0, 3)), False)]
         for channel, note in notes:
+            told = {"channel": channel, "note": note}
             loud = int(rng.integers(50, 120))
-            events.append((start, bytes([0x90 | channel, note, loud])))
-            events.append((start + TICKS // 2 - 10, bytes([0x80 | channel, note, 0])))
-    body, now = b"\x00\xff\x51\x03" + TEMPO.to_bytes(3, "big"), 0
-    for moment, event in sorted(events, key=lambda one: one[0]):
-        body += _delta(moment - now) + event
-        now = moment
-    body += b"\x00\xff\x2f\x00"
-    head = b"MThd" + struct.pack(">IHHH", 6, 0, 1, TICKS)
-    return head + b"MTrk" + struct.pack(">I", len(body)) + body
-
-
-def _delta(ticks: int) -> bytes:
-    """A time as MIDI writes it, of up to 14 bits."""
-    return bytes([0x80 | ticks >> 7, ticks & 0x7F] if ticks > 0x7F else [ticks])
+            events.append((start, Message("note_on", velocity=loud, **told)))
+            end = start + TICKS // 2 - 10
+            events.append((end, Message("note_off", velocity=0, **told)))
+    piece = mido.MidiFile(type=0, ticks_per_beat=TICKS)
+    piece.tracks.append(track_of(sorted(events, key=lambda one: one[0])))
+    return piece
 
 
 def make_corpus(options: argparse.Namespace) -> None:
@@ -74,14 +72,14 @@ def make_corpus(options: argparse.Namespace) -> None:
         if (places["narrow"] / name).exists():
             continue
         piece = options.out / "midi" / f"{number:03d}.mid"
-        piece.write_bytes(midi(number))
+        midi(number).save(piece)
         raw = options.out / "midi" / name
         if not raw.exists():
             play = ("fluidsynth", "-ni", "-q", "-r", RATE, "-g", "0.4", "-F")
             call(*play, raw, options.soundfont, piece)
         wave = soundfile.read(raw)[0].mean(1)[: int(SECONDS * RATE)]
         full = torch.from_numpy(0.5 * wave / np.abs(wave).max()).float()
-        full = faded(full, round(FADE * RATE))  # a cut is a click, of all frequencies
+        full = faded(full, RATE, FADE)  # a cut is a click, of all frequencies
         narrow = resample(resample(full, RATE, NARROW), NARROW, RATE)
         for place, one in ((places["full"], full), (places["narrow"], narrow)):
             soundfile.write(place / name, one.numpy(), RATE)

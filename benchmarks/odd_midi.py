@@ -16,11 +16,12 @@ from pathlib import Path
 import mido
 from mido import Message, MetaMessage
 
+from voiceconv.features.midi import Timed, track_of
+
 TICKS = 480
-Timed = list[tuple[int, Message]]
 
 
-def note(pitch: int, start: float, end: float, channel: int = 0, velocity: int = 80) -> Timed:
+def note(pitch: int, start: float, end: float, channel: int = 0, velocity: int = 80) -> list[Timed]:
     """In quarters."""
     return [
         (round(start * TICKS), Message("note_on", note=pitch, velocity=velocity, channel=channel)),
@@ -28,7 +29,7 @@ def note(pitch: int, start: float, end: float, channel: int = 0, velocity: int =
     ]
 
 
-def tune(bars: int, quarters: int = 4, channel: int = 0) -> Timed:
+def tune(bars: int, quarters: int = 4, channel: int = 0) -> list[Timed]:
     """A scale that goes round."""
     n = bars * quarters
     return [
@@ -36,18 +37,13 @@ def tune(bars: int, quarters: int = 4, channel: int = 0) -> Timed:
     ]
 
 
-def file_of(*tracks: Timed, kind: int = 1, metre: tuple[int, int] = (4, 4)) -> mido.MidiFile:
+def file_of(*tracks: list[Timed], kind: int = 1, metre: tuple[int, int] = (4, 4)) -> mido.MidiFile:
     """A file of tracks."""
     made = mido.MidiFile(type=kind, ticks_per_beat=TICKS)
+    head = (0, MetaMessage("time_signature", numerator=metre[0], denominator=metre[1]))
     for number, timed in enumerate(tracks):
-        track, now = mido.MidiTrack(), 0
-        head = MetaMessage("time_signature", numerator=metre[0], denominator=metre[1])
-        if not number:
-            track.append(head)
-        for tick, message in sorted(timed, key=lambda one: one[0]):
-            track.append(message.copy(time=tick - now))
-            now = tick
-        made.tracks.append(track)
+        ordered = sorted(timed, key=lambda one: one[0])
+        made.tracks.append(track_of(ordered if number else [head, *ordered]))
     return made
 
 

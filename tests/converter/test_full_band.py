@@ -8,10 +8,10 @@ from tiny import vowel
 from tiny_model import MEL_CONFIG, make_cli, make_converter, record, speech
 from torch import Tensor
 
-from voiceconv.audio import read, resample
+from voiceconv.audio import faded, read, resample
 from voiceconv.converter import Converter
 from voiceconv.converter.directory import digest
-from voiceconv.converter.full_band import FullBand, faded
+from voiceconv.converter.full_band import FullBand
 from voiceconv.errors import InputError
 from voiceconv.features import MelSpectrogram
 
@@ -33,7 +33,7 @@ def bright(seconds: float, seed: int = 0) -> Tensor:
     """(N,) at WIDE: speech, and noise that follows its level, up to 24 kHz."""
     wave = speech("low", seconds, WIDE, seed)
     noise = torch.randn(len(wave), generator=torch.Generator().manual_seed(seed))
-    return faded(wave + 0.3 * noise * wave.abs(), 480)
+    return faded(wave + 0.3 * noise * wave.abs(), WIDE, 0.01)
 
 
 def narrowed(wave: Tensor) -> Tensor:

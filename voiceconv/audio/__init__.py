@@ -13,7 +13,7 @@ from voiceconv.audio.reading import (
     probe,
     read,
 )
-from voiceconv.audio.waves import n_resampled, resample, sounding, trim
+from voiceconv.audio.waves import faded, n_resampled, resample, sounding, trim
 from voiceconv.audio.writing import check_output, write
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "block_powers",
     "check_output",
     "end_of_part",
+    "faded",
     "level",
     "loudness",
     "loudness_gain",

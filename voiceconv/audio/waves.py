@@ -1,5 +1,6 @@
 """Operations on waves in memory, whole or as streams of blocks: resampling, trimming, gathering."""
 
+import math
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -49,6 +50,16 @@ def limited(wave: Tensor, sample_rate: int) -> Iterator[Samples]:
         )[0, 0]
         block = around.double() * gains.double() if gains.min() < 1 else around
         yield block[start - first :][:_LIMITED].float().clamp(-1.0, 1.0).numpy()
+
+
+def faded(wave: Tensor, sample_rate: int, seconds: float) -> Tensor:
+    """(N,) -> (N,), with a raised cosine of so many seconds at both ends."""
+    n_fade = min(round(seconds * sample_rate), wave.numel() // 2)
+    slope = (0.5 - 0.5 * torch.cos(math.pi * (torch.arange(n_fade) + 0.5) / n_fade)).float()
+    gain = torch.ones_like(wave)
+    gain[:n_fade] = slope
+    gain[wave.numel() - n_fade :] = slope.flip(0)
+    return wave * gain
 
 
 def trim(wave: Tensor, sample_rate: int, top_db: float = 40.0, margin: float = 0.05) -> Tensor:

@@ -259,7 +259,7 @@ def open_converter(
 def described(choice: Choice) -> dict[str, object]:
     """What a conversion says of the choice: source, target, and every other one that was made."""
     given, defaults = choice._asdict(), Choice._field_defaults
-    names = ("mix", "style", "strength", "semitones", "condition", "full_band")
+    names = ("mix", "style", "strength", "semitones", "condition")
     chosen = {name: given[name] for name in names if given[name] != defaults[name]}
     if choice.full_band is not None:
         chosen["full_band"] = identify(choice.full_band)

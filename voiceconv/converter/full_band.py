@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from voiceconv.audio import resample
+from voiceconv.audio import faded, resample
 from voiceconv.converter.converter import Converter
 from voiceconv.errors import InputError
 from voiceconv.progress import Share
@@ -49,7 +49,7 @@ class FullBand:
     def extend(self, wave: Tensor, sample_rate: int, progress: Share | None = None) -> Tensor:
         """(N,) at sample_rate -> (M,) at the model's rate: the wave resampled, with highs."""
         narrow = resample(wave, sample_rate, self.sample_rate)
-        shown = faded(narrow, round(FADE * self.sample_rate))
+        shown = faded(narrow, self.sample_rate, FADE)
         full = self.converter.convert(shown, "full", "narrow", progress=progress)
         band = sample_rate / 2
         matched = [band * share for share in MATCHED]
@@ -70,11 +70,3 @@ class FullBand:
             return wave
         samples = wave.cpu().numpy().astype(np.float64)
         return torch.from_numpy(oaconvolve(samples, taps, mode="same")).float()
-
-
-def faded(wave: Tensor, n_faded: int) -> Tensor:
-    """(N,) -> (N,) with so many samples of each end raised from 0 and lowered to it."""
-    n_faded = min(n_faded, len(wave) // 2)
-    rise = 0.5 - 0.5 * torch.cos(torch.pi * torch.arange(n_faded) / max(n_faded, 1))
-    middle = wave[n_faded : len(wave) - n_faded]
-    return torch.cat([wave[:n_faded] * rise, middle, wave[len(wave) - n_faded :] * rise.flip(0)])

@@ -19,6 +19,7 @@ from voiceconv.errors import InputError
 
 DRUMS = 9  # the channel, counted from 0, on which notes are drums (General MIDI)
 LONGEST = 10_000  # quarter notes: 83 minutes at 120 a minute
+Timed = tuple[int, mido.Message]  # a message and its tick
 log = logging.getLogger(__name__)
 _SHORT = (EOFError, IndexError)  # as mido raises them
 _DAMAGED = (OSError, ValueError, KeyError, TypeError, KeySignatureError)
@@ -50,7 +51,7 @@ class Song:
     """A file's messages with their ticks, and its notes that are no drums, in order of time."""
 
     ticks_per_quarter: int
-    tracks: list[list[tuple[int, mido.Message]]]
+    tracks: list[list[Timed]]
     notes: list[Note]
     kind: int  # MIDI's type: 0, one track, or 1
     metres: list[str]  # in the order in which they come
@@ -94,9 +95,7 @@ class Song:
             if message.type == "time_signature"
         )
         metres = list(dict.fromkeys(metre for _, _, metre in signatures))
-        kind = (
-            file.type if len(tracks) == 1 else 1
-        )  # several tracks are of type 1, whatever is said
+        kind = file.type if len(tracks) == 1 else 1  # of several tracks 1, whatever is said
         return cls(file.ticks_per_beat, tracks, notes, kind, metres)
 
     def write(
@@ -127,8 +126,8 @@ class Song:
                 if (number, place) not in dropped and message.type != "end_of_track"
             ]
             timed = sorted([*own, *more], key=lambda one: one[:2])
-            end = max([tick for tick, _ in track] + [tick for tick, _, _ in timed], default=0)
-            file.tracks.append(_deltas(timed, end))
+            end = max((tick for tick, _ in track), default=0)
+            file.tracks.append(track_of([(tick, message) for tick, _, message in timed], end))
         file.save(path)
 
 
@@ -153,7 +152,7 @@ def _open(path: Path) -> mido.MidiFile:
     raise InputError(f"{path} is not readable as a MIDI file ({reason}); write it again") from cause
 
 
-def _notes(number: int, track: list[tuple[int, mido.Message]]) -> list[Note]:
+def _notes(number: int, track: list[Timed]) -> list[Note]:
     """A track's notes; of equal ones that overlap, the first ends first.
 
     Where a track has more starts of a pitch than ends, a note ends where the next one starts.
@@ -207,11 +206,11 @@ def _add(added: list[list[tuple[int, int, mido.Message]]], note: Note) -> None:
         added[track].append((note.end, -1, end))
 
 
-def _deltas(timed: list[tuple[int, int, mido.Message]], end: int) -> mido.MidiTrack:
-    """Messages in order, with the time of each counted from the last."""
+def track_of(timed: Iterable[Timed], end: int = 0) -> mido.MidiTrack:
+    """Messages with their ticks, in order -> a track that ends at a tick, or with the last."""
     track, before = mido.MidiTrack(), 0
-    for tick, _, message in timed:
+    for tick, message in timed:
         track.append(message.copy(time=tick - before))
         before = tick
-    track.append(mido.MetaMessage("end_of_track", time=end - before))
+    track.append(mido.MetaMessage("end_of_track", time=max(end - before, 0)))
     return track

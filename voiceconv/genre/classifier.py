@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from voiceconv.errors import InputError
-from voiceconv.genre.phrases import read_phrases
+from voiceconv.genre.phrases import Phrases, read_phrases
 from voiceconv.model_folder import (
     CONFIG,
     read_settings,
@@ -86,10 +86,7 @@ def train_classifier(
     noise: each batch gets N(0, sigma), sigma uniform up to this, so that no threshold deceives it.
     The authors' code has noise in the test alone. Raises InputError unless there are two genres.
     """
-    train, test = (
-        {domain: phrases.rolls for domain, phrases in read_phrases(dump / split).items()}
-        for split in ("train", "test")
-    )
+    train, test = (read_phrases(dump / split) for split in ("train", "test"))
     domains = sorted(train)
     if len(domains) != 2 or sorted(test) != domains:
         raise InputError(
@@ -105,7 +102,7 @@ def train_classifier(
     for step in range(n_steps):
         drawn = []
         for domain in domains:
-            some = train[domain]
+            some = train[domain].rolls
             drawn.append(some[torch.randint(len(some), (BATCH // 2,), generator=generator)])
         phrases = torch.cat(drawn)
         sigma = noise * torch.rand((), generator=generator)
@@ -121,12 +118,12 @@ def train_classifier(
     return trained
 
 
-def _accuracy(classifier: Classifier, test: dict[str, Tensor], sigma: float, seed: int) -> float:
+def _accuracy(classifier: Classifier, test: dict[str, Phrases], sigma: float, seed: int) -> float:
     """In %, the mean of both genres."""
     generator = torch.Generator().manual_seed(seed)
     shares = []
-    for domain, phrases in test.items():
-        noise = sigma * torch.randn(phrases.shape, generator=generator)
-        right = classifier.probability(phrases, domain, noise) > 0.5
+    for domain, (rolls, _) in test.items():
+        noise = sigma * torch.randn(rolls.shape, generator=generator)
+        right = classifier.probability(rolls, domain, noise) > 0.5
         shares.append(float(right.float().mean()))
     return round(100 * sum(shares) / len(shares), 2)

@@ -76,11 +76,14 @@ def note_f(one: Tensor, other: Tensor) -> Tensor:
     return torch.where(total > 0, 2 * both / total.clamp_min(1), 1.0)
 
 
-def chroma(phrases: Tensor, lowest: int = 24) -> Tensor:
-    """(N, C, T) -> steps of each pitch class in each bar (N, 12, T / BAR)."""
+def chroma(phrases: Tensor) -> Tensor:
+    """(N, C, T), of which the first row is a C -> steps of each pitch class in each bar.
+
+    (N, 12, T / BAR).
+    """
     bars = phrases.unflatten(2, (-1, BAR)).sum(3)
     classes = torch.zeros(len(phrases), OCTAVE, bars.shape[2])
-    rows = (torch.arange(phrases.shape[1]) + lowest) % OCTAVE
+    rows = torch.arange(phrases.shape[1]) % OCTAVE
     return classes.index_add_(1, rows, bars)
 
 

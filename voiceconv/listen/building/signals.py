@@ -62,12 +62,7 @@ def interrupted(wave: Tensor, sample_rate: int, n_beeps: int) -> Tensor:
 
 def faded(wave: Tensor, sample_rate: int) -> Tensor:
     """(N,) -> (N,), with a raised cosine of 5 ms at both ends."""
-    n_fade = min(round(_FADE * sample_rate), wave.numel() // 2)
-    slope = (0.5 - 0.5 * torch.cos(math.pi * (torch.arange(n_fade) + 0.5) / n_fade)).float()
-    gain = torch.ones_like(wave)
-    gain[:n_fade] = slope
-    gain[wave.numel() - n_fade :] = slope.flip(0)
-    return wave * gain
+    return audio.faded(wave, sample_rate, _FADE)
 
 
 def spans(waves: Sequence[Tensor], sample_rate: int, top_db: float) -> list[tuple[int, int]]:
