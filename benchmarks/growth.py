@@ -3,9 +3,10 @@
 python benchmarks/growth.py --before RUN --dump DUMP --data DATA --new NAME --out OUT --minutes 6
 
 DUMP holds the domains of RUN and the new one. Trains RUN's experiment on it from RUN's weights
-(`init_from`) for so many minutes of CPU time, and from nothing for as long; prints, for each model,
-similarity and DNSMOS of conversions to the old domains and to the new one, of the first N test
-utterances of each old domain, with 95% bootstrap intervals.
+(`init_from`) for so many minutes of CPU time, the first WARMUP steps its discriminators alone, and
+from nothing for as long. Prints, for each model, similarity and DNSMOS of conversions to the old
+domains and to the new one, of the first N test utterances of each old domain, with 95% bootstrap
+intervals.
 """
 
 import argparse
@@ -52,7 +53,8 @@ def jobs_of(options: argparse.Namespace) -> Iterator[tuple[str, ladder.Task]]:
 def train(options: argparse.Namespace) -> dict[str, Path]:
     """Runs by name."""
     runs = {"before": options.before}
-    for name, more in (("grown", [f"init_from={options.before}"]), ("from nothing", [])):
+    given = [f"init_from={options.before}", f"trainer.warmup_steps={options.warmup}"]
+    for name, more in (("grown", given), ("from nothing", [])):
         entry = families.Entry(options.experiment, more)
         place = options.out / families.folder(name)
         wanted = SimpleNamespace(dump=options.dump, minutes=options.minutes)
@@ -69,6 +71,7 @@ def main() -> None:
     parser.add_argument("--new", required=True)
     parser.add_argument("--experiment", default="stargan_vc2_small")
     parser.add_argument("--minutes", type=float, default=6, help="of CPU time")
+    parser.add_argument("--warmup", type=int, default=0)
     parser.add_argument("--n", type=int, default=4, help="utterances of each direction")
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()

@@ -184,6 +184,20 @@ def test_each_step_moves_its_player_and_no_other(tmp_path):
         assert not [name for name in moved if name.startswith(prefix[still])]
 
 
+def test_discriminators_learn_alone_while_they_warm_up(tmp_path):
+    """The generator and its average stand still for two steps, to the bit, and move in the third."""
+    run = trainer(tmp_path, 3, cyclegan(), NoiseBatches(), ema_decay=0.5, warmup_steps=2)
+    generator, average, judges = run.objective.generator, run.network, run.objective.discriminators
+    first = [copy.deepcopy(part.state_dict()) for part in (generator, average, judges)]
+    reports = [run.train_step() for _ in range(2)]
+    assert not any(name.startswith("generator/") for report in reports for name in report)
+    assert differing(first[0], generator.state_dict()) == []
+    assert differing(first[1], average.state_dict()) == []
+    assert len(differing(first[2], judges.state_dict())) == len(first[2])
+    run.train_step()
+    assert len(differing(first[0], generator.state_dict())) == len(first[0])
+
+
 def test_optimizers_own_one_player_each(tmp_path):
     run = trainer(tmp_path)
     for player, optimizer in run.optimizers.items():

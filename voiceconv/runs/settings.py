@@ -41,6 +41,7 @@ TRAINER = {
     "gradient_clip": Above0 | None,
     "ema_decay": Annotated[float, Range(above=0, below=1)] | None,
     "replay_size": Some,
+    "warmup_steps": Some,
     "log_every": Step,
     "checkpoint_every": Step,
     "validate_every": Step,

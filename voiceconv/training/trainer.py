@@ -60,6 +60,8 @@ class Trainer:
         gradient_clip: largest norm of a player's gradient; None leaves it.
         ema_decay: of an exponential moving average of the generator, which then is what ships.
         precision: autocast type of forward passes; parameters stay float32.
+        warmup_steps: the discriminators learn alone for so many steps: what a generator brings along
+            from another run, new discriminators would destroy.
         log_every, checkpoint_every, validate_every: steps; 0 is never but at the end, where a run
             is logged and saved, and, without a validation, ships the newest network.
         validator: measures what would ship every `validate_every` steps and at the end.
@@ -85,6 +87,7 @@ class Trainer:
         ema_decay: float | None = None,
         precision: Precision = "float32",
         replay_size: int = 0,
+        warmup_steps: int = 0,
         log_every: int = 100,
         checkpoint_every: int = 1000,
         validate_every: int = 5000,
@@ -124,6 +127,7 @@ class Trainer:
             self.device.type, enabled=precision == "fp16" and self.device.type == "cuda"
         )
         self._replay = ReplayPool(replay_size, seed + ranks.rank)
+        self._warmup_steps = warmup_steps
         self._signals = StopSignals()
         torch.manual_seed(seed + ranks.rank)
 
@@ -199,7 +203,8 @@ class Trainer:
                 optimizer.param_groups, self._learning_rates[player], strict=True
             ):
                 group["lr"] = rate * factor
-        with self._autocasting():
+        generator_learns = self.step >= self._warmup_steps
+        with self._autocasting(), torch.set_grad_enabled(generator_learns):
             self._train_only("generator")
             losses, generated = self.objective.generator_losses(batch, self.step)
         report = self._update("generator", losses)
