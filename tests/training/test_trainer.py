@@ -185,7 +185,7 @@ def test_each_step_moves_its_player_and_no_other(tmp_path):
 
 
 def test_discriminators_learn_alone_while_they_warm_up(tmp_path):
-    """The generator and its average stand still for two steps, to the bit, and move in the third."""
+    """The generator and its average stand still for two steps, and move in the third."""
     run = trainer(tmp_path, 3, cyclegan(), NoiseBatches(), ema_decay=0.5, warmup_steps=2)
     generator, average, judges = run.objective.generator, run.network, run.objective.discriminators
     first = [copy.deepcopy(part.state_dict()) for part in (generator, average, judges)]

@@ -13,7 +13,7 @@ import typer
 
 from voiceconv import __version__
 from voiceconv.cli import genre, listen, vocoder
-from voiceconv.cli.convert import convert, export, info, models, resynth
+from voiceconv.cli.convert import convert, export, info, models, render, resynth
 from voiceconv.cli.corpus import augment, check, extract, prepare, stats
 from voiceconv.cli.scores import compare, evaluate, report
 from voiceconv.cli.terminal import LOG_FORMAT, FewOfAKind, OneLine, escaped
@@ -49,7 +49,19 @@ def _options(
     """What `voiceconv` itself takes, before a command."""
 
 
-for command in (convert, resynth, export, models, info, prepare, check, augment, extract, stats):
+for command in (
+    convert,
+    resynth,
+    render,
+    export,
+    models,
+    info,
+    prepare,
+    check,
+    augment,
+    extract,
+    stats,
+):
     app.command()(command)
 app.command(
     add_help_option=False,  # Hydra has its own

@@ -174,6 +174,44 @@ def resynth(
         )
 
 
+def render(
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="IN...", help="MIDI files, folders or patterns.")
+    ],
+    output: Annotated[
+        str | None, typer.Option("-o", "--output", help="File or folder. [IN-rendered.wav]")
+    ] = None,
+    soundfont: Annotated[
+        Path | None, typer.Option(help="SoundFont. [the system's General MIDI one]")
+    ] = None,
+    program: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=127,
+            help="General MIDI program that plays every note, drums left out, from 0: 40 is a "
+            "violin, 73 a flute. [the file's, and drums]",
+        ),
+    ] = None,
+    melody: Annotated[
+        bool, typer.Option("--melody", help="Only the part whose notes are highest on average.")
+    ] = False,
+    seconds: Annotated[
+        float | None, typer.Option(min=0.1, help="How much of a song, from its first note. [all]")
+    ] = None,
+    sample_rate: Annotated[int, typer.Option(min=8000, max=96000, help="In Hz.")] = 24_000,
+    skip_existing: Skip = False,
+    jobs: Workers = 1,
+) -> None:
+    """Play MIDI files to WAV by FluidSynth and a SoundFont."""
+    from voiceconv.commands.render import render
+
+    with logging_to_stderr():
+        render(
+            inputs, output, soundfont, program, melody, seconds, sample_rate, skip_existing, jobs
+        )
+
+
 def export(
     model: Annotated[str, typer.Argument(help="Model directory, run directory or bundled model.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Output folder; new or empty.")],

@@ -42,12 +42,14 @@ def plan(
     domain: str | None,
     without: str | None = None,
     extensions: Collection[str] | None = None,
+    into_sound: bool = False,
 ) -> list[Job]:
     """Files, folders, patterns, Kaldi data directories or `-` -> jobs.
 
     Of a data directory, only `domain` is taken, or all but the domain `without`.
 
-    extensions: how names of files end, their outputs' too; None: sound files, which become WAV.
+    extensions: how names of files end, their outputs' too, unless these are sound; None: sound
+    files. What becomes sound becomes WAV.
 
     One file goes to `output` if that is no folder, else to a file of its own name in it; without
     an output, to `<name>-<suffix>.wav` in the current directory. Of several files of a name, each
@@ -58,15 +60,16 @@ def plan(
     if extensions is not None and STREAM in (*inputs, output):
         raise InputError("- stands for sound, and these features have files; name a file")
     place = None if output is None else Path(output)
-    found = [job for one in inputs for job in _find(one, domain, extensions, place)]
+    made = None if into_sound else extensions
+    found = [job for one in inputs for job in _find(one, domain, extensions, made, place)]
     found = [job for job in found if without is None or job.domain != without]
     if not found:
         kind = "sound" if extensions is None else " or ".join(sorted(extensions))
         raise InputError(f"no {kind} file in {', '.join(map(repr, inputs))}; name files or folders")
     found = _apart(found)
-    outputs = [_output(job, len(found), inputs, output, suffix, extensions) for job in found]
+    outputs = [_output(job, len(found), inputs, output, suffix, made) for job in found]
     jobs = [job._replace(output=place) for job, place in zip(found, outputs, strict=True)]
-    _check(jobs, extensions)
+    _check(jobs, made)
     return jobs
 
 
@@ -90,12 +93,16 @@ def _check(jobs: Sequence[Job], extensions: Collection[str] | None) -> None:
 
 
 def _find(
-    given: str, domain: str | None, extensions: Collection[str] | None, without: Path | None
+    given: str,
+    domain: str | None,
+    extensions: Collection[str] | None,
+    made: Collection[str] | None,
+    without: Path | None,
 ) -> Iterator[Job]:
     """What one argument stands for; outputs are names relative to an output folder as yet."""
 
     def becomes(name: Path, suffix: str) -> Path:
-        return name.with_suffix(WAV if extensions is None else suffix)
+        return name.with_suffix(WAV if made is None else suffix)
 
     path = Path(given)
     if given == STREAM:
@@ -105,7 +112,7 @@ def _find(
             if domain is None or plain_name(domain) == utterance.domain:
                 yield Job(
                     utterance.path,
-                    below(f"{utterance.id}{WAV if extensions is None else utterance.path.suffix}"),
+                    below(f"{utterance.id}{WAV if made is None else utterance.path.suffix}"),
                     utterance.domain,
                     utterance.start or 0.0,
                     utterance.end,
@@ -116,7 +123,7 @@ def _find(
             yield Job(file, becomes(file.relative_to(path), file.suffix))
     elif not path.exists() and glob.has_magic(given):
         for name in sorted(glob.glob(given, recursive=True)):
-            yield from _find(name, domain, extensions, without)
+            yield from _find(name, domain, extensions, made, without)
     else:
         yield Job(path, becomes(Path(path.name), path.suffix))  # reading says what is wrong with it
 

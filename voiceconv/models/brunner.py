@@ -49,8 +49,8 @@ class RollGenerator(Generator):
         n_channels: C, a multiple of 4; the paper's 84.
         base_channels: filters of the first layer; the paper's 64.
         n_residual_blocks: the paper's 10.
-        skip: logit that a cell of 1 adds to its own output, one of 0 takes away; the paper's 0. Ours:
-            with it a network begins as a copy, not as silence, and learns what to change.
+        skip: logit that a cell of 1 adds to its own output, and one of 0 takes away; the paper's 0.
+            Ours: with it a network begins as a copy, and learns what to change.
     """
 
     frame_multiple = 4

@@ -60,8 +60,8 @@ class Trainer:
         gradient_clip: largest norm of a player's gradient; None leaves it.
         ema_decay: of an exponential moving average of the generator, which then is what ships.
         precision: autocast type of forward passes; parameters stay float32.
-        warmup_steps: the discriminators learn alone for so many steps: what a generator brings along
-            from another run, new discriminators would destroy.
+        warmup_steps: the discriminators learn alone for so many: new ones would destroy what a
+            generator brings along from another run.
         log_every, checkpoint_every, validate_every: steps; 0 is never but at the end, where a run
             is logged and saved, and, without a validation, ships the newest network.
         validator: measures what would ship every `validate_every` steps and at the end.
