@@ -103,7 +103,9 @@ def train_one(name: str, entry: Entry, options: argparse.Namespace, place: Path)
 def seconds_per_step(entry: Entry, options: argparse.Namespace, place: Path) -> float:
     """Of CPU time, one thread: two runs differ by MEASURED steps."""
     spent = []
-    entry = entry._replace(overrides=[*entry.overrides, "trainer.warmup_steps=0"])  # of both players
+    entry = entry._replace(
+        overrides=[*entry.overrides, "trainer.warmup_steps=0"]
+    )  # of both players
     for n_steps in (WARM, WARM + MEASURED):
         began = used()
         call(entry, options, place / f"probe{n_steps}", n_steps)

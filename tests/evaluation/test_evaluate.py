@@ -366,3 +366,32 @@ def test_the_resampler_reaches_the_samples(tmp_path):
         return scores["utterances"]["1"]["mel_cepstral_distortion"]
 
     assert mcd("soxr_vhq") != mcd("soxr_qq")
+
+
+def test_music_is_measured_where_it_is_asked_for(tmp_path):
+    """Two instruments, of which the target's is the brighter; none of these by default."""
+    for role in ("source", "target"):
+        (tmp_path / role).mkdir()
+    for stem in range(3):
+        for role, level in (("source", 0.1), ("target", 0.9)):
+            t = torch.arange(16000) / 16000
+            notes = torch.exp(-8 * (t % 0.25)) * (t % 0.25 * 200).clamp(max=1)
+            tone = sum(
+                level**k * torch.cos(2 * torch.pi * k * (200 + 20 * stem) * t) for k in range(1, 9)
+            )
+            audio.write(tmp_path / f"{role}/{stem}.wav", 0.1 * notes * tone, 16000)
+    given = Given(
+        tmp_path / "target", tmp_path / "target", tmp_path / "target", tmp_path / "source",
+        copy_of=tmp_path / "source",
+    )  # fmt: skip
+    names = ["chroma_similarity", "onset_f", "mel_distance", "instrument"]
+    scores = evaluate_folder(given, names, voices=tmp_path / "voices")
+    found = {name: scores["metrics"][name]["mean"] for name in names}
+    assert found["chroma_similarity"] > 0.8 and found["onset_f"] == 100
+    assert found["mel_distance"] == pytest.approx(0, abs=1e-3) and found["instrument"] == 100
+    assert evaluate_folder(given, names, voices=tmp_path / "voices")["metrics"] == scores["metrics"]
+    assert scores["protocol"]["onset_f"]["window"] == 0.05
+    unconverted = given._replace(converted=tmp_path / "source")
+    assert evaluate_folder(unconverted, ["instrument"])["metrics"]["instrument"]["mean"] == 0
+    plain = evaluate_folder(given, ["peak"])
+    assert plain["not_run"]["instrument"] == "not asked for"

@@ -125,7 +125,7 @@ def test_silence_has_no_value_in_any_measure_of_the_table(tmp_path, monkeypatch)
     (tmp_path / "text").write_text("1 one\n")
     other = tmp_path / "other"
     given = Given([tmp_path / "1.wav"], other, other, other, tmp_path / "text", other)
-    scores = evaluate_folder(given, recogniser="echo {}")
+    scores = evaluate_folder(given, list(MEASURES), recogniser="echo {}")
     assert scores["metrics"] == {}
     assert scores["utterances"]["1"]["missing"] == dict.fromkeys(MEASURES, SILENT)
     assert scores["not_run"] == dict.fromkeys(MEASURES, f"no utterance has a value: {SILENT}")

@@ -15,6 +15,7 @@ from voiceconv.metrics import (
     level,
     mel_cepstral_distortion,
     modulation_spectrum,
+    music,
     naturalness,
     prosody,
     speaker_similarity,
@@ -25,7 +26,8 @@ NEEDS = {"reference", "target_train", "source_train", "text", "copy_of"}
 ORDER = """mel_cepstral_distortion log_f0_rmse log_f0_correlation voicing_error duration_ratio
 modulation_spectrum_distance speaker_similarity source_similarity nearer_target f0_mean_difference
 f0_spread_ratio dnsmos dnsmos_signal dnsmos_background character_error word_error stft_distance pesq
-stoi f0_error copy_voicing_error lag loudness peak clipped silence"""
+stoi f0_error copy_voicing_error lag loudness peak clipped silence chroma_similarity onset_f
+mel_distance instrument"""
 
 
 class Always:
@@ -56,7 +58,7 @@ def test_the_table_alone_loads_nothing_heavy():
 
 
 def test_optional_packages_wait_until_they_are_asked():
-    optional = {"pesq", "pystoi", "jiwer", "pocketsphinx", "resemblyzer", "speechmos"}
+    optional = {"mir_eval", "pesq", "pystoi", "jiwer", "pocketsphinx", "resemblyzer", "speechmos"}
     names = "copy_synthesis, intelligibility, naturalness, speaker_similarity, prosody, level"
     assert not loaded(f"from voiceconv.metrics import {names}") & (optional | {"onnxruntime"})
 
@@ -70,6 +72,7 @@ def test_every_figure_has_its_row():
     vibrato = prosody.contour(wave) * (1 + 0.05 * np.sin(np.arange(201)))
     aligned = analysis.pair(analysis.analyse(wave), analysis.analyse(wave[:12000]))
     direction = np.array([0.6, 0.8])
+    played = music.timbre_of([music.timbre(wave)])
     found = {
         **mel_cepstral_distortion.evaluate_pair(aligned),
         **prosody.evaluate_pair(aligned),
@@ -81,6 +84,9 @@ def test_every_figure_has_its_row():
         "word_error": 0.0,
         **copy_synthesis.evaluate(wave, wave, Always(4.0), Always(1.0)),
         **level.evaluate(wave, 16000),
+        **music.evaluate(wave, wave, Always(100.0)),
+        **music.evaluate_parallel(wave, wave),
+        **music.evaluate_instrument(played, played, music.timbre(wave)),
     }
     assert list(found) == list(MEASURES)
     pytest.importorskip("jiwer")

@@ -64,7 +64,9 @@ def evaluate_folder(
     seed: int = 0,
     on_progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Score converted recordings by the measures `names` (default: all); returns `scores.json`.
+    """Score converted recordings by the measures `names`; returns `scores.json`.
+
+    Without names, by all but those of music.
 
     recogniser: a command with {} for the file; default: PocketSphinx, for English. jobs: processes
     (None: one per core); they do not change scores. voices: a cache folder for the training
@@ -73,7 +75,8 @@ def evaluate_folder(
     logged. Raises InputError if nothing can be paired.
     """
     protocol = protocol or Protocol()
-    run, not_run = _runnable(given, names or tuple(MEASURES), recogniser)
+    of_speech = [name for name, measure in MEASURES.items() if not measure.of_music]
+    run, not_run = _runnable(given, names or of_speech, recogniser)
     choice = "--domain" if given.copy_of is None else None  # copies may be of all domains
     converted = inputs.recordings(given.converted, given.domain or given.source, choice)
     cases = inputs.cases(

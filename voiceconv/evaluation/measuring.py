@@ -28,6 +28,7 @@ from voiceconv.metrics import (
     level,
     mel_cepstral_distortion,
     modulation_spectrum,
+    music,
     naturalness,
     prosody,
     speaker_similarity,
@@ -44,12 +45,17 @@ POCKETSPHINX = "pocketsphinx"
 WORTH = 8  # recordings per process: a process takes seconds to start
 RETRIES = 1  # for a recording whose worker was killed
 
-REFERENCE = [name for name, measure in MEASURES.items() if "reference" in measure.needs]
+MELODY, MEL, INSTRUMENT = list(music.MELODY), ["mel_distance"], ["instrument"]
+REFERENCE = [
+    name for name, measure in MEASURES.items() if "reference" in measure.needs and name not in MEL
+]
 EMBEDDING = ["speaker_similarity", "source_similarity", "nearer_target"]
 F0_STATISTICS = ["f0_mean_difference", "f0_spread_ratio"]
 DNSMOS = ["dnsmos", "dnsmos_signal", "dnsmos_background"]
 ERRORS = ["character_error", "word_error"]
-COPY = [name for name, measure in MEASURES.items() if "copy_of" in measure.needs]
+COPY = [
+    name for name, measure in MEASURES.items() if "copy_of" in measure.needs and name not in MELODY
+]
 LEVEL = ["loudness", "peak", "clipped", "silence"]
 CONVERTED = "the recording"  # in reasons
 
@@ -69,6 +75,7 @@ class Measured:
     scores: dict[str, float] = field(default_factory=dict)
     embedding: NDArray[np.float64] | None = None  # (D,)
     contour: NDArray[np.float64] | None = None  # (T,) F0 in Hz
+    timbre: NDArray[np.float64] | None = None  # (F,)
     sound: dict[str, float] = field(default_factory=dict)  # sample rates and bandwidths, Hz
     missing: dict[str, str] = field(default_factory=dict)  # measure -> why it has no value
     remarks: dict[str, str] = field(default_factory=dict)  # kind -> what its values suffer from
@@ -88,6 +95,7 @@ def tools(names: Collection[str], recogniser: str | None) -> dict[str, Any]:
         "rates": (intelligibility.ErrorRates, ERRORS),
         "pesq": (copy_synthesis.Pesq, ["pesq"]),
         "stoi": (copy_synthesis.Stoi, ["stoi"]),
+        "onsets": (music.Onsets, ["onset_f"]),
     }
     return {tool: make() for tool, (make, of) in makers.items() if not set(of).isdisjoint(names)}
 
@@ -134,6 +142,7 @@ class Measurer:
         """Add the embedding and the F0 of one of the training recordings."""
         wave = self.analysed(*self.read(utterance), f"the recording {utterance.path}")
         found.embedding, found.contour = self.embedding(wave), self.contour(wave)
+        found.timbre = self.timbre(wave)
 
     def case(self, case: Case, found: Measured) -> None:
         """Add all requested measures of a converted recording."""
@@ -157,6 +166,15 @@ class Measurer:
         with self.guarded(found, COPY):
             if case.original and self.any_of(COPY):
                 self.copied(case.original, wave, found)
+        with self.guarded(found, MELODY):
+            if case.original and self.any_of(MELODY):
+                original = self.compared(case.original, "original", found)
+                found.scores |= music.evaluate(original, wave, self.tools.get("onsets"))
+        with self.guarded(found, MEL):
+            if case.reference and self.any_of(MEL):
+                reference = self.compared(case.reference, "reference", found)
+                found.scores |= music.evaluate_parallel(reference, wave)
+        found.timbre = self.timbre(wave)
         with self.guarded(found, EMBEDDING):
             found.embedding = self.embedding(wave)
         if found.contour is None:
@@ -217,6 +235,10 @@ class Measurer:
     def contour(self, wave: Wave) -> NDArray[np.float64] | None:
         """(N,) at 16 kHz -> F0 (T,) in Hz, if it is requested."""
         return prosody.contour(wave, self.protocol.mcd.f0) if self.any_of(F0_STATISTICS) else None
+
+    def timbre(self, wave: Wave) -> NDArray[np.float64] | None:
+        """(N,) at 16 kHz -> (F,), if it is requested."""
+        return music.timbre(wave) if self.any_of(INSTRUMENT) else None
 
     def read(self, utterance: Utterance) -> tuple[Wave, int]:
         """The wave (N,) of the file, and its rate."""

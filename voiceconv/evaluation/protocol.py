@@ -22,6 +22,7 @@ from voiceconv.metrics import (
     intelligibility,
     level,
     modulation_spectrum,
+    music,
     naturalness,
     prosody,
     speaker_similarity,
@@ -109,6 +110,8 @@ def measure_stamp(
     name: str, protocol: Protocol, recogniser: Recogniser | None = None
 ) -> dict[str, object]:
     """The settings of one measure."""
+    if MEASURES[name].of_music:
+        return music.protocol(name)
     if name == "modulation_spectrum_distance":
         return {**analysis.protocol(protocol.mcd), **modulation_spectrum.protocol()}
     if "reference" in MEASURES[name].needs:

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceconv import metrics
-from voiceconv.evaluation.measuring import EMBEDDING, F0_STATISTICS, Measured
+from voiceconv.evaluation.measuring import EMBEDDING, F0_STATISTICS, INSTRUMENT, Measured
 from voiceconv.evaluation.protocol import Stamp
 from voiceconv.files import replace_text
-from voiceconv.metrics import prosody, speaker_similarity
+from voiceconv.metrics import music, prosody, speaker_similarity
+from voiceconv.metrics.music import Timbre
 from voiceconv.metrics.prosody import F0Statistics
 
 
@@ -24,15 +25,18 @@ class Voice:
 
     embedding: NDArray[np.float64] | None  # (D,)
     f0: F0Statistics | None
+    timbre: Timbre | None = None
 
 
 def voice_of(utterances: Sequence[Measured]) -> Voice:
     """The utterances of a voice, in a fixed order -> the voice; no F0 if none is voiced."""
     embeddings = [one.embedding for one in utterances if one.embedding is not None]
     contours = [one.contour for one in utterances if one.contour is not None and one.contour.any()]
+    timbres = [one.timbre for one in utterances if one.timbre is not None]
     return Voice(
         speaker_similarity.mean_embedding(embeddings) if embeddings else None,
         prosody.f0_statistics(contours) if contours else None,
+        music.timbre_of(timbres) if timbres else None,
     )
 
 
@@ -44,6 +48,8 @@ def nearness(measured: Measured, target: Voice | None, source: Voice | None) -> 
     if measured.embedding is not None:
         embeddings = [voice.embedding if voice else None for voice in (target, source)]
         scores |= speaker_similarity.evaluate(embeddings[0], measured.embedding, embeddings[1])
+    if measured.timbre is not None and target and target.timbre and source and source.timbre:
+        scores |= music.evaluate_instrument(target.timbre, source.timbre, measured.timbre)
     return scores
 
 
@@ -64,8 +70,12 @@ class VoiceCache:
             return None
         try:
             kept = json.loads(path.read_text(encoding="utf-8"))
-            embedding, f0 = kept["embedding"], kept["f0"]
-            return Voice(embedding and np.array(embedding), f0 and F0Statistics(**f0))
+            embedding, f0, timbre = kept["embedding"], kept["f0"], kept["timbre"]
+            return Voice(
+                embedding and np.array(embedding),
+                f0 and F0Statistics(**f0),
+                timbre and Timbre(*(np.array(one) for one in timbre)),
+            )
         except (OSError, ValueError, KeyError, TypeError):
             return None  # damaged: compute it again
 
@@ -78,6 +88,8 @@ class VoiceCache:
         kept = {
             "embedding": None if voice.embedding is None else voice.embedding.tolist(),
             "f0": voice.f0 and asdict(voice.f0),
+            "timbre": voice.timbre
+            and [voice.timbre.mean.tolist(), voice.timbre.deviation.tolist()],
         }
         replace_text(path, json.dumps(kept) + "\n")
 
@@ -85,7 +97,7 @@ class VoiceCache:
         if self.folder is None:
             return None
         common = {k: v for k, v in stamp["common"].items() if k not in _OF_THE_CONVERTED}
-        measures = {n: stamp[n] for n in (*EMBEDDING, *F0_STATISTICS) if n in stamp}
+        measures = {n: stamp[n] for n in (*EMBEDDING, *F0_STATISTICS, *INSTRUMENT) if n in stamp}
         of = [common, stamp["inputs"][need], measures, _code()]
         key = hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()
         return self.folder / f"voice-{key[:32]}.json"

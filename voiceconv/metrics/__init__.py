@@ -15,6 +15,7 @@ class Measure:
     unit: str
     better: Literal["lower", "higher", "none"]
     needs: tuple[str, ...] = ()  # out of reference, target_train, source_train, text, copy_of
+    of_music: bool = False  # measured only where it is asked for by name
 
 
 _REFERENCE = ("reference",)
@@ -50,6 +51,10 @@ MEASURES: dict[str, Measure] = {
     "peak": Measure("peak", "dBFS", "none"),
     "clipped": Measure("clipped", "%", "lower"),
     "silence": Measure("silence", "%", "none"),
+    "chroma_similarity": Measure("chroma", "cosine", "higher", _COPY, of_music=True),
+    "onset_f": Measure("onsets", "F, %", "higher", _COPY, of_music=True),
+    "mel_distance": Measure("mel distance", "dB", "lower", _REFERENCE, of_music=True),
+    "instrument": Measure("target's instrument", "%", "higher", _TARGET + _SOURCE, of_music=True),
 }
 
 # Pooled means: weighted by another value of the utterance, so that long texts count more.
