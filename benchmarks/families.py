@@ -58,6 +58,7 @@ ENTRIES = {
     "CUT": Entry("cut_small"),
     "any_to_many": Entry("any_to_many"),
     "CycleGAN-VC2, pair": Entry("cyclegan_vc2_small", of_pair=True),
+    "CycleGAN-VC2, residual, pair": Entry("cyclegan_vc2_small", ["translator.residual=true"], True),
     "MaskCycleGAN-VC, pair": Entry("maskcyclegan_vc_small", [*WORLD, "data.n_frames=128"], True),
     "pix2pix, pair": Entry("pix2pix_small", of_pair=True),
     **{

@@ -81,7 +81,7 @@ if wanted 6 "score"; then
     printf 'classifier, accuracy on phrases of the test:\n\n'
     grep '^noise' "$exp/log/classify.log" | sed 's/^/- /'
     printf '\n'
-    grep '^|' "$exp/log/score.log"
+    sed -n '/^|/,$p' "$exp/log/score.log"
   } > "$exp/RESULTS.md.new"
   mv "$exp/RESULTS.md.new" "$exp/RESULTS.md"
 fi

@@ -25,6 +25,7 @@ transcripts=false
 recogniser=pocketsphinx
 stranger=""
 metrics=""
+music=false
 listen="mos"
 help_message="usage: run.sh [options]
 
@@ -65,6 +66,8 @@ Trains a voice converter and scores it. All outputs are beside run.sh, unless an
   --stranger DIR         prepared data, with transcripts, of an unseen speaker: DIR/test is also converted to every domain
                          (not by gmm, which needs to know the source), and its intelligibility is scored
   --metrics STR          further options for voiceconv evaluate, such as \"--metric mel_cepstral_distortion\"
+  --music BOOL           score melody, rhythm and instrument in place of voice and words: chroma and onsets against the
+                         source, distance to DATA/test's recording of the same notes by the target ($music)
   --listen STR           methods of stage 7: mos, similarity, ab, abx, mushra, or \"\" for none ($listen)
   --help                 this text
 
@@ -157,6 +160,10 @@ list_against() {
   against+=(--source "$1" --target "$2" --target-train "$data/train" --voices "$exp/scores/voices")
   [ ! -d "$3/train" ] || against+=(--source-train "$3/train")
   if [ "$3" = "$data" ]; then against+=(--reference "$data/test"); fi
+  if [ "$music" = true ]; then
+    against+=(--copy-of "$3/test")
+    for measure in chroma_similarity onset_f mel_distance instrument; do against+=(--metric "$measure"); done
+  fi
   if [ "$3" != "$data" ] || [ "$transcripts" = true ]; then against+=(--text "$3/test" --recogniser "$recogniser"); fi
 }
 

@@ -24,6 +24,14 @@ from voiceconv.genre.phrases import (
     transposed,
 )
 from voiceconv.genre.scores import NearestPhrase, Transposition, _measure
+from voiceconv.genre.texture import (
+    degree_histogram,
+    longest_out_of_scale,
+    overlap,
+    place_histogram,
+    polyphony,
+    tonic,
+)
 
 ROLL = {"_target_": "voiceconv.features.piano_roll.PianoRoll"}
 MODEL = {
@@ -189,10 +197,36 @@ def test_silence_is_no_conversion_and_songs_are_resampled(classifier):
         made[4:] = 0
         return made
 
-    row = _measure("x", half_silent, classifier, phrases, "low", "high")
+    high = rolls("high", 6, seed=2)
+    row = _measure("x", half_silent, classifier, phrases, "low", "high", high, high)
     assert row.rates == (100, 100, 100) and row.strength == 0
     kept = row.kept["chroma"]
     assert (round(kept["mean"], 3), kept["low"], kept["high"]) == (66.667, 0, pytest.approx(100))
+    assert row.texture["notes a bar"] == pytest.approx((3, 2, 8))
+    assert row.texture["polyphony"] == pytest.approx((3, 2, 1))
+    assert row.texture["places in a bar"] == pytest.approx((12.5, 12.5, 100))
+
+
+def test_a_key_is_that_of_most_steps():
+    scale = torch.zeros(1, 84, 64)
+    for step, degree in enumerate((0, 2, 4, 5, 7, 9, 11, 12)):
+        scale[0, 24 + degree, 2 * step] = 1
+    assert [int(tonic(transposed(scale, semitones))) for semitones in (0, 3, 6)] == [0, 3, 6]
+    assert degree_histogram(scale).equal(degree_histogram(transposed(scale, 5)))
+    assert degree_histogram(scale)[[0, 1, 2]].tolist() == [0.25, 0, 0.125]
+    assert longest_out_of_scale(scale).tolist() == [0]
+    strange = scale.clone()
+    strange[0, 24 + 1, [32, 40]] = strange[0, 24 + 6, 36] = 1  # with nothing between
+    strange[0, 24 + 8, 60], strange[0, 24, 56] = 1, 1
+    assert longest_out_of_scale(strange).tolist() == [3]
+    assert polyphony(strange).tolist() == [1]
+
+
+def test_where_in_a_bar_notes_begin():
+    phrases = torch.zeros(1, 84, 64)
+    phrases[0, 10, [0, 16, 20, 36]] = 1
+    assert place_histogram(phrases)[[0, 4]].tolist() == [0.5, 0.5]
+    assert overlap(place_histogram(phrases), place_histogram(phrases.roll(4, 2))) == 50
 
 
 @pytest.fixture

@@ -67,8 +67,8 @@ def score(
         print(described)
         return
     heads = ("P of source, converted, cycled", "mean p", "strength", "note F", "chroma")
-    print(f"| % | direction | {' | '.join(heads)} | notes a bar |")
-    print(f"|{' --- |' * (len(heads) + 3)}")
+    print(f"| % | direction | {' | '.join(heads)} |")
+    print(f"|{' --- |' * (len(heads) + 2)}")
     for row in rows:
         kept = [
             f"{one['mean']:.1f} [{one['low']:.1f}, {one['high']:.1f}]" for one in row.kept.values()
@@ -80,6 +80,13 @@ def score(
             ", ".join(f"{one:.1f}" for one in row.probabilities),
             f"{row.strength:.1f}",
             *kept,
-            " to ".join(f"{one:.1f}" for one in row.notes),
         ]
         print(f"| {' | '.join(cells)} |")
+    print(
+        "\nsource, conversion, target's own; of the last two overlaps with what was learnt, in %\n"
+    )
+    print(f"| | direction | {' | '.join(rows[0].texture)} |")
+    print(f"|{' --- |' * (len(rows[0].texture) + 2)}")
+    for row in rows:
+        said = [", ".join(f"{one:.1f}" for one in three) for three in row.texture.values()]
+        print(f"| {row.system} | {row.source} to {row.target} | {' | '.join(said)} |")

@@ -19,17 +19,16 @@ from voiceconv.evaluation.bootstrap import summary
 from voiceconv.features.piano_roll import SOUNDS
 from voiceconv.genre.classifier import Classifier
 from voiceconv.genre.phrases import (
-    BAR,
     OCTAVE,
     Phrases,
     check_definition,
     chroma,
     chroma_similarity,
     note_f,
-    onsets,
     read_phrases,
     transposed,
 )
+from voiceconv.genre.texture import texture
 
 Convert = Callable[[Tensor, str, str], Tensor]  # phrases, source, target -> phrases of 0 and 1
 AT_ONCE = 32  # phrases that are converted together
@@ -40,7 +39,8 @@ class Row(NamedTuple):
 
     Each of `rates` and `probabilities`: source, converted, cycled. kept: note F-measure and chroma
     similarity to the source, in %, means over phrases with 95% bootstrap intervals over songs;
-    notes: notes a bar of source and conversion.
+    texture: by name, of source, conversion, and the target's phrases of this split; see texture.py:
+    overlaps are with the target's training phrases.
     """
 
     system: str
@@ -50,7 +50,7 @@ class Row(NamedTuple):
     rates: tuple[float, float, float]
     probabilities: tuple[float, float, float]
     kept: dict[str, dict[str, float]]
-    notes: tuple[float, float]
+    texture: dict[str, tuple[float, float, float]]
 
     @property
     def strength(self) -> float:
@@ -87,16 +87,32 @@ def score(
     systems |= {name: Network(model, classifier.domains) for name, model in models.items()}
     first, second = classifier.domains
     return [
-        _measure(name, convert, classifier, test[source], source, target)
+        _measure(
+            name,
+            convert,
+            classifier,
+            test[source],
+            source,
+            target,
+            test[target].rolls,
+            train[target],
+        )
         for name, convert in systems.items()
         for source, target in ((first, second), (second, first))
     ]
 
 
 def _measure(
-    name: str, convert: Convert, classifier: Classifier, of: Phrases, source: str, target: str
+    name: str,
+    convert: Convert,
+    classifier: Classifier,
+    of: Phrases,
+    source: str,
+    target: str,
+    wanted: Tensor,
+    learnt: Tensor,
 ) -> Row:
-    """One row."""
+    """One row. wanted, learnt: the target's phrases of this split, and of training."""
     phrases = of.rolls
     converted = convert(phrases, source, target)
     stages = (phrases, converted, convert(converted, target, source))
@@ -107,13 +123,12 @@ def _measure(
     rates = [100 * float((one > 0.5).float().mean()) for one in likely]
     means = [100 * float(one.mean()) for one in likely]
     kept = {"note F": note_f(phrases, converted), "chroma": chroma_similarity(phrases, converted)}
-    n_bars = phrases.shape[2] // BAR
-    notes = [float(onsets(one).sum((1, 2)).float().mean()) / n_bars for one in stages[:2]]
+    before, after, own = (texture(one, learnt) for one in (phrases, converted, wanted))
     return Row(
         name, source, target, len(phrases),
         (rates[0], rates[1], rates[2]), (means[0], means[1], means[2]),
         {measure: _over_songs(100 * values, of.songs) for measure, values in kept.items()},
-        (notes[0], notes[1]),
+        {aspect: (before[aspect], after[aspect], own[aspect]) for aspect in own},
     )  # fmt: skip
 
 

@@ -228,12 +228,21 @@ class Generator(nn.Module, ABC):
 
 
 class PairTranslator(Translator):
-    """One generator for each ordered pair of domains, as in the CycleGAN papers."""
+    """One generator for each ordered pair of domains, as in the CycleGAN papers.
+
+    residual: generators give the difference from what they are given. Ours: training begins near a
+        copy, in which all words are, and not at noise.
+    """
 
     def __init__(
-        self, n_channels: int, n_domains: int, generator: Callable[..., Generator]
+        self,
+        n_channels: int,
+        n_domains: int,
+        generator: Callable[..., Generator],
+        residual: bool = False,
     ) -> None:
         super().__init__()
+        self.residual = residual
         if n_domains < 2:
             raise ValueError(f"a translator needs at least 2 domains, not {n_domains}")
         self.generators = nn.ModuleDict(
@@ -256,7 +265,7 @@ class PairTranslator(Translator):
         condition = {name: pad_rows(value, multiple) for name, value in condition.items()}
         generator = self.generators[_key(source, target)]
         converted: Tensor = generator(pad_rows(frames, multiple), **condition)
-        return converted[..., :n_frames]
+        return converted[..., :n_frames] + frames if self.residual else converted[..., :n_frames]
 
 
 def _key(source: DomainId, target: DomainId) -> str:
