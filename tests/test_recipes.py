@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+import fake_synth
 import mido
 import numpy as np
 import pytest
@@ -21,8 +22,8 @@ from voiceconv.runs.settings import CONVERTER, VOCODER, check_settings
 
 ROOT = Path(__file__).parents[1]
 EGS = sorted(path.parent for path in ROOT.glob("egs/*/*/run.sh"))
-RECIPES = """cmu_arctic/vc1 midi/genre1 rhasspy/any1 rhasspy/voc1 rhasspy_nl/aug1 rhasspy_nl/vc1
-rhasspy_nl/vc2 toy/vc1 toy/voc1 vcc2018/vc1 vctk/vc1""".split()
+RECIPES = """cmu_arctic/vc1 midi/genre1 midi_timbre/vc1 rhasspy/any1 rhasspy/voc1 rhasspy_nl/aug1
+rhasspy_nl/vc1 rhasspy_nl/vc2 toy/vc1 toy/voc1 vcc2018/vc1 vctk/vc1""".split()
 OF_CONVERTER = "data extract stats train convert evaluate listen"
 STAGES = {
     "vc": OF_CONVERTER,
@@ -322,6 +323,23 @@ def write_song(path: Path, rng: np.random.Generator, steps: list[int]) -> None:
     file.tracks.append(track)
     path.parent.mkdir(parents=True, exist_ok=True)
     file.save(path)
+
+
+@pytest.mark.slow
+def test_instruments_play_songs_of_their_own_and_the_same_in_the_test(tmp_path, monkeypatch):
+    fake_synth.install(tmp_path / "bin", monkeypatch)
+    rng = np.random.default_rng(0)
+    for number in range(13):
+        write_song(tmp_path / f"corpus/{number % 2}/{number:02d}.mid", rng, [0, 2, 4])
+    found = stage_1("midi_timbre", tmp_path, "--corpus", "corpus", "--domains", "oboe cello")
+    kinds = ("chords", "line")
+    for (
+        instrument
+    ) in found.values():  # corpus/0 comes first: 00 02 04 06 08 10 12 01 03 05 07 09 11
+        assert instrument["test"] == [f"{song}-{kind}" for song in ("00", "07") for kind in kinds]
+        assert instrument["val"] == [f"{song}-{kind}" for song in ("02", "09") for kind in kinds]
+    train = [set(instrument["train"]) for instrument in found.values()]
+    assert [len(one) for one in train] == [8, 10] and not train[0] & train[1]
 
 
 @pytest.mark.slow

@@ -182,7 +182,8 @@ def render(
         str | None, typer.Option("-o", "--output", help="File or folder. [IN-rendered.wav]")
     ] = None,
     soundfont: Annotated[
-        Path | None, typer.Option(help="SoundFont. [the system's General MIDI one]")
+        Path | None,
+        typer.Option(envvar="SOUNDFONT", help="SoundFont. [the system's General MIDI one]"),
     ] = None,
     program: Annotated[
         int | None,
