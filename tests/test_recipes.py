@@ -405,8 +405,12 @@ def test_rhasspy_voices_of_a_vocoder(tmp_path):
                if n.startswith("kerstin.") for i in ids], 24000)  # fmt: skip
     script = ROOT / "egs/rhasspy/voc1/run.sh"
     options = ["--corpus", "corpus", "--stop-stage", "1", "--data", "data", "--exp", "exp"]
-    result = run(script, *options, "--domains", "kerstin", cwd=tmp_path)
+    recordings(tmp_path / "corpus/music", [f"{i:02d}.wav" for i in range(21)], 24000)
+    result = run(script, *options, "--domains", "kerstin music", cwd=tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr
+    music = prepared(tmp_path / "data")["music"]
+    assert (music["test"], music["val"]) == (["00", "10", "20"], ["01", "11"])
+    assert len(music["train"]) == 16
     found = prepared(tmp_path / "data")["kerstin"]
     assert {split: len(ids) for split, ids in found.items()} == {
         "train": 181,
