@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 
 import mido
+import soundfile
+import torch
 from torch import Tensor
 
 from voiceconv import audio
@@ -114,7 +116,8 @@ def play(
         if done.returncode or not made.exists():
             said = " ".join(done.stderr.split())[:120] or f"exit code {done.returncode}"
             raise RunError(f"{PLAYER} did not play {font} ({said}); try another --soundfont")
-        wave = audio.read(made, sample_rate).samples[: round(length * sample_rate)]
+        both = soundfile.read(made, dtype="float32", always_2d=True)[0]  # left and right
+        wave = torch.from_numpy(both.mean(1))[: round(length * sample_rate)]
     peak = wave.abs().max() if len(wave) else 0
     return audio.faded(wave * (PEAK / peak), sample_rate, FADE) if peak else wave
 
