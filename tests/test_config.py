@@ -28,7 +28,7 @@ from voiceconv.features import (
 from voiceconv.models import Discriminator, Translator
 from voiceconv.models.base import WaveGenerator
 from voiceconv.objectives import PLAYERS
-from voiceconv.objectives.cyclegan import KINDS, FillingInFrames, WholeFrames
+from voiceconv.objectives.cyclegan import TWO_STEP, FillingInFrames, WholeFrames
 from voiceconv.objectives.vocoder import Vocoding
 from voiceconv.runs.settings import CONVERTER, VOCODER, check_settings
 
@@ -212,13 +212,26 @@ def test_the_papers_settings(experiment):
     assert config.data.batch_size == 1
 
 
+def test_mixed_data_weigh_as_much_as_a_domain(tmp_path):
+    """Brunner et al., gamma 1."""
+    run = prepare_trainer(
+        tiny_config(tmp_path, "brunner_small", "objective=brunner_mixed"), tmp_path / "run"
+    )
+    names = {"adversarial_converted", "adversarial_mixed"}
+    assert run.objective.weights["generator"] == dict.fromkeys(names, 1) | {
+        "cycle": 10,
+        "identity": 0,
+    }
+    assert run.objective.weights["discriminator"] == dict.fromkeys(names, 0.5)
+
+
 @pytest.mark.parametrize(
     ("experiment", "judged", "corruption"),
     [
         ("cyclegan_vc", ["converted"], WholeFrames),
-        ("cyclegan_vc2", list(KINDS), WholeFrames),
-        ("cyclegan_vc3", list(KINDS), WholeFrames),
-        ("maskcyclegan_vc", list(KINDS), FillingInFrames),
+        ("cyclegan_vc2", list(TWO_STEP), WholeFrames),
+        ("cyclegan_vc3", list(TWO_STEP), WholeFrames),
+        ("maskcyclegan_vc", list(TWO_STEP), FillingInFrames),
     ],
 )
 def test_an_experiments_objective_is_its_papers(tmp_path, experiment, judged, corruption):

@@ -16,7 +16,7 @@ from voiceconv.data.batches import Batch, Unpaired
 from voiceconv.models.base import PairTranslator, Translator
 from voiceconv.models.cyclegan_vc2 import Generator212, PatchDiscriminator
 from voiceconv.objectives.base import PLAYERS, Generated, Objective
-from voiceconv.objectives.cyclegan import KINDS, CycleGAN
+from voiceconv.objectives.cyclegan import TWO_STEP, CycleGAN
 from voiceconv.training.schedule import LinearDecay
 from voiceconv.training.trainer import Trainer
 
@@ -112,7 +112,7 @@ class OneBatch:
         return self._batch
 
 
-def weights(judged: Sequence[str] = KINDS) -> dict[str, dict[str, float]]:
+def weights(judged: Sequence[str] = TWO_STEP) -> dict[str, dict[str, float]]:
     """The papers' weights."""
     adversarial = [f"adversarial_{kind}" for kind in judged]
     return {
@@ -128,7 +128,7 @@ def pair_translator(n_domains: int = 2, generator: Callable[..., Any] = Generato
 
 def cyclegan(
     n_domains: int = 2,
-    judged: Sequence[str] = KINDS,
+    judged: Sequence[str] = TWO_STEP,
     translator: Translator | None = None,
     seed: int = 0,
     **keywords: Any,

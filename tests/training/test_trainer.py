@@ -28,7 +28,7 @@ from voiceconv.models.cyclegan_vc2 import Generator212, PatchDiscriminator
 from voiceconv.models.cyclegan_vc3 import TfanGenerator
 from voiceconv.models.maskcyclegan_vc import MaskedGenerator
 from voiceconv.objectives import PLAYERS
-from voiceconv.objectives.cyclegan import KINDS, CycleGAN, FillingInFrames
+from voiceconv.objectives.cyclegan import TWO_STEP, CycleGAN, FillingInFrames
 from voiceconv.training.trainer import LinearDecay, Trainer
 
 ONE_STEP = ["converted"]
@@ -51,10 +51,10 @@ FAMILY = {
     "cyclegan_vc": partial(
         objective_of, Generator1d, partial(FullDiscriminator, N_CHANNELS, 32, 8), ONE_STEP
     ),
-    "cyclegan_vc2": partial(objective_of, Generator212, PATCH, KINDS),
-    "cyclegan_vc3": partial(objective_of, TfanGenerator, PATCH, KINDS),
+    "cyclegan_vc2": partial(objective_of, Generator212, PATCH, TWO_STEP),
+    "cyclegan_vc3": partial(objective_of, TfanGenerator, PATCH, TWO_STEP),
     "maskcyclegan_vc": partial(
-        objective_of, MaskedGenerator, PATCH, KINDS, corruption=FillingInFrames(8)
+        objective_of, MaskedGenerator, PATCH, TWO_STEP, corruption=FillingInFrames(8)
     ),
 }
 

@@ -3,6 +3,7 @@
 CycleGAN: Zhu et al. 2017, arXiv:1703.10593. CycleGAN-VC: Kaneko and Kameoka 2017, arXiv:1711.11293.
 Two-step adversarial loss: CycleGAN-VC2, Kaneko et al. 2019, arXiv:1904.04631, section 3.1.
 Filling in frames: MaskCycleGAN-VC, Kaneko et al. 2021, arXiv:2102.12841, section 3.
+Mixed data: Brunner et al. 2018, arXiv:1809.07575, section III, as it is meant.
 """
 
 import math
@@ -22,8 +23,9 @@ from voiceconv.models.base import Discriminator, Translator, judge_both
 from voiceconv.objectives.base import Fake, Generated, Losses, Objective
 from voiceconv.schema import Some, Step, Weights
 
-Kind = Literal["converted", "cycled"]
+Kind = Literal["converted", "cycled", "mixed"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+TWO_STEP: tuple[Kind, ...] = ("converted", "cycled")
 
 
 class Corruption(ABC):
@@ -74,7 +76,9 @@ class CycleGAN(Objective[Unpaired]):
     Args:
         discriminator: makes one; each judged kind of each domain gets its own.
         judged: what is judged: ["converted"] as in CycleGAN-VC, or with "cycled" for the two-step
-            adversarial loss, whose discriminators play in both players' steps.
+            adversarial loss, whose discriminators play in both players' steps. "mixed": what is
+            converted is judged against a mixture of all domains, too. In the authors' code these
+            discriminators never reach the generators; here they do.
         corruption: see Corruption.
         identity_steps: the identity loss is 0 from this step on (10,000 in the papers of voices);
             None: it lasts for the whole run.
@@ -92,13 +96,13 @@ class CycleGAN(Objective[Unpaired]):
         discriminator: Callable[[], Discriminator],
         n_domains: int,
         weights: Weights,
-        judged: Sequence[Kind] = KINDS,
+        judged: Sequence[Kind] = TWO_STEP,
         corruption: Corruption | None = None,
         identity_steps: Step | None = 10_000,
         seed: int = 0,
     ) -> None:
         if not judged or set(judged) - set(KINDS):
-            raise ValueError(f"judged is {list(judged)}; it takes one or both of {list(KINDS)}")
+            raise ValueError(f"judged is {list(judged)}; it takes one or more of {list(KINDS)}")
         discriminators = nn.ModuleDict(
             {kind: nn.ModuleList(discriminator() for _ in range(n_domains)) for kind in judged}
         )
@@ -144,6 +148,7 @@ class CycleGAN(Objective[Unpaired]):
             fakes = [converted[other, source] for other in others]
             generated["cycled"].append(Fake(torch.cat(cycled)))
             generated["converted"].append(Fake(torch.cat(fakes)))
+        generated["mixed"] = list(generated["converted"])
         losses = {
             f"adversarial_{kind}": _sum(
                 generator_loss(judge(fake.frames))
@@ -160,7 +165,9 @@ class CycleGAN(Objective[Unpaired]):
         return {
             f"adversarial_{kind}": _sum(
                 discriminator_loss(*judge_both(judge, real, fake.frames))
-                for judge, real, fake in zip(judges, batch.frames, generated[kind], strict=True)
+                for judge, real, fake in zip(
+                    judges, self._real(batch, kind), generated[kind], strict=True
+                )
             )
             for kind, judges in self._judges()
         }
@@ -179,6 +186,14 @@ class CycleGAN(Objective[Unpaired]):
 
     def _judges(self) -> list[tuple[str, nn.ModuleList]]:
         return list(self.discriminators.items())  # type: ignore[operator]
+
+    def _real(self, batch: Unpaired, kind: str) -> Tensor:
+        """What fakes of a kind are judged against, (D, B, C, T)."""
+        if kind != "mixed":
+            return batch.frames
+        n_domains, n_items = batch.frames.shape[:2]
+        drawn = torch.randint(n_domains, (n_domains, n_items))
+        return batch.frames[drawn, torch.arange(n_items)]
 
     def _convert(
         self, crops: Tensor, source: int, target: int, step: int, with_identity: bool
