@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import mido
-import soundfile
-import torch
 from torch import Tensor
 
 from voiceconv import audio
@@ -116,8 +114,8 @@ def play(
         if done.returncode or not made.exists():
             said = " ".join(done.stderr.split())[:120] or f"exit code {done.returncode}"
             raise RunError(f"{PLAYER} did not play {font} ({said}); try another --soundfont")
-        both = soundfile.read(made, dtype="float32", always_2d=True)[0]  # left and right
-        wave = torch.from_numpy(both.mean(1))[: round(length * sample_rate)]
+        left, right = (audio.read(made, sample_rate, channel=side).samples for side in (0, 1))
+        wave = 0.5 * (left + right)[: round(length * sample_rate)]
     peak = wave.abs().max() if len(wave) else 0
     return audio.faded(wave * (PEAK / peak), sample_rate, FADE) if peak else wave
 
