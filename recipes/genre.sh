@@ -28,7 +28,7 @@ run.sh, unless an option names another place. Stages:
   3 stats     voiceconv stats: the domains of DUMP
   4 classify  voiceconv genre train writes EXP/classifier, which judges
   5 train     voiceconv train, in EXP; the same command continues an interrupted run
-  6 score     voiceconv genre score writes EXP/scores.json and EXP/RESULTS.md
+  6 score     voiceconv genre score writes EXP/scores.json and EXP/RESULTS.md; genre page EXP/report.html
   7 convert   voiceconv convert writes songs of the test into EXP/songs
 
   --stage N               first stage to run ($stage)
@@ -84,6 +84,11 @@ if wanted 6 "score"; then
     sed -n '/^|/,$p' "$exp/log/score.log"
   } > "$exp/RESULTS.md.new"
   mv "$exp/RESULTS.md.new" "$exp/RESULTS.md"
+  if "$python" -c 'import jinja2, matplotlib' 2> /dev/null; then
+    run page voiceconv genre page "$dump" --classifier "$exp/classifier" --model "$exp" -o "$exp/report.html"
+  else
+    echo "no report.html: pip install 'voiceconv[report]'"
+  fi
 fi
 
 if wanted 7 "convert"; then

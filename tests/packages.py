@@ -46,7 +46,7 @@ ALLOWED: dict[str, set[str]] = {
     "report": {"audio", "evaluation", "features", "metrics", "pages"},
     "listen": {"audio", "data", "evaluation", "pages", "provenance"},
 }
-ALLOWED["genre"] = {"build", "converter", "data", "evaluation", "features", "models"}
+ALLOWED["genre"] = {"build", "converter", "data", "evaluation", "features", "models", "pages"}
 ALLOWED["runs"] = {"audio", "build", "converter", "data", "features", "metrics", "models"}
 ALLOWED["runs"] |= {"objectives", "provenance", "training", "vocoders"}
 ALLOWED["commands"] = {part for part in ALLOWED if part != "pages"}

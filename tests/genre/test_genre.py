@@ -190,7 +190,7 @@ def test_other_dumps_are_refused(dump, tmp_path, classifier):
 
 
 def test_silence_is_no_conversion_and_songs_are_resampled(classifier):
-    phrases = Phrases(rolls("low", 6, seed=2), torch.tensor([0, 0, 0, 0, 1, 1]))
+    phrases = Phrases(rolls("low", 6, seed=2), torch.tensor([0, 0, 0, 0, 1, 1]), ["a", "b"])
 
     def half_silent(given: Tensor, source: str, target: str) -> Tensor:
         made = given.clone()

@@ -39,6 +39,27 @@ def train(
 
 
 @app.command()
+def page(
+    dump: Annotated[Path, typer.Argument(help="Piano rolls of two genres, by extract.")],
+    classifier: Annotated[Path, typer.Option(help="Output of genre train.")],
+    model: Annotated[Path, typer.Option(help="Model or run directory.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="HTML file.")],
+    n: Annotated[int, typer.Option(min=1, help="Phrases of each direction.")] = 6,
+    split: Annotated[str, typer.Option(help="Split of DUMP.")] = "test",
+    soundfont: Annotated[
+        Path | None,
+        typer.Option(envvar="SOUNDFONT", help="SoundFont. [the system's General MIDI one]"),
+    ] = None,
+) -> None:
+    """Write a page of scores, piano rolls and, with FluidSynth at hand, players."""
+    from voiceconv.commands.genre_page import write_genre_page
+
+    if not write_genre_page(dump, classifier, model, output, n, split, soundfont):
+        print("no players: FluidSynth or a SoundFont is missing")
+    print(f"page: {output}")
+
+
+@app.command()
 def score(
     dump: Annotated[Path, typer.Argument(help="Piano rolls of two genres, by extract.")],
     classifier: Annotated[Path, typer.Option(help="Output of genre train.")],

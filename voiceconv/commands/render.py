@@ -60,7 +60,7 @@ def find_soundfont(given: Path | None) -> Path:
         raise InputError(f"MIDI files are played by {PLAYER} and a SoundFont, not found; {remedy}")
     found = [Path(one) for one in SOUNDFONTS if Path(one).exists()] if given is None else [given]
     if not found:
-        raise InputError(f"no SoundFont in {SOUNDFONTS[0]}; {remedy}, or name one by --soundfont")
+        raise InputError(f"no SoundFont is at hand; {remedy}, or name one by --soundfont")
     if not found[0].is_file():
         raise InputError(f"{found[0]}: no such SoundFont; give a file that ends in .sf2 or .sf3")
     return found[0]
@@ -104,7 +104,11 @@ def play(
 
     Raises RunError where the player fails.
     """
-    piece, length = _piece(song, program, melody, seconds)
+    return play_piece(*_piece(song, program, melody, seconds), font, sample_rate)
+
+
+def play_piece(piece: mido.MidiFile, length: float, font: Path, sample_rate: int) -> Tensor:
+    """A piece -> so many seconds of it (N,), its peak at PEAK, or silence. Raises RunError."""
     with tempfile.TemporaryDirectory() as folder:
         place, made = Path(folder) / "piece.mid", Path(folder) / "piece.wav"
         piece.save(place)

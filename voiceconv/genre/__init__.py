@@ -1,6 +1,6 @@
 """Genres of piano rolls: a classifier, and what a conversion is worth by it."""
 
 from voiceconv.genre.classifier import Classifier, train_classifier
-from voiceconv.genre.scores import Row, score, strength
+from voiceconv.genre.scores import Example, Row, score, strength
 
-__all__ = ["Classifier", "Row", "score", "strength", "train_classifier"]
+__all__ = ["Classifier", "Example", "Row", "score", "strength", "train_classifier"]

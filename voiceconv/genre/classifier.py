@@ -122,7 +122,7 @@ def _accuracy(classifier: Classifier, test: dict[str, Phrases], sigma: float, se
     """In %, the mean of both genres."""
     generator = torch.Generator().manual_seed(seed)
     shares = []
-    for domain, (rolls, _) in test.items():
+    for domain, (rolls, *_) in test.items():
         noise = sigma * torch.randn(rolls.shape, generator=generator)
         right = classifier.probability(rolls, domain, noise) > 0.5
         shares.append(float(right.float().mean()))

@@ -21,10 +21,11 @@ OCTAVE = 12
 
 
 class Phrases(NamedTuple):
-    """Of a domain: rolls (N, 84, PHRASE) of 0 and 1, and the number of the song of each (N,)."""
+    """Of a domain: rolls (N, 84, PHRASE) of 0 and 1, the number of the song of each (N,), names."""
 
     rolls: Tensor
     songs: Tensor
+    names: list[str]
 
 
 def read_phrases(split: Path) -> dict[str, Phrases]:
@@ -41,7 +42,7 @@ def read_phrases(split: Path) -> dict[str, Phrases]:
             raise InputError(f"{split}: {domain} has no whole phrase of {PHRASE} steps; add songs")
         rolls = np.stack([phrase for phrases in cut for phrase in phrases])
         numbers = [number for number, phrases in enumerate(cut) for _ in phrases]
-        found[domain] = Phrases(torch.from_numpy(rolls), torch.tensor(numbers))
+        found[domain] = Phrases(torch.from_numpy(rolls), torch.tensor(numbers), list(songs))
     return found
 
 

@@ -58,6 +58,20 @@ class Row(NamedTuple):
         return strength(*self.rates)
 
 
+class Example(NamedTuple):
+    """A phrase of a song, and what becomes of it.
+
+    rolls: (C, T) of 0 and 1 of "source", "converted" and "cycled"; likely: of each, how likely it
+    is of the source genre, in %.
+    """
+
+    song: str
+    source: str
+    target: str
+    rolls: dict[str, Tensor]
+    likely: dict[str, float]
+
+
 def strength(source: float, converted: float, cycled: float) -> float:
     """P of the source genre in source, conversion and cycle -> S of one way, equation 8."""
     return 0.5 * ((source - converted) + (cycled - converted))
@@ -102,6 +116,35 @@ def score(
     ]
 
 
+def examples(
+    dump: Path, classifier: Classifier, convert: Convert, n: int, split: str = "test"
+) -> list[Example]:
+    """Both ways, n phrases at even places of the split's."""
+    first, second = classifier.domains
+    found = []
+    for domain, target in ((first, second), (second, first)):
+        rolls, songs, names = read_phrases(dump / split)[domain]
+        chosen = torch.linspace(0, len(rolls) - 1, min(n, len(rolls))).round().long()
+        converted = convert(rolls[chosen], domain, target)
+        stages = {"source": rolls[chosen], "converted": converted}
+        stages["cycled"] = convert(converted, target, domain)
+        likely = {kind: 100 * _likely(classifier, some, domain) for kind, some in stages.items()}
+        found += [
+            Example(
+                names[songs[place]], domain, target,
+                {kind: some[number] for kind, some in stages.items()},
+                {kind: float(some[number]) for kind, some in likely.items()},
+            )
+            for number, place in enumerate(chosen.tolist())
+        ]  # fmt: skip
+    return found
+
+
+def _likely(classifier: Classifier, phrases: Tensor, domain: str) -> Tensor:
+    """Phrases (N, C, T) -> how likely each is of a genre (N,); a silent one is of the source's."""
+    return torch.where(phrases.flatten(1).any(1), classifier.probability(phrases, domain), 1.0)
+
+
 def _measure(
     name: str,
     convert: Convert,
@@ -116,10 +159,7 @@ def _measure(
     phrases = of.rolls
     converted = convert(phrases, source, target)
     stages = (phrases, converted, convert(converted, target, source))
-    likely = [
-        torch.where(one.flatten(1).any(1), classifier.probability(one, source), 1.0)
-        for one in stages
-    ]
+    likely = [_likely(classifier, one, source) for one in stages]
     rates = [100 * float((one > 0.5).float().mean()) for one in likely]
     means = [100 * float(one.mean()) for one in likely]
     kept = {"note F": note_f(phrases, converted), "chroma": chroma_similarity(phrases, converted)}
