@@ -61,8 +61,9 @@ def piece_of(roll: Tensor) -> tuple[mido.MidiFile, float]:
         events.append((STEP * step, message))
     events.sort(key=lambda one: (one[0], one[1].type == "note_on"))  # what ends, first
     piece = mido.MidiFile(type=0, ticks_per_beat=TICKS)
-    piece.tracks.append(track_of(events))
-    return piece, steps * STEP / 1000 + TAIL
+    seconds = steps * STEP / 1000 + TAIL
+    piece.tracks.append(track_of(events, round(1000 * seconds)))
+    return piece, seconds
 
 
 def _flac(roll: Tensor, font: Path) -> bytes:
