@@ -275,6 +275,7 @@ if wanted 7 "listen"; then
       continue
     fi
     options=(--test "$method")
+    [ "$music" = false ] || options+=(--music)
     for system in ${everywhere[@]+"${everywhere[@]}"}; do options+=(--system "$system=$(root_of "$system")"); done
     if [ "$method" = similarity ]; then
       options+=(--target-reference "$data/test")

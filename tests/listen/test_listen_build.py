@@ -1,6 +1,7 @@
 """Whole listening tests of three systems in two directions, as recipes leave their folders."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -367,6 +368,24 @@ def test_the_page_in_another_language(tmp_path, corpus):
     (tmp_path / "words.json").write_text(text, encoding="utf-8-sig")  # as Notepad saves it
     built(tmp_path / "other", corpus, "mos", n_items=1, strings=tmp_path / "words.json")
     assert json.loads((tmp_path / "other/page/strings.json").read_text())[first] == "Žluťoučký"
+
+
+@pytest.mark.parametrize("method", ["mos", "similarity", "ab", "abx", "mushra"])
+def test_a_test_of_music_does_not_speak_of_voices(tmp_path, corpus, method):
+    """In no text that a listener of this method reads, here or in webMUSHRA and ReSEval."""
+    test = built(tmp_path / "test", corpus, method, n_items=2, music=True)
+    words = json.loads((tmp_path / "test/page/strings.json").read_text())
+    assert words.keys() == json.loads(STRINGS.read_text()).keys()
+    assert "recordings of music" in words["consent"]["opening"]
+    read = json.dumps(words | {"methods": words["methods"][method]})
+    others = [*(tmp_path / "test").glob("webmushra/**/*.yaml")]
+    others += (tmp_path / "test").glob("reseval/**/*.yaml")
+    read += "".join(path.read_text() for path in others) + test.question
+    assert others and not re.findall(
+        r"\bspeak\w*|\bvoices?\b|speech|talking", read.replace("voiceconv", "")
+    )
+    with pytest.raises(InputError, match="give one of both"):
+        built(tmp_path / "b", corpus, method, n_items=2, music=True, strings=STRINGS)
 
 
 @pytest.mark.parametrize(

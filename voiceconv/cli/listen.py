@@ -84,6 +84,9 @@ def build(
     strings: Annotated[
         Path | None, typer.Option(help="Texts of the page in another language, as JSON.")
     ] = None,
+    music: Annotated[
+        bool, typer.Option("--music", help="Ask about music and instruments, not about speech.")
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of sentences and orders.")] = 0,
 ) -> None:
     """Make a listening test: stimuli, the page, folders for webMUSHRA and ReSEval."""
@@ -107,6 +110,7 @@ def build(
             question=question,
             completion=Completion(completion_url, completion_code),
             strings=strings,
+            music=music,
             trim=trim or None,
             longest=longest,
             seed=seed,

@@ -79,6 +79,7 @@ def build_test(
     question: str | None = None,
     completion: Completion = OWN_CODES,
     strings: Location | None = None,
+    music: bool = False,
     trim: float | None = 40.0,
     longest: float = 12.0,
     on_progress: Progress | None = None,
@@ -102,6 +103,7 @@ def build_test(
             system is recognised by its bandwidth.
         completion: what a listener who has finished brings to a crowd platform.
         strings: the page's texts in another language.
+        music: the page asks about music and instruments, not about speech and speakers.
         trim: dB below the loudest 10 ms at which silence at both ends is cut; None: not.
         longest: seconds; longer recordings are left out.
 
@@ -113,7 +115,15 @@ def build_test(
     check(kind, names, places, n_checks, loudness)
     if trim is not None and not 0 < trim < math.inf:
         raise InputError(f"silence can't be cut at {trim:g} dB; give a number above 0, or 0: not")
+    if music and strings is not None:
+        raise InputError(f"{strings} has all texts of the page, and music others; give one of both")
     words = None if strings is None else _read_strings(Path(strings))
+    if music:
+        words = _overlaid(
+            _texts(_page() / "strings.json"),
+            _texts(resources.files("voiceconv.listen") / "music_strings.json"),
+        )
+        question = question or words["methods"][method]["question"]
     with _appearing(Path(output)) as folder:
         found = {name: find(folders) for name, folders in places.items()}
         asked = (n_items, n_training, n_checks)
@@ -278,13 +288,25 @@ def _read_strings(path: Path) -> dict[str, Any]:
         words = json.loads(read_text(path))
     except (OSError, InputError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is not readable as JSON; copy the page's strings.json") from error
-    known = json.loads((_page() / "strings.json").read_text(encoding="utf-8"))
+    known = _texts(_page() / "strings.json")
     if (place := _unlike(words, known)) is not None:
         raise InputError(
             f"{path} lacks {place or 'everything'}, or has something else there; copy the page's "
             "strings.json and translate its words"
         )
     return dict(words)
+
+
+def _texts(file: Traversable) -> dict[str, Any]:
+    return dict(json.loads(file.read_text(encoding="utf-8")))
+
+
+def _overlaid(words: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """Texts with those of `others` in their places."""
+    return dict(words) | {
+        key: _overlaid(words[key], value) if isinstance(value, dict) else value
+        for key, value in others.items()
+    }
 
 
 def _unlike(words: Any, known: Any, place: str = "") -> str | None:

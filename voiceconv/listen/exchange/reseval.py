@@ -44,7 +44,7 @@ _TASKS = {
     "(excellent).",
 }
 _WELCOME = (
-    "# Welcome\n\nYou will hear short recordings of speech, and are asked to judge them. Your "
+    "# Welcome\n\nYou will hear short recordings, and are asked to judge them. Your "
     "answers are stored without your name, and you may stop at any time. By pressing "
     "**I Agree** you agree to take part.\n\nQuestions: <contact>"
 )
@@ -141,8 +141,8 @@ def _configuration(test: Test, name: str, rows: Sequence[Row]) -> dict[str, Any]
         "crowdsource": {
             "platform": "mturk",
             "title": test.title,
-            "description": "Listen to short recordings of speech and judge them.",
-            "keywords": "listening, speech, audio",
+            "description": "Listen to short recordings and judge them.",
+            "keywords": "listening, audio",
             "filter": {"countries": ["US"], "approved_tasks": 0, "approval_rating": 0},
             "payment": {"base": 0.0, "completion": 0.0},
             "duration": {"total": 86400, "assignment": 3600, "autoapprove": 172800},

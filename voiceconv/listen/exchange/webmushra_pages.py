@@ -66,7 +66,7 @@ _ABOUT_CHECKS = {
     "ab": "Where beeps interrupt one of the two, choose that one.",
 }
 _CONSENT = (
-    "You are asked to judge recordings of speech. Your answers are stored without your name. "
+    "You are asked to judge recordings. Your answers are stored without your name. "
     "You may stop at any time by closing the page: then nothing is stored."
 )
 # Runs when the page is shown. The elements are made later, hence the delay. An "&" cannot get in.
