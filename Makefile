@@ -19,7 +19,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@[ -n "$(PYTHON)" ] || { echo 'make: needs Python 3.11 or 3.12; name it: make PYTHON=/path/to/python3.11' >&2; exit 1; }
 	@echo 'installing into $(VENV) (a few minutes the first time: PyTorch is large)'
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 

@@ -10,6 +10,7 @@ over songs.
 """
 
 import argparse
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,6 +67,8 @@ def main() -> None:
     parser.add_argument("--split", default="test")
     options = parser.parse_args()
     converter = FileConverter.from_pretrained(options.model)
+    if len(converter.domains) != 2:
+        sys.exit(f"{options.model} has {len(converter.domains)} domains; give a model of two")
     found: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for domain, roll in songs(options.dump / options.split, converter):
         for way, made in ways(converter, domain, roll).items():

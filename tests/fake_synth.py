@@ -16,7 +16,7 @@ def install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = folder / "fluidsynth"
     program.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{__file__}' \"$@\"\n")
     program.chmod(0o755)
-    (folder / "none.sf2").touch()
+    (folder / "none.sf2").write_bytes(b"RIFF\0\0\0\0sfbk")
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     monkeypatch.setenv("SOUNDFONT", str(folder / "none.sf2"))
 

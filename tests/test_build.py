@@ -6,7 +6,14 @@ import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from voiceconv.build import as_override, build, build_factory, class_of, compose_config
+from voiceconv.build import (
+    as_override,
+    build,
+    build_factory,
+    class_of,
+    compose_config,
+    same_settings,
+)
 from voiceconv.errors import InputError
 from voiceconv.features import FeatureExtractor, MelSpectrogram
 from voiceconv.models import Discriminator, PairTranslator, Translator
@@ -226,3 +233,16 @@ def test_a_text_passes_hydras_grammar_unchanged(text):
     read = OverridesParser.create().parse_override(as_override("data.dump", text))
     assert read.key_or_group == "data.dump"
     assert OmegaConf.create({"dump": read.value()}).dump == text
+
+
+def test_what_a_node_leaves_out_is_what_its_class_takes():
+    """So that a run of a version that had fewer keywords goes on."""
+    stated = {**PAIR, "residual": False, "generator": {**PAIR["generator"], "base_channels": 8}}
+    assert same_settings(PAIR, stated) and same_settings({"a": [PAIR]}, {"a": [PAIR]})
+    assert not same_settings(PAIR, {**PAIR, "residual": True})
+    assert not same_settings(PAIR, {**PAIR, "generator": {**PAIR["generator"], "base_channels": 9}})
+    fewer = {key: value for key, value in PAIR["generator"].items() if key != "base_channels"}
+    assert not same_settings(PAIR, {**PAIR, "generator": fewer})  # the class takes 128
+    assert not same_settings({"a": 1}, {"a": 1, "b": None})
+    objective = {"_target_": "voiceconv.objectives.cyclegan.CycleGAN"}
+    assert same_settings(objective, {**objective, "judged": ["converted", "cycled"]})

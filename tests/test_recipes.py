@@ -370,7 +370,7 @@ def test_genres_from_files_to_songs(tmp_path):
     systems = ["copy", "transposition", "nearest phrase", exp.name]
     assert [row["system"] for row in rows[::2]] == systems
     text = (exp / "RESULTS.md").read_text()
-    assert "- noise 0.5: " in text and text.count(f"| {exp.name} |") == 2
+    assert "- noise 0.5: " in text and text.count(f"| {exp.name} |") == 2 * 2
     songs = sorted(path.parent.name for path in (exp / "songs").rglob("*.mid"))
     assert songs == ["folk-pop", "pop-folk"]
 

@@ -28,6 +28,8 @@ PACKAGES = ("features", "models", "objectives", "vocoders")
 BATCHES = ("data.crops", "data.perturbed", "data.semi_paired")
 ALLOWED = tuple(f"voiceconv.{package}." for package in (*PACKAGES, *BATCHES)) + ("torch.optim.",)
 
+_ABSENT = object()  # equal to nothing else
+
 T = TypeVar("T")
 
 
@@ -76,6 +78,28 @@ def class_of(node: Mapping[str, Any] | DictConfig, expect: type[T]) -> type[T]:
     if not issubclass(cls, expect):
         raise InputError(f"{name} is no {expect.__name__}; name a class that is")
     return cls
+
+
+def same_settings(one: object, other: object) -> bool:
+    """Whether two plain configurations say the same: what a node leaves out, its class decides."""
+    if not (isinstance(one, Mapping) and isinstance(other, Mapping)):
+        return one == other
+    target = one.get("_target_")
+    alike = isinstance(target, str) and target == other.get("_target_")
+    defaults = _defaults(str(target)) if alike else {}
+    return all(
+        same_settings(
+            one.get(key, defaults.get(key, _ABSENT)), other.get(key, defaults.get(key, _ABSENT))
+        )
+        for key in {*one, *other}
+    )
+
+
+def _defaults(target: str) -> dict[str, Any]:
+    """What a class takes for keywords that are not given, as a configuration has it."""
+    parameters = inspect.signature(_resolve(target)).parameters.values()
+    given = {one.name: one.default for one in parameters if one.default is not one.empty}
+    return {name: list(one) if isinstance(one, tuple) else one for name, one in given.items()}
 
 
 def _instantiate(plain: dict[str, Any], expect: type, dependencies: Mapping[str, Any]) -> Any:

@@ -38,7 +38,8 @@ def played(tmp_path) -> Path:
     """A rest, a high part and a low one, drums; the second half at half the tempo."""
     rest = Message("control_change", control=7, value=100, time=480)
     slow = MetaMessage("set_tempo", tempo=1_000_000, time=480)
-    high = [Message("program_change", program=6), rest, *note(81), slow, *note(84)]
+    reset = Message("sysex", data=(0x7E, 0x7F, 0x09, 0x01))  # General MIDI System On
+    high = [Message("program_change", program=6), reset, rest, *note(81), slow, *note(84)]
     low = [Message("program_change", program=7, channel=1), rest.copy(channel=1), *note(45, 960, 1)]
     return song(tmp_path / "a.mid", high, low, [rest.copy(channel=9), *note(38, 480, 9)])
 
@@ -82,6 +83,8 @@ def test_one_program_plays_all_but_drums_and_a_melody_is_the_highest_part(played
         piece, _ = render._piece(Song.read(played), program, False, None)
         told = [m for m in piece.tracks[0] if m.type == "program_change"]
         assert {message.program for message in told} == wanted
+        resets = [message for message in piece.tracks[0] if message.type == "sysex"]
+        assert len(resets) == (program is None)  # it would take the program away
 
 
 def test_a_wave_has_its_level_its_length_and_its_notes(voiceconv, played, tmp_path):
@@ -117,6 +120,9 @@ def test_nothing_to_play_is_said(voiceconv, tmp_path):
 def test_what_is_missing_is_named(voiceconv, played, tmp_path, monkeypatch):
     said = voiceconv("render", played, "--soundfont", tmp_path / "x.sf2")
     assert said.code == 2 and "x.sf2: no such SoundFont" in said.err
+    (tmp_path / "text.sf2").write_text("no font at all")
+    said = voiceconv("render", played, "--soundfont", tmp_path / "text.sf2")
+    assert said.code == 2 and "text.sf2 is no SoundFont" in said.err
     monkeypatch.delenv("SOUNDFONT")
     monkeypatch.setattr(render, "SOUNDFONTS", (str(tmp_path / "y.sf2"),))
     assert "apt-get install fluidsynth fluid-soundfont-gm" in voiceconv("render", played).err
@@ -129,6 +135,16 @@ def test_a_player_that_fails_is_quoted(voiceconv, played, tmp_path, monkeypatch)
     (tmp_path / "bin/fluidsynth").write_text("#!/bin/sh\necho no such font >&2\nexit 3\n")
     said = voiceconv("render", played, "-o", tmp_path / "a.wav")
     assert said.code == 1 and "(no such font)" in said.err and not (tmp_path / "a.wav").exists()
+
+
+def test_a_song_of_hours_is_refused_and_more_than_a_song_is_the_song(voiceconv, tmp_path):
+    slow = [MetaMessage("set_tempo", tempo=16_000_000), *note(69, 480 * 2000)]
+    said = voiceconv("render", song(tmp_path / "a.mid", slow), "-o", tmp_path / "a.wav")
+    assert said.code == 2 and "lasts 8.9 hours" in said.err and not (tmp_path / "a.wav").exists()
+    short = song(tmp_path / "b.mid", note(69))
+    assert voiceconv("render", short, "-o", tmp_path / "b.wav", "--seconds", "60").code == 0
+    assert soundfile.info(tmp_path / "b.wav").duration == pytest.approx(LEAD + 0.5 + TAIL, abs=0.01)
+    assert voiceconv("render", short, "--seconds", "inf").code == 2
 
 
 def test_fluidsynth_itself_ends_a_note_that_never_ends(tmp_path, monkeypatch):

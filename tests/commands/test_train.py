@@ -243,6 +243,10 @@ def test_a_start_that_does_not_fit_is_named(tmp_path):
     config = any_config(tmp_path / "any", lengths, start)
     with pytest.raises(InputError, match="holds a network that this experiment cannot start from"):
         prepare_trainer(config, tmp_path / "run")
+    override = "translator.residual=true"
+    config = tiny_config(tmp_path / "pairs", "cyclegan_vc2_small", start, override, lengths=lengths)
+    with pytest.raises(InputError, match="has a translator of other settings .*'residual': False"):
+        prepare_trainer(config, tmp_path / "run")
     three = {**lengths, "bass": [40]}
     config = tiny_config(tmp_path / "three", "cyclegan_vc2_small", start, lengths=three)
     with pytest.raises(InputError, match="PairTranslator starts only from a model of the same"):

@@ -70,12 +70,15 @@ def test_a_page_has_scores_pictures_and_players(voiceconv, given, tmp_path, monk
 
 
 def test_without_a_player_it_says_so(voiceconv, given, tmp_path, monkeypatch):
+    monkeypatch.delenv("SOUNDFONT", raising=False)
     monkeypatch.setattr(render, "SOUNDFONTS", ())
+    monkeypatch.setattr(render, "has_player", lambda: True)
     said = voiceconv(*given, "-o", tmp_path / "page.html", "--n", "1")
     assert said.code == 0 and said.out.startswith(
         "no players: FluidSynth or a SoundFont is missing"
     )
     page = (tmp_path / "page.html").read_text()
     assert "<audio" not in page and "There are no players" in page
+    monkeypatch.setattr("voiceconv.commands.genre_page.has_player", lambda: True)
     refused = voiceconv(*given, "-o", tmp_path / "b.html", "--soundfont", tmp_path / "no.sf2")
     assert refused.code == 2 and not Path(tmp_path / "b.html").exists()

@@ -27,6 +27,7 @@ from voiceconv.listen.manifest import (
     read_test,
 )
 from voiceconv.listen.methods import METHODS
+from voiceconv.listen.reporting.paragraph import _task
 
 STRINGS = Path(__file__).parents[2] / "voiceconv/listen/page/strings.json"
 RATE = 16000
@@ -380,7 +381,8 @@ def test_a_test_of_music_does_not_speak_of_voices(tmp_path, corpus, method):
     read = json.dumps(words | {"methods": words["methods"][method]})
     others = [*(tmp_path / "test").glob("webmushra/**/*.yaml")]
     others += (tmp_path / "test").glob("reseval/**/*.yaml")
-    read += "".join(path.read_text() for path in others) + test.question
+    read += "".join(path.read_text() for path in others) + test.question + test.method.title
+    read += _task(test)
     assert others and not re.findall(
         r"\bspeak\w*|\bvoices?\b|speech|talking", read.replace("voiceconv", "")
     )

@@ -112,3 +112,14 @@ def test_one_batch_of_phrases_is_learnt():
     )
     batch = OneBatch(unpaired(rolls(1), rolls(1, seed=1))).batch(0)
     assert halves(learn(objective, batch, (2e-3, 2e-4), 60), "cycle")
+
+
+def test_with_a_skip_a_new_network_copies_and_without_it_does_not():
+    roll = (torch.rand(4, 84, 64, generator=torch.Generator().manual_seed(0)) < 0.1).float()
+    torch.manual_seed(0)
+    copies = RollGenerator(84, 4, 1, skip=4.0)
+    assert ((copies(roll) >= 0.5) == (roll > 0)).float().mean() > 0.999
+    plain = RollGenerator(84, 4, 1)
+    plain.load_state_dict(copies.state_dict())
+    logits = torch.logit(copies(roll)) - torch.logit(plain(roll))
+    torch.testing.assert_close(logits, 4 * (2 * roll - 1), atol=1e-3, rtol=0)

@@ -1,6 +1,7 @@
 """What holds for every network of the family: mostly errors of popular ports, turned round."""
 
 import copy
+from functools import partial
 
 import pytest
 import torch
@@ -137,6 +138,21 @@ def test_padding_for_the_multiple_repeats_the_last_frame_and_is_cut_again():
     frames = waves(1, 8, 30)
     padded = torch.cat([frames, frames[..., -1:].expand(-1, -1, 2)], dim=-1)
     assert torch.equal(translator(frames, 0, 1), translator(padded, 0, 1)[..., :30])
+
+
+def test_a_residual_pair_adds_what_it_is_given():
+    """Also where frames are padded, and where a mask goes with them."""
+    small = {"base_channels": 4, "n_residual_blocks": 1}
+    for generator, condition in (
+        (Generator212, {}),
+        (MaskedGenerator, {"mask": torch.ones(1, 8, 30)}),
+    ):
+        plain = PairTranslator(8, 2, partial(generator, **small))
+        residual = PairTranslator(8, 2, partial(generator, **small), residual=True)
+        residual.load_state_dict(plain.state_dict())
+        frames = waves(1, 8, 30)
+        difference = residual(frames, 1, 0, **condition) - plain(frames, 1, 0, **condition)
+        torch.testing.assert_close(difference, frames)
 
 
 @each_generator

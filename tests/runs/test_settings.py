@@ -37,13 +37,14 @@ COMMON = {  # what of VALUES a setting takes; all others are refused
     "trainer.device": ["x"],  # the machine decides
     "trainer.precision": [], "trainer.ship": [],
     "trainer.gradient_clip": [2, 1e9, None], "trainer.ema_decay": [None],
-    "trainer.replay_size": SOME, "trainer.patience": [2, None],
+    "trainer.replay_size": SOME, "trainer.warmup_steps": SOME, "trainer.patience": [2, None],
     "trainer.log_every": SOME, "trainer.checkpoint_every": SOME, "trainer.validate_every": SOME,
     "features._target_": [], "features.sample_rate": COUNT,
     "objective._target_": [], "init_from": ["x", None],
 }  # fmt: skip
 OF_CONVERTER = COMMON | {
     "data.waves": ["x", None], "data.targets": [None, []], "validation.n_directions": COUNT,
+    "translator.residual": [True],
     "features.n_coefficients": COUNT, "features.frame_period": [2], "features.f0_method": [],
     "features.d4c_step": COUNT,
     "translator._target_": [], "translator.generator._target_": [],
@@ -291,3 +292,14 @@ def taken(override):
     """Key and value of an override as Hydra reads it and OmegaConf resolves it."""
     read = OverridesParser.create().parse_override(override)
     return read.key_or_group, OmegaConf.create({"value": read.value()}).value
+
+
+def test_a_warmup_leaves_steps_to_the_generator():
+    config = compose_config(
+        ["experiment=cyclegan_vc2_small", "data.dump=x", "trainer.warmup_steps=9"]
+    )
+    config.trainer.n_steps = 10
+    check_settings(config, CONVERTER)
+    config.trainer.n_steps = 9
+    with pytest.raises(InputError, match="warmup_steps=9 leaves none of the 9 steps"):
+        check_settings(config, CONVERTER)

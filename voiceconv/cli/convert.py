@@ -195,10 +195,13 @@ def render(
         ),
     ] = None,
     melody: Annotated[
-        bool, typer.Option("--melody", help="Only the part whose notes are highest on average.")
+        bool, typer.Option("--melody", help="Only the part that is highest on average; no drums.")
     ] = False,
     seconds: Annotated[
-        float | None, typer.Option(min=0.1, help="How much of a song, from its first note. [all]")
+        float | None,
+        typer.Option(
+            min=0.1, max=7200, help="Most that is played of a song, from its first note. [all]"
+        ),
     ] = None,
     sample_rate: Annotated[int, typer.Option(min=8000, max=96000, help="In Hz.")] = 24_000,
     skip_existing: Skip = False,

@@ -7,7 +7,7 @@ import mido
 from torch import Tensor
 
 from voiceconv import audio
-from voiceconv.commands.render import TAIL, TEMPO, TICKS, find_soundfont, play_piece
+from voiceconv.commands.render import TAIL, TEMPO, TICKS, find_soundfont, has_player, play_piece
 from voiceconv.errors import InputError
 from voiceconv.features.midi import Timed, track_of
 from voiceconv.features.piano_roll import PianoRoll
@@ -39,7 +39,7 @@ def write_genre_page(
     try:
         font = find_soundfont(soundfont)
     except InputError:
-        if soundfont is not None:
+        if soundfont is not None and has_player():
             raise
     rows = score(dump, judge, {name: model}, split)
     shown = examples(dump, judge, Network(model, judge.domains), n, split)

@@ -1,5 +1,6 @@
 """`voiceconv render`: MIDI files to sound, played by FluidSynth with a SoundFont."""
 
+import math
 import shutil
 import subprocess
 import tempfile
@@ -28,7 +29,9 @@ CHANNELS = range(16)
 _SILENCING = (64, 123, 120)  # controllers: pedal, all notes off, all sound off
 TEMPO, TICKS = 500_000, 500  # microseconds and ticks of a quarter note: a tick is a millisecond
 PEAK = 0.5  # of full scale: programs differ by 20 dB in level
+LONGEST = 7200.0  # seconds
 TAIL = 1.0  # seconds in which the last notes die away
+START = 60.0  # seconds that the player may take, beside those of the song
 LEAD = FADE = 0.02  # seconds before the first note, and of a fade at both ends
 
 
@@ -56,14 +59,23 @@ def render(
 def find_soundfont(given: Path | None) -> Path:
     """A SoundFont, and a program that plays it. Raises InputError without either."""
     remedy = "install them (Debian: apt-get install fluidsynth fluid-soundfont-gm)"
-    if shutil.which(PLAYER) is None:
+    if not has_player():
         raise InputError(f"MIDI files are played by {PLAYER} and a SoundFont, not found; {remedy}")
     found = [Path(one) for one in SOUNDFONTS if Path(one).exists()] if given is None else [given]
     if not found:
         raise InputError(f"no SoundFont is at hand; {remedy}, or name one by --soundfont")
     if not found[0].is_file():
         raise InputError(f"{found[0]}: no such SoundFont; give a file that ends in .sf2 or .sf3")
+    with open(found[0], "rb") as file:
+        head = file.read(12)
+    if head[:4] != b"RIFF" or head[8:] != b"sfbk":  # the player would take one of its own
+        raise InputError(f"{found[0]} is no SoundFont; give a file that ends in .sf2 or .sf3")
     return found[0]
+
+
+def has_player() -> bool:
+    """Whether the program is there that plays."""
+    return shutil.which(PLAYER) is not None
 
 
 def _open(
@@ -80,7 +92,7 @@ def _open(
     return batch.OpenedFiles(convert)
 
 
-_WANTED = "give a song with notes, without --program also of drums"
+_WANTED = "give a song with notes; drums are played without --program and --melody"
 
 
 def play(
@@ -102,7 +114,7 @@ def play(
         melody: only the part whose notes are highest on average.
         seconds: how much is played; None: all, and TAIL.
 
-    Raises RunError where the player fails.
+    Raises InputError for more than LONGEST, and RunError where the player fails.
     """
     return play_piece(*_piece(song, program, melody, seconds), font, sample_rate)
 
@@ -113,8 +125,16 @@ def play_piece(piece: mido.MidiFile, length: float, font: Path, sample_rate: int
         place, made = Path(folder) / "piece.mid", Path(folder) / "piece.wav"
         piece.save(place)
         options = ["-ni", "-q", "-R", "0", "-C", "0", "-r", sample_rate, "-O", "float", "-F", made]
-        command = [PLAYER, *map(str, options), str(font), str(place)]
-        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        command = [PLAYER, *map(str, options), str(font.resolve()), str(place)]
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, errors="replace",
+                stdin=subprocess.DEVNULL, timeout=START + length,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            raise RunError(
+                f"{PLAYER} did not end after {START + length:.0f} s; try another --soundfont"
+            ) from None
         if done.returncode or not made.exists():
             said = " ".join(done.stderr.split())[:120] or f"exit code {done.returncode}"
             raise RunError(f"{PLAYER} did not play {font} ({said}); try another --soundfont")
@@ -137,7 +157,11 @@ def _piece(
     ]  # fmt: skip
     first = min(starts, default=0.0) - LEAD
     last = max((now for now, *_ in timed), default=0.0)
-    length = last - first + TAIL if seconds is None else seconds
+    length = min(last - first + TAIL, math.inf if seconds is None else seconds)
+    if length > LONGEST:
+        raise InputError(
+            f"the song lasts {length / 3600:.1f} hours; give --seconds, {LONGEST:g} at most"
+        )
     events: list[Timed] = [(0, mido.MetaMessage("set_tempo", tempo=TEMPO))]
     if program is not None:
         change = mido.Message("program_change", program=program)
@@ -146,7 +170,9 @@ def _piece(
         if message.type in ("note_on", "note_off"):
             wanted = _plays(message, voice, voices, drums)
         else:
-            wanted = not message.is_meta and (program is None or message.type != "program_change")
+            # A reset among SysEx would take the program away.
+            is_of_channel = hasattr(message, "channel") and message.type != "program_change"
+            wanted = not message.is_meta and (program is None or is_of_channel)
         if wanted and now - first < length:
             events.append((max(round(1000 * (now - first)), 0), message))
     end = round(1000 * length)

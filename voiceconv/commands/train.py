@@ -8,7 +8,7 @@ import hydra
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from voiceconv.build import build, class_of
+from voiceconv.build import build, class_of, same_settings
 from voiceconv.converter import PARTS, FileConverter, FrameConverter, converter_class
 from voiceconv.data.crops import Crops, PairedCrops, Utterances
 from voiceconv.data.dump import read_dump
@@ -96,6 +96,12 @@ def start_from(model: str, converter: FrameConverter) -> None:
         raise InputError(
             f"init_from={model} has other features: {'; '.join(differing)}; begin with a model of "
             "the experiment's"
+        )
+    nodes = [one.config["translator"] for one in (converter, given)]
+    if nodes[0]["_target_"] == nodes[1]["_target_"] and not same_settings(*nodes):
+        raise InputError(
+            f"init_from={model} has a translator of other settings ({nodes[1]}); override "
+            "`translator` with these, or leave init_from out"
         )
     places = [
         given.domains.index(domain) if domain in given.domains else None

@@ -174,7 +174,8 @@ class Measurer:
             if case.reference and self.any_of(MEL):
                 reference = self.compared(case.reference, "reference", found)
                 found.scores |= music.evaluate_parallel(reference, wave)
-        found.timbre = self.timbre(wave)
+        with self.guarded(found, INSTRUMENT):
+            found.timbre = self.timbre(wave)
         with self.guarded(found, EMBEDDING):
             found.embedding = self.embedding(wave)
         if found.contour is None:

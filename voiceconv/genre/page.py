@@ -37,6 +37,7 @@ def write_page(
     for number, example in enumerate(examples):
         progress(number, len(examples))
         cards.setdefault((example.source, example.target), []).append(_card(example, play))
+    progress(len(examples), len(examples))
     page = template("genre.html", "voiceconv.genre").render(
         kind="genre page",
         title=title,

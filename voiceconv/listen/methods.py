@@ -69,7 +69,7 @@ METHODS = {
         ),
         Method(
             "similarity",
-            "speaker similarity",
+            "similarity",
             "the Voice Conversion Challenges' same/different scale with sureness, "
             "Toda et al. 2016, Interspeech",
             "similarity",

@@ -11,7 +11,8 @@ Metrics
 -------
 * chroma_similarity: mean cosine of the chroma of frames of 0.1 s of the original and its
   conversion, over frames in which the original sounds; 1 is identical. Chroma is that of a
-  constant-Q transform. Overtones count, so that another instrument with the same notes has less.
+  constant-Q transform, each wave at its own tuning, as librosa estimates it. Overtones count, so
+  that another instrument with the same notes has less.
 * onset_f: F-measure of detected onsets, matched within 50 ms, in %.
 * mel_distance: mean absolute difference from the reference of 80 mel bands in dB, floored at 60 dB
   below the reference's largest.
@@ -75,6 +76,8 @@ def chroma_similarity(reference: Wave, estimated: Wave) -> float:
     """(N,) and (N,), the first not silent -> mean cosine over blocks in which the first sounds."""
     one, other = (_chroma(wave) for wave in (reference, estimated))
     sounds = _blocks(_sounds(reference)[None].astype(float))[0] > 0.5
+    if not sounds.any():
+        raise ValueError("the original sounds for less than 0.1 s, which is no chroma")
     dots = (one * other).sum(0)
     norms = np.linalg.norm(one, axis=0) * np.linalg.norm(other, axis=0)
     return float((dots / np.maximum(norms, 1e-12))[sounds].mean())
@@ -160,7 +163,11 @@ def evaluate_instrument(
 def protocol(name: str) -> dict[str, object]:
     """The settings of one measure, for the stamp."""
     own: dict[str, dict[str, object]] = {
-        "chroma_similarity": {"chroma": "constant-Q", "block": BLOCK * HOP, "sounding": SOUNDING},
+        "chroma_similarity": {
+            "chroma": "constant-Q, own tuning",
+            "block": BLOCK * HOP,
+            "sounding": SOUNDING,
+        },
         "onset_f": {"window": WINDOW, "hop": HOP // 2},
         "mel_distance": {"n_fft": N_FFT, "n_mels": N_MELS, "floor": FLOOR},
         "instrument": {"features": f"{N_COEFFICIENTS - 1} MFCC, mean and deviation", "hop": HOP},

@@ -82,7 +82,7 @@ class CycleGAN(Objective[Unpaired]):
         corruption: see Corruption.
         identity_steps: the identity loss is 0 from this step on (10,000 in the papers of voices);
             None: it lasts for the whole run.
-        seed: with the step, decides all that is random here.
+        seed: with the step, decides what is corrupted; mixed data are drawn by torch.
 
     Losses are summed over domains, as the papers' objectives are. With three domains or more, a
     domain's adversarial terms are means over the fakes that come from all others.

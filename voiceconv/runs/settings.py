@@ -94,6 +94,12 @@ def check_settings(config: DictConfig, schema: Mapping[str, Any]) -> None:
     plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     own = set(_NAMED.findall(OmegaConf.to_yaml(config))) - schema.keys()
     check_value({name: one for name, one in plain.items() if name not in own}, schema, "")
+    warmup, n_steps = config.trainer.warmup_steps, config.trainer.n_steps
+    if warmup and warmup >= n_steps:
+        raise InputError(
+            f"trainer.warmup_steps={warmup} leaves none of the {n_steps} steps for the generator; "
+            "give fewer, or more trainer.n_steps"
+        )
     patience, every = config.trainer.patience, config.trainer.validate_every
     if patience is not None and not every:
         raise InputError(

@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from torch.optim import Optimizer
 
-from voiceconv.build import build, build_factory, class_of
+from voiceconv.build import build, build_factory, class_of, same_settings
 from voiceconv.data.dump import read_loudness, read_yaml
 from voiceconv.device import pick_device
 from voiceconv.errors import InputError
@@ -130,7 +130,7 @@ def write_run_files(config: DictConfig, folder: Path, fixed: Sequence[str]) -> N
     if path.exists():
         before = read_mapping(path, "delete it if the run's settings are those of before")
         known = [key for key in fixed if key in before]  # an older version had fewer
-        changed = [key for key in known if _fixed(before, key) != _fixed(now, key)]
+        changed = [key for key in known if not same_settings(_fixed(before, key), _fixed(now, key))]
         if changed:
             raise InputError(
                 f"{folder} holds a run of another configuration ({', '.join(changed)} differ); "

@@ -130,6 +130,7 @@ def build_test(
         plan, notes = _plan(kind, found, longest, asked, full, seed, sample_rate)
         made = _make(folder / PAGE / "stimuli", plan, loudness, trim, on_progress)
         said = {"inputs": plan.inputs, "trim": trim, "longest": longest, "soxr": version("soxr")}
+        said |= {"music": True} if music else {}
         test = Test(
             # another title or loudness makes another test
             id=blind_id(plan.key, "the test", repr((title, question, loudness, trim)))[:8],

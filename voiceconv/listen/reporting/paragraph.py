@@ -114,7 +114,10 @@ def _listeners(analysis: Analysis) -> str:
 
 def _task(test: Test) -> str:
     asked = f", being asked “{test.question}”" if test.question else ""
-    return f"Each listener {TASKS[test.method_name]}{asked}."
+    task = TASKS[test.method_name]
+    if test.provenance.get("music"):
+        task = task.replace("are by the same speaker", "are of the same instrument")
+    return f"Each listener {task}{asked}."
 
 
 def _stimuli(analysis: Analysis) -> str:

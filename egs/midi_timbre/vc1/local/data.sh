@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Two instruments that play MIDI files: 10 s of each song, once its highest part alone (SONG-line), once all parts
-# (SONG-chords). Songs of train and val are of one instrument each, those of test of both. Any folder of MIDI files will do.
+# (SONG-chords). Songs of train are of one instrument each, those of val and test of both. Songs have names of their own; what
+# cannot be played is left out, and so are the versions beside a song of POP909.
 set -euo pipefail
 
 recipes=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../../../recipes" && pwd)
@@ -39,7 +40,7 @@ play() {
   for kind in line chords; do
     options=(--program "$program" --seconds "$seconds" --skip-existing)
     [ $kind = chords ] || options+=(--melody)
-    voiceconv render "${songs[@]}" -o "$out/played/$1/$kind/" "${options[@]}"
+    voiceconv render "${songs[@]}" -o "$out/played/$1/$kind/" "${options[@]}" || echo "$1, $kind: left out, as said above"
   done
 }
 
@@ -49,14 +50,15 @@ add() {
   for song in "${@:3}"; do
     stem=$(basename "${song%.*}")
     for kind in line chords; do
-      add_utterance "$out" "$1" "$2" "$stem-$kind" "$out/played/$1/$kind/$stem.wav"
+      [ ! -f "$out/played/$1/$kind/$stem.wav" ] \
+        || add_utterance "$out" "$1" "$2" "$stem-$kind" "$out/played/$1/$kind/$stem.wav"
     done
   done
 }
 
 [ -d "$corpus" ] || corpus_fail "there is no folder ${corpus:-of MIDI files}; name one with --corpus"
 start_corpus "$out"
-mapfile -t all < <(find -L "$corpus" -name '*.mid' | LC_ALL=C sort)
+mapfile -t all < <(find -L "$corpus" -name '*.mid' -not -path '*/versions/*' | LC_ALL=C sort)
 [ ${#all[@]} -ge 10 ] || corpus_fail "$corpus has ${#all[@]} MIDI files; ten are the least"
 step=$(( (${#all[@]} + n_songs - 1) / n_songs ))
 train=(); val=(); test=()

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Four voices of the Rhasspy project, CC0: nathalie (F) and flemishguy (M), Dutch; kathleen (F), English; kerstin (F), German.
 # The lists of the Dutch ones are those of egs/rhasspy_nl/vc1: what a converter is tested on, no vocoder has heard.
-# Any other folder of recordings, such as of music, can be heard, too: each tenth is of test, and the next of val.
+# Any other folder of recordings, such as of music, can be heard, too: each tenth is of test, and the next of val; give each
+# song once.
 set -euo pipefail
 
 recipes=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../../../recipes" && pwd)
@@ -26,10 +27,11 @@ for speaker in "${speakers[@]}"; do
   lists_of=$lists
   [ -f "$lists/$speaker.train" ] || lists_of=$dutch
   if [ ! -f "$lists_of/$speaker.train" ]; then
-    [ -d "$corpus/$speaker" ] || parse_options_fail "no speaker '$speaker' here: choose from nathalie, flemishguy, kathleen \
+    [ -n "$corpus" ] && [ -d "$corpus/$speaker" ] || parse_options_fail "no speaker '$speaker' here: choose from nathalie, flemishguy, kathleen \
 and kerstin, or a folder of ${corpus:-CORPUS}"
     number=0
-    for file in "$corpus/$speaker"/*.*; do
+    mapfile -t files < <(find -L "$corpus/$speaker" -name '*.wav' -o -name '*.flac' -o -name '*.mp3' | LC_ALL=C sort)
+    for file in "${files[@]}"; do
       case $((number++ % 10)) in 0) split='test' ;; 1) split='val' ;; *) split='train' ;; esac
       name=${file##*/}
       add_utterance "$out" "$speaker" "$split" "${name%.*}" "$file"
