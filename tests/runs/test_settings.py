@@ -295,11 +295,6 @@ def taken(override):
 
 
 def test_a_warmup_leaves_steps_to_the_generator():
-    config = compose_config(
-        ["experiment=cyclegan_vc2_small", "data.dump=x", "trainer.warmup_steps=9"]
-    )
-    config.trainer.n_steps = 10
-    check_settings(config, CONVERTER)
-    config.trainer.n_steps = 9
+    check_settings(composed("trainer.warmup_steps=9", "trainer.n_steps=10"), CONVERTER)
     with pytest.raises(InputError, match="warmup_steps=9 leaves none of the 9 steps"):
-        check_settings(config, CONVERTER)
+        check_settings(composed("trainer.warmup_steps=9", "trainer.n_steps=9"), CONVERTER)
