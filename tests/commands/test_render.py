@@ -47,6 +47,7 @@ def played(tmp_path) -> Path:
 @pytest.fixture
 def voiceconv(tmp_path, monkeypatch, capsys) -> Cli:
     fake_synth.install(tmp_path / "bin", monkeypatch)
+    monkeypatch.chdir(tmp_path)
     return make_cli(monkeypatch, capsys)
 
 

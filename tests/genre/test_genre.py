@@ -198,7 +198,8 @@ def test_silence_is_no_conversion_and_songs_are_resampled(classifier):
         return made
 
     high = rolls("high", 6, seed=2)
-    row = _measure("x", half_silent, classifier, phrases, "low", "high", high, high)
+    test = {"low": phrases, "high": Phrases(high, torch.zeros(6), ["c"])}
+    row = _measure("x", half_silent, classifier, test, "low", "high", high)
     assert row.rates == (100, 100, 100) and row.strength == 0
     kept = row.kept["chroma"]
     assert (round(kept["mean"], 3), kept["low"], kept["high"]) == (66.667, 0, pytest.approx(100))

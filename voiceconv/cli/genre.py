@@ -91,23 +91,16 @@ def score(
     print(f"| % | direction | {' | '.join(heads)} |")
     print(f"|{' --- |' * (len(heads) + 2)}")
     for row in rows:
-        kept = [
-            f"{one['mean']:.1f} [{one['low']:.1f}, {one['high']:.1f}]" for one in row.kept.values()
+        said = row.cells()
+        figures = [
+            one for name in ("rates", "probabilities", "strength", "kept") for one in said[name]
         ]
-        cells = [
-            row.system,
-            f"{row.source} to {row.target}",
-            ", ".join(f"{one:.1f}" for one in row.rates),
-            ", ".join(f"{one:.1f}" for one in row.probabilities),
-            f"{row.strength:.1f}",
-            *kept,
-        ]
-        print(f"| {' | '.join(cells)} |")
+        print(f"| {row.system} | {row.source} to {row.target} | {' | '.join(figures)} |")
     print(
         "\nsource, conversion, target's own; of the last two overlaps with what was learnt, in %\n"
     )
     print(f"| | direction | {' | '.join(rows[0].texture)} |")
     print(f"|{' --- |' * (len(rows[0].texture) + 2)}")
     for row in rows:
-        said = [", ".join(f"{one:.1f}" for one in three) for three in row.texture.values()]
-        print(f"| {row.system} | {row.source} to {row.target} | {' | '.join(said)} |")
+        texture = " | ".join(row.cells()["texture"])
+        print(f"| {row.system} | {row.source} to {row.target} | {texture} |")

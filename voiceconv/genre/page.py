@@ -42,7 +42,7 @@ def write_page(
         kind="genre page",
         title=title,
         version=__version__,
-        rows=[_cells(row) for row in rows],
+        rows=[(row, row.cells()) for row in rows],
         textures=list(rows[0].texture),
         cards=cards,
         plays=play is not None,
@@ -52,20 +52,6 @@ def write_page(
         replace_text(output, page)
     except OSError as error:
         raise unwritable(output, error) from None
-
-
-def _cells(row: Row) -> dict[str, Any]:
-    def interval(one: dict[str, float]) -> str:
-        return f"{one['mean']:.1f} [{one['low']:.1f}, {one['high']:.1f}]"
-
-    return {
-        "system": row.system,
-        "direction": (row.source, row.target),
-        "strength": f"{row.strength:.1f}",
-        "rates": ", ".join(f"{one:.1f}" for one in row.rates),
-        "kept": [interval(one) for one in row.kept.values()],
-        "texture": [", ".join(f"{one:.1f}" for one in three) for three in row.texture.values()],
-    }
 
 
 def _card(example: Example, play: Play | None) -> dict[str, Any]:

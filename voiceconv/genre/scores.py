@@ -5,7 +5,7 @@ these and the means of probabilities are given here. A phrase that became silent
 it counts as of the source genre.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,6 +57,23 @@ class Row(NamedTuple):
         """Of the rates, in %."""
         return strength(*self.rates)
 
+    def cells(self) -> dict[str, list[str]]:
+        """As text: rates, probabilities, kept (mean and interval of each), texture (three each)."""
+        return {
+            "rates": [_listed(self.rates)],
+            "probabilities": [_listed(self.probabilities)],
+            "strength": [f"{self.strength:.1f}"],
+            "kept": [
+                f"{one['mean']:.1f} [{one['low']:.1f}, {one['high']:.1f}]"
+                for one in self.kept.values()
+            ],
+            "texture": [_listed(three) for three in self.texture.values()],
+        }
+
+
+def _listed(figures: Sequence[float]) -> str:
+    return ", ".join(f"{one:.1f}" for one in figures)
+
 
 class Example(NamedTuple):
     """A phrase of a song, and what becomes of it.
@@ -101,16 +118,7 @@ def score(
     systems |= {name: Network(model, classifier.domains) for name, model in models.items()}
     first, second = classifier.domains
     return [
-        _measure(
-            name,
-            convert,
-            classifier,
-            test[source],
-            source,
-            target,
-            test[target].rolls,
-            train[target],
-        )
+        _measure(name, convert, classifier, test, source, target, train[target])
         for name, convert in systems.items()
         for source, target in ((first, second), (second, first))
     ]
@@ -121,9 +129,9 @@ def examples(
 ) -> list[Example]:
     """Both ways, n phrases at even places of the split's."""
     first, second = classifier.domains
-    found = []
+    test, found = read_phrases(dump / split), []
     for domain, target in ((first, second), (second, first)):
-        rolls, songs, names = read_phrases(dump / split)[domain]
+        rolls, songs, names = test[domain]
         chosen = torch.linspace(0, len(rolls) - 1, min(n, len(rolls))).round().long()
         converted = convert(rolls[chosen], domain, target)
         stages = {"source": rolls[chosen], "converted": converted}
@@ -149,25 +157,24 @@ def _measure(
     name: str,
     convert: Convert,
     classifier: Classifier,
-    of: Phrases,
+    test: Mapping[str, Phrases],
     source: str,
     target: str,
-    wanted: Tensor,
     learnt: Tensor,
 ) -> Row:
-    """One row. wanted, learnt: the target's phrases of this split, and of training."""
-    phrases = of.rolls
+    """One row. learnt: the target's phrases of training, (N, C, T)."""
+    phrases, songs, _ = test[source]
     converted = convert(phrases, source, target)
     stages = (phrases, converted, convert(converted, target, source))
     likely = [_likely(classifier, one, source) for one in stages]
     rates = [100 * float((one > 0.5).float().mean()) for one in likely]
     means = [100 * float(one.mean()) for one in likely]
     kept = {"note F": note_f(phrases, converted), "chroma": chroma_similarity(phrases, converted)}
-    before, after, own = (texture(one, learnt) for one in (phrases, converted, wanted))
+    before, after, own = (texture(one, learnt) for one in (phrases, converted, test[target].rolls))
     return Row(
         name, source, target, len(phrases),
         (rates[0], rates[1], rates[2]), (means[0], means[1], means[2]),
-        {measure: _over_songs(100 * values, of.songs) for measure, values in kept.items()},
+        {measure: _over_songs(100 * values, songs) for measure, values in kept.items()},
         {aspect: (before[aspect], after[aspect], own[aspect]) for aspect in own},
     )  # fmt: skip
 

@@ -55,14 +55,22 @@ Wave = NDArray[np.float64]
 Contour = NDArray[np.float64]
 
 
-def validate(reference: NDArray[np.floating], estimated: NDArray[np.floating]) -> None:
-    """Raise ValueError on waves that are no original and copy, or silent."""
+def validate(
+    reference: NDArray[np.floating],
+    estimated: NDArray[np.floating],
+    name: str = "the copy",
+    remedy: str = "give the copy of this recording",
+) -> None:
+    """Raise ValueError on waves that are no original and copy, or silent.
+
+    name, remedy: of the second, and of another length, in the sentence.
+    """
     wave_input.validate(reference, "the original")
-    wave_input.validate(estimated, "the copy")
+    wave_input.validate(estimated, name)
     if abs(len(reference) - len(estimated)) > TOLERANCE:
         raise ValueError(
-            f"the copy is {len(estimated) / SAMPLE_RATE:.3f} s long and its original "
-            f"{len(reference) / SAMPLE_RATE:.3f} s; give the copy of this recording"
+            f"{name} is {len(estimated) / SAMPLE_RATE:.3f} s long and its original "
+            f"{len(reference) / SAMPLE_RATE:.3f} s; {remedy}"
         )
 
 
