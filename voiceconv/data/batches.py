@@ -128,3 +128,21 @@ class Segments(Batch):
 
     frames: Tensor
     waves: Tensor
+
+
+@dataclass(frozen=True)
+class Taught(Batch):
+    """What a streaming student hears, and what its teacher says at the same time.
+
+    heard: (B, I, T), frames of `features.causal`. frames: (B, C, T), mel-cepstra of the targets
+        `target_ids` (B,), c_0 relative to the level of what is heard.
+    f0: (B, T) of what is heard, in Hz, 0 where unvoiced. aperiodicity: (B, K, T) in dB, of the
+        targets, 0 where unvoiced. counts: (B, T), 1 where there is sound, and else 0.
+    """
+
+    heard: Tensor
+    frames: Tensor
+    f0: Tensor
+    aperiodicity: Tensor
+    counts: Tensor
+    target_ids: Tensor

@@ -6,6 +6,7 @@ from voiceconv.features.base import (
     Representation,
     differences,
 )
+from voiceconv.features.causal import CausalSpectrum
 from voiceconv.features.frames import Features
 from voiceconv.features.mel import LogMel, MelSpec, MelSpectrogram
 from voiceconv.features.stats import (
@@ -19,6 +20,7 @@ from voiceconv.features.stats import (
 from voiceconv.features.world import World
 
 __all__ = [
+    "CausalSpectrum",
     "DomainStats",
     "FeatureExtractor",
     "Features",
