@@ -144,9 +144,7 @@ def _teach(
         write_scp(out / f"{kind}.scp", read_scp(out / f"{kind}.0.scp"))
     waves = read_scp(dump / "waves.scp")
     write_scp(out / "waves.scp", {turn.id: waves[turn.utterance] for turn in turns})
-    replace_text(
-        out / "utt2spk", "".join(sorted(f"{turn.id} {turn.target}\n" for turn in turns))
-    )
+    replace_text(out / "utt2spk", "".join(sorted(f"{turn.id} {turn.target}\n" for turn in turns)))
 
 
 def _said(converter: Converter, target: str, given: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -36,9 +36,7 @@ def read_taught(dump: Path) -> dict[str, list[Utterance]]:
     require_waves(dump)
     missing = [name for name in ("f0", "ap") if not (dump / f"{name}.scp").exists()]
     if missing:
-        raise InputError(
-            f"{dump} has no {missing[0]}.scp; make it by `voiceconv distill pairs`"
-        )
+        raise InputError(f"{dump} has no {missing[0]}.scp; make it by `voiceconv distill pairs`")
     parts = [Archive(dump / f"{kind}.scp") for kind in ("waves", "feats", "f0", "ap")]
     named = names_by_domain(dump, read_scp(dump / "feats.scp"))
     return {
@@ -71,7 +69,7 @@ class TaughtCrops:
         self.n_frames, self.batch_size = n_frames, batch_size
         self.seed, self.rank, self.world_size = seed, rank, world_size
         self._by_target = [
-            [one for one in some if _n_usable(one, spectrum) >= n_frames]
+            [one for one in some if n_usable(one, spectrum) >= n_frames]
             for some in utterances.values()
         ]
         self.n_given = sum(map(len, utterances.values()))
@@ -96,13 +94,14 @@ class TaughtCrops:
             epoch, place = divmod(turn, len(some))
             order = np.random.default_rng([self.seed, epoch, target_id]).permutation(len(some))
             one = some[order[place]]
-            last = _n_usable(one, self.spectrum) - self.n_frames
+            last = n_usable(one, self.spectrum) - self.n_frames
             crops.append(cut(one, self.spectrum, int(rng.integers(last + 1)), self.n_frames))
             target_ids.append(target_id)
         return together(crops, target_ids, self.spectrum, self.usual)
 
 
-def _n_usable(one: Utterance, spectrum: CausalSpectrum) -> int:
+def n_usable(one: Utterance, spectrum: CausalSpectrum) -> int:
+    """Frames of an utterance that both the wave and the teacher have."""
     return min(len(one.frames), len(one.wave) // spectrum.hop_length + 1)
 
 
@@ -129,9 +128,7 @@ def fit_scales(
         batches = [_beginnings(some, n_frames, spectrum, usual) for some in utterances.values()]
         heard = torch.cat([_sounding(one.heard, one.counts) for one in batches], 1)
         usual = usual + heard[:N_MELS].mean(1)
-    said = [
-        _sounding(torch.cat([one.frames, one.aperiodicity], 1), one.counts) for one in batches
-    ]
+    said = [_sounding(torch.cat([one.frames, one.aperiodicity], 1), one.counts) for one in batches]
     return Scales(
         usual,
         heard.mean(1),
@@ -145,7 +142,7 @@ def _beginnings(
     some: Sequence[Utterance], n_frames: int, spectrum: CausalSpectrum, usual: Tensor
 ) -> Taught:
     """At most N_FITTED, spread over those that are long enough."""
-    long = [one for one in some if _n_usable(one, spectrum) >= n_frames]
+    long = [one for one in some if n_usable(one, spectrum) >= n_frames]
     chosen = long[:: max(1, len(long) // N_FITTED)]
     crops = [cut(one, spectrum, 0, n_frames) for one in chosen]
     return together(crops, [0] * len(crops), spectrum, usual)

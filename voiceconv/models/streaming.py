@@ -187,6 +187,11 @@ class StreamingTranslator(Translator):
         """The default."""
         return self.look_aheads[min(1, len(self.look_aheads) - 1)]
 
+    def scale_by(self, **scales: Tensor) -> None:
+        """Set the buffers: means and deviations of inputs and outputs, `usual`."""
+        for name, value in scales.items():
+            self.get_buffer(name).copy_(value)
+
     def start(self, look_ahead: int, n_items: int = 1) -> list[Tensor]:
         """The states before the first frame: one for each block of the trunk, then the head's."""
         head: Head = self.heads[str(look_ahead)]  # type: ignore[assignment]

@@ -100,7 +100,9 @@ class Distillation(Objective[Taught]):
         """See Objective; what the teacher says, and what the student says."""
         said = self.translator.speak(batch.heard, batch.target_ids)[self.translator.look_ahead]
         n_frames = said.cepstra.shape[2]
-        return [(self._scaled(batch.frames[..., :n_frames], batch), self._scaled(said.cepstra, batch))]
+        return [
+            (self._scaled(batch.frames[..., :n_frames], batch), self._scaled(said.cepstra, batch))
+        ]
 
     @property
     def chance_levels(self) -> dict[str, float]:

@@ -78,6 +78,13 @@ VOCODER = COMMON | {
     "data": DATA,
     "validation": {"n_utterances": Some, "n_scored": Count},
 }
+STUDENT = COMMON | {
+    "translator": Translator,
+    "discriminator": Discriminator,
+    "vocoder": Vocoder,
+    "data": DATA,
+    "validation": {"n_scored": Some},
+}
 
 _MARKS = {"_target_": str, "_partial_": bool, "_convert_": str, "_recursive_": bool}  # of a node
 _NAMED = re.compile(r"\$\{(\w+)")  # in interpolations: settings, resolvers
@@ -89,7 +96,7 @@ def check_settings(config: DictConfig, schema: Mapping[str, Any]) -> None:
 
     A key at the top that an interpolation names is an author's own, and may be anything.
 
-    schema: CONVERTER or VOCODER.
+    schema: CONVERTER, VOCODER or STUDENT.
     """
     plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     own = set(_NAMED.findall(OmegaConf.to_yaml(config))) - schema.keys()

@@ -152,9 +152,10 @@ class HarmonicNoise(Vocoder[World]):
         self, places: Tensor, f0: float, cepstrum: Tensor, share: Tensor, is_voiced: bool
     ) -> tuple[Tensor, Tensor]:
         """Frequencies (K,) in Hz -> amplitudes and minimum phases (K,) of the harmonics."""
-        angles = self._order * warp(
-            places.double() * 2 * math.pi / self.sample_rate, self.extractor.alpha
-        )[:, None]
+        angles = (
+            self._order
+            * warp(places.double() * 2 * math.pi / self.sample_rate, self.extractor.alpha)[:, None]
+        )
         turned = -(angles.sin() @ cepstrum)
         if not is_voiced:
             return torch.zeros_like(turned), turned
