@@ -12,9 +12,10 @@ from typing import Annotated
 import typer
 
 from voiceconv import __version__
-from voiceconv.cli import genre, listen, vocoder
+from voiceconv.cli import genre, listen, live, vocoder
 from voiceconv.cli.convert import convert, export, info, models, render, resynth
 from voiceconv.cli.corpus import augment, check, extract, prepare, stats
+from voiceconv.cli.live import stream
 from voiceconv.cli.scores import compare, evaluate, report
 from voiceconv.cli.terminal import LOG_FORMAT, FewOfAKind, OneLine, escaped
 from voiceconv.cli.train import fit, train
@@ -51,6 +52,7 @@ def _options(
 
 for command in (
     convert,
+    stream,
     resynth,
     render,
     export,
@@ -70,6 +72,7 @@ app.command(
 for other in (fit, evaluate, compare, report):
     app.command()(other)
 app.add_typer(vocoder.app, name="vocoder")
+app.add_typer(live.app, name="distill")
 app.add_typer(genre.app, name="genre")
 app.add_typer(listen.app, name="listen")
 

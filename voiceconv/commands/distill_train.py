@@ -8,7 +8,7 @@ import hydra
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from voiceconv.build import build_factory, class_of
+from voiceconv.build import build, build_factory, class_of
 from voiceconv.commands.train import start_from
 from voiceconv.converter import PARTS
 from voiceconv.converter.streaming import StreamingConverter
@@ -18,7 +18,6 @@ from voiceconv.errors import InputError
 from voiceconv.models import Discriminator, Translator
 from voiceconv.models.streaming import StreamingTranslator
 from voiceconv.objectives.distillation import Distillation
-from voiceconv.build import build
 from voiceconv.runs.hydra_main import call_hydra, run_training
 from voiceconv.runs.settings import STUDENT
 from voiceconv.runs.setup import (

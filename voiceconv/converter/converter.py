@@ -5,14 +5,14 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor
 
 from voiceconv.audio import level, loudness_gain, read, resample
 from voiceconv.build import build
-from voiceconv.converter.chunks import crossfade_into, cut_chunks
+from voiceconv.converter.chunks import CONTEXT, FADE, crossfade_into, cut_chunks
 from voiceconv.converter.conversion import LARGEST, Conversion, Known, f0_move, transposed
 from voiceconv.converter.frames import FrameConverter
 from voiceconv.converter.pauses import cut_pauses, hush, restore_pauses
@@ -21,6 +21,9 @@ from voiceconv.errors import InputError
 from voiceconv.features import DomainStats, FeatureExtractor, Features
 from voiceconv.progress import Share
 from voiceconv.vocoders import Vocoder
+
+if TYPE_CHECKING:
+    from voiceconv.converter.streaming import Stream
 
 MOSTLY_UNVOICED = 0.4  # of loud frames; speech has 0.6 and more
 NEARLY_SILENT = -70.0  # LUFS: the absolute gate of BS.1770, below which is no programme
@@ -47,6 +50,7 @@ class Converter(FrameConverter):
     kind = FeatureExtractor
     representation: FeatureExtractor
     vocoder: Vocoder[Any]
+    streams: ClassVar[bool] = False  # whether `stream` works
 
     def _open(self) -> None:
         self.loudness: float | None = self.config["loudness"]
@@ -121,6 +125,32 @@ class Converter(FrameConverter):
 
         converted = through_features(self.vocoder, spoken, translate, gain, progress, origin.whole)
         return restore_pauses(converted, wave, middles, self.sample_rate)
+
+    @property
+    def look_aheads(self) -> tuple[float, ...]:
+        """Seconds of what is to come that `stream` may wait for, each a choice; none by default."""
+        return ()
+
+    def stream(
+        self,
+        target: str,
+        sample_rate: int | None = None,
+        look_ahead: float | None = None,
+        semitones: float = 0.0,
+    ) -> "Stream":
+        """A voice on its way to a target, chunk by chunk.
+
+        sample_rate: of the chunks; None: the model's. look_ahead: one of `look_aheads`; None: the
+        model's default. semitones: see `convert`.
+
+        Raises InputError for a model that does not stream, for a target that it does not know, for
+        another look-ahead and for a rate that no stream takes.
+        """
+        raise InputError(
+            "this model does not stream: it hears whole recordings. In chunks it would be at least "
+            f"{CONTEXT + FADE / 2:.2f} s late, the length of what it hears beyond a cut; take a "
+            "streaming model (`voiceconv models`)"
+        )
 
     def _know(
         self, wave: Tensor, gain: float, target: str, source: str | None, wanted: DomainStats

@@ -1,4 +1,4 @@
-"""The converter for given features: `Converter` for waves, `FileConverter` for other files."""
+"""The converter for a model: for waves, whole or as they come in, or for other files."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +8,10 @@ from voiceconv.build import class_of
 from voiceconv.converter.converter import Converter
 from voiceconv.converter.directory import find_model, read_config
 from voiceconv.converter.files import FileConverter
+from voiceconv.converter.streaming import StreamingConverter
 from voiceconv.features import FileRepresentation, Representation
+from voiceconv.models import Translator
+from voiceconv.models.streaming import StreamingTranslator
 
 
 def converter_class(features: Mapping[str, Any]) -> type[Converter] | type[FileConverter]:
@@ -21,5 +24,7 @@ def open_model(
     model: Path | str | None = None, engine: str | None = None
 ) -> Converter | FileConverter:
     """Any model, as `FrameConverter.from_pretrained` takes it."""
-    cls = converter_class(read_config(find_model(model))["features"])
-    return cls.from_pretrained(model, engine)
+    config = read_config(find_model(model))
+    if issubclass(class_of(config["translator"], Translator), StreamingTranslator):
+        return StreamingConverter.from_pretrained(model, engine)
+    return converter_class(config["features"]).from_pretrained(model, engine)

@@ -8,7 +8,6 @@ begins with what is usual.
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -44,8 +43,8 @@ class StreamingConverter(Converter):
         super()._open()
         if not isinstance(self.vocoder, HarmonicNoise):
             raise InputError(
-                f"{type(self.vocoder).__name__} does not stream; a streaming model needs the vocoder "
-                "harmonic"
+                f"{type(self.vocoder).__name__} does not stream; a streaming model needs the "
+                "vocoder harmonic"
             )
         world = self.representation
         self.spectrum = CausalSpectrum(world.sample_rate, world.hop_length)
@@ -81,7 +80,7 @@ class StreamingConverter(Converter):
             if not near:
                 known = ", ".join(f"{1000 * one:g}" for one in self.look_aheads)
                 raise InputError(
-                    f"look-ahead {1000 * look_ahead:g} ms: this model has {known}; take one of these"
+                    f"look-ahead {1000 * look_ahead:g} ms: this model has {known}; take one of them"
                 )
             frames = near[0]
         return Stream(self, self.domains.index(target), rate, frames, semitones)
@@ -229,7 +228,7 @@ class Stream:
         return hop.float()
 
     def _hushed(self, hop: Tensor, under: float) -> Tensor:
-        """The hop, and the source's own in its place where that is quiet. under: the loudest level."""
+        """The hop, and in its place the source's own where that is far under the loudest."""
         low, high = HUSHED
         share = min(1.0, max(0.0, (under - low) / (high - low)))
         ramp = torch.linspace(self._share, share, self._hop)
@@ -251,8 +250,3 @@ class RunningF0:
         self._weight = self._kept * self._weight + 1
         self._total = self._kept * self._total + log_f0
         return self._total / self._weight
-
-
-def is_streaming(translator: type[Any]) -> bool:
-    """Whether a model with this class of translator is a StreamingConverter."""
-    return issubclass(translator, StreamingTranslator)

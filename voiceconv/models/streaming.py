@@ -51,8 +51,8 @@ def f0_of(spoken: Spoken, pitches: Tensor) -> Tensor:
 class CausalBlock(nn.Module):
     """Norm, dilated gated convolution of the frames before, a plain one, around a skip.
 
-    n_domains: if not 0, the gates' biases depend on the codes of domains. The state (B, width, n_kept)
-    has the last normalised frames; zeros before the first.
+    n_domains: if not 0, the gates' biases depend on the codes of domains. The state (B, width,
+    n_kept) has the last normalised frames; zeros before the first.
     """
 
     def __init__(self, width: int, kernel: int, dilation: int, n_domains: int = 0) -> None:
@@ -68,7 +68,7 @@ class CausalBlock(nn.Module):
             self.out.weight.mul_(0.3)  # near the identity at first
 
     def forward(self, x: Tensor, state: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, width, T), the state before it, codes of domains (B, D) -> the same, and the state."""
+        """(B, width, T), the state before, codes of domains (B, D) -> (B, width, T), the state."""
         heard = torch.cat([state, self.norm(x)], 2)
         gated = self._of_one(heard) if x.shape[2] == 1 else self.gated(heard)
         if self.domains is not None:
@@ -197,7 +197,7 @@ class StreamingTranslator(Translator):
         head: Head = self.heads[str(look_ahead)]  # type: ignore[assignment]
         width, new = self.entry.out_channels, self.entry.weight.new_zeros
         kept = [block.n_kept for block in [*self.trunk, head.block]]
-        states = [new(n_items, width, n) for n in kept]  # type: ignore[arg-type]
+        states = [new(n_items, width, n) for n in kept]
         return [*states, new(n_items, self.n_inputs, look_ahead)]
 
     def step(
@@ -213,7 +213,7 @@ class StreamingTranslator(Translator):
         return self._spoken(said, codes), [*trunk, *after]
 
     def speak(self, frames: Tensor, target: DomainId) -> dict[int, Spoken]:
-        """Whole waves' frames (B, n_inputs, T) -> by look-ahead n, what is said of the first T - n."""
+        """Whole waves' frames (B, n_inputs, T) -> by look-ahead n, of the first T - n frames."""
         codes = domain_codes(target, len(frames), self.n_domains).to(frames.device)
         states = self.start(self.look_aheads[0], len(frames))
         inputs, hidden, _ = self._listen(frames, states, codes)

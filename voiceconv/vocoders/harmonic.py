@@ -30,9 +30,9 @@ LOG_MOST = 20.0  # nepers; exp() of more is no level of a sound
 class SynthesisState:
     """What one hop needs of those before. No tensor is changed in place.
 
-    voiced: whether the frame before was; f0 in Hz of the last voiced one; phase: of the fundamental,
-    in radians. cepstrum: (C,), aperiodicity: (F,) of the frame before. tail: (n_fft - hop,), what the
-    noise filters still ring. position: of the next noise sample.
+    voiced: whether the frame before was; f0: in Hz, of the last voiced one; phase: of the
+    fundamental, in radians. cepstrum: (C,), aperiodicity: (F,), of the frame before. tail:
+    (n_fft - hop,), what the noise filters still ring. position: of the next noise sample.
     """
 
     voiced: bool
@@ -84,7 +84,7 @@ class HarmonicNoise(Vocoder[World]):
     def step(
         self, state: SynthesisState, cepstrum: Tensor, f0: float, aperiodicity: Tensor
     ) -> tuple[Tensor, SynthesisState]:
-        """A frame: (C,), Hz or 0, (K,) in dB -> the hop (hop_length,) that ends with it, the state."""
+        """A frame: (C,), Hz or 0, (K,) in dB -> the hop (hop_length,) that ends with it, state."""
         cepstrum = cepstrum.double()
         share = torch.ones_like(state.aperiodicity)
         if f0 > 0:
