@@ -219,13 +219,17 @@ def render(
 def export(
     model: Annotated[str, typer.Argument(help="Model directory, run directory or bundled model.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Output folder; new or empty.")],
+    streaming: Annotated[
+        bool,
+        typer.Option("--streaming", help="Graphs of one frame with its states; else an error."),
+    ] = False,
 ) -> None:
     """Write a model's networks as ONNX graphs for onnxruntime, checked against torch."""
     from voiceconv.commands.export import export
     from voiceconv.progress import progress_bar
 
     with progress_bar("export") as progress:
-        written = export(model, output, progress)
+        written = export(model, output, progress, streaming)
     for name, graph in written.items():
         print(f"{output / name}: within {graph['largest_difference']:.1e} of torch")
 

@@ -6,12 +6,9 @@ of frames: the padding that a network needs is part of its graph.
 """
 
 import json
-import logging
 import math
 import shutil
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from voiceconv import __version__
+from voiceconv.commands.export_streaming import write_steps
+from voiceconv.commands.graphs import OPSET, TOLERANCE, forget_origin, quiet
 from voiceconv.converter import FrameConverter, open_model
 from voiceconv.converter.directory import (
     CARD,
@@ -30,6 +29,7 @@ from voiceconv.converter.directory import (
     engine_of,
     find_model,
 )
+from voiceconv.converter.streaming import StreamingConverter
 from voiceconv.errors import InputError, RunError
 from voiceconv.files import appearing, replace_text
 from voiceconv.models.base import Direction, Translator
@@ -42,25 +42,30 @@ from voiceconv.models.exported import (
     Graph,
     translator_file,
 )
+from voiceconv.models.exported_streaming import SIZES
 from voiceconv.optional import load
 from voiceconv.progress import Progress
 from voiceconv.vocoders import directory
 from voiceconv.vocoders.neural import NeuralVocoder
 
 FORMAT = 1
-OPSET = 20  # of ONNX: the first with GELU, and with a Fourier transform whose axis is an input
 TRACED = 37  # frames, of which nothing in a graph may be left
 LENGTHS = (1, 2, 5, 16, 31, 64, 250)  # frames at which a graph is compared with torch
-TOLERANCE = 1e-4  # of a normalised frame's value, of a wave's sample
 PACKAGES = ("torch", "onnx", "onnxscript", "onnxruntime")
 
 Draw = Callable[[int], dict[str, Tensor]]  # a number of frames -> inputs by name, frames first
 
 
 def export(
-    model: Path | str | None, output: Path, progress: Progress | None = None
+    model: Path | str | None,
+    output: Path,
+    progress: Progress | None = None,
+    streaming: bool = False,
 ) -> dict[str, dict[str, Any]]:
     """Write the directory; return path -> properties of each graph, with `largest_difference`.
+
+    A streaming model's graphs take one frame and its states (`export_streaming`); streaming: refuse
+    any other model.
 
     Raises InputError for a model that is an export, for an output that is there already and where
     packages are missing, RunError where a graph differs from torch by more than TOLERANCE; then
@@ -72,6 +77,8 @@ def export(
     if engine_of(folder) == "onnx":
         raise InputError(f"{folder} is an export; export the model that it was made of")
     converter = open_model(folder)
+    if streaming and not isinstance(converter, StreamingConverter):
+        raise InputError(f"{folder} does not stream; leave --streaming out")
     translator = converter.translator
     pairs = translator.directions(len(converter.domains))
     files = {TRANSLATOR: pairs}  # graph -> the directions that it is compared with torch in
@@ -82,6 +89,9 @@ def export(
     with appearing(output) as scratch:
         for name in (CONFIG, STATS, CARD):
             shutil.copyfile(folder / name, scratch / name)
+        if isinstance(converter, StreamingConverter):
+            graphs |= write_steps(converter, scratch)
+            files = {}
         for name, directions in files.items():
             graphs[name] = _write_translator(converter, directions, scratch / name)
             if progress:
@@ -97,6 +107,9 @@ def export(
             "directions": pairs,
             "condition": {name: v.tolist() for name, v in translator.default_condition().items()},
         }
+        if isinstance(converter, StreamingConverter):
+            sizes = {name: getattr(converter.translator, name) for name in SIZES}
+            stated["streaming"] = sizes | {"usual": converter.translator.usual.tolist()}
         replace_text(scratch / EXPORT, json.dumps(stated, indent=2) + "\n")
     return graphs
 
@@ -168,7 +181,7 @@ def write_graph(
     traced = draws[0](TRACED)
     others = _others(traced)
     any_length = {2: torch.export.Dim("frames", min=1)}
-    with torch.no_grad(), _quiet():
+    with torch.no_grad(), quiet():
         program: Any = torch.onnx.export(
             network,
             (traced["frames"],),
@@ -182,7 +195,7 @@ def write_graph(
             opset_version=OPSET,
             verbose=False,
         )
-    _forget_origin(program.model)
+    forget_origin(program.model)
     program.model.metadata_props.update(metadata or {})
     program.save(path, external_data=False)
     graph = Graph(path, traced["frames"].shape[1], others)
@@ -245,24 +258,3 @@ def _spoken(converter: FrameConverter, n_frames: int) -> dict[str, Tensor]:
     """The same at a domain's levels, as a vocoder gets them."""
     stats = converter.stats[converter.domains[0]]
     return {"frames": stats.denormalize(_noise(converter, n_frames))}
-
-
-def _forget_origin(model: Any) -> None:
-    """Take out where in our source, on which machine, each operator came from."""
-    for part in (model, model.graph, *model.graph.all_nodes()):
-        part.metadata_props.clear()
-        part.doc_string = None
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """The exporter notes which optional packages it does without, and warns of its own calls."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)

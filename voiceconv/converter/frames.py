@@ -36,6 +36,7 @@ class FrameConverter(ABC):
     """
 
     kind: ClassVar[type[Representation]]  # the kind of frames that it converts
+    exported: ClassVar[Callable[..., Translator]] = OnnxTranslator  # of a folder
     vocoder: Vocoder[Any] | None = None
 
     def __init__(
@@ -81,7 +82,7 @@ class FrameConverter(ABC):
         onnx = engine_of(folder, engine) == "onnx"
         config, stats, weights = read_model(folder)
         if onnx:
-            return cls(config, stats, partial(OnnxTranslator, folder))
+            return cls(config, stats, partial(cls.exported, folder))
         converter = cls(config, stats)
         try:
             converter.translator.load_state_dict(weights)

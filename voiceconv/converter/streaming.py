@@ -18,6 +18,7 @@ from voiceconv.converter.converter import Converter
 from voiceconv.errors import InputError
 from voiceconv.features import CausalSpectrum, DomainStats, World
 from voiceconv.features.causal import Heard
+from voiceconv.models.exported_streaming import OnnxStreamingTranslator
 from voiceconv.models.streaming import Spoken, StreamingTranslator, f0_of
 from voiceconv.progress import Share
 from voiceconv.vocoders.harmonic import HarmonicNoise
@@ -37,6 +38,7 @@ class StreamingConverter(Converter):
     representation: World
     vocoder: HarmonicNoise
     translator: StreamingTranslator
+    exported = OnnxStreamingTranslator
     streams = True
 
     def _open(self) -> None:

@@ -26,32 +26,34 @@ def translator_file(source: int, target: int) -> str:
     return f"translator_{source}_to_{target}.onnx"
 
 
+def open_session(path: Path) -> Any:
+    """A session of onnxruntime, with as many threads as torch has now.
+
+    It runs no code from the file, and refuses weights in a file outside its folder. Raises
+    InputError if onnxruntime is not installed, or if the file is missing, damaged or foreign.
+    """
+    onnxruntime = load("onnxruntime", printable(path), "onnxruntime", extra="export")
+    require_utf8(path, "onnxruntime")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 4  # errors are raised; do not also print them
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has one class per status and no base class
+        raise InputError(
+            f"{path} is not readable as an ONNX graph ({str(error).splitlines()[0][:150]}); "
+            "export the model again"
+        ) from error
+
+
 class Graph:
     """One file: frames (1, C, T), further inputs by name, (1, ...) each -> (1, ...).
 
-    It runs with as many threads as torch has at opening.
-
-    onnxruntime runs no code from the file, and refuses weights in a file outside its folder.
-
-    Raises InputError if onnxruntime is not installed, or if the file is missing, damaged, foreign
-    or for other channels.
+    Raises InputError as `open_session` does, and for other channels.
     """
 
     def __init__(self, path: Path, n_channels: int, names: Collection[str] = ()) -> None:
-        onnxruntime = load("onnxruntime", printable(path), "onnxruntime", extra="export")
-        require_utf8(path, "onnxruntime")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        options.log_severity_level = 4  # errors are raised; do not also print them
-        try:
-            self._session = onnxruntime.InferenceSession(
-                path, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime has one class per status and no base class
-            raise InputError(
-                f"{path} is not readable as an ONNX graph ({str(error).splitlines()[0][:150]}); "
-                "export the model again"
-            ) from error
+        self._session = open_session(path)
         inputs = self._session.get_inputs()
         if (
             len(self._session.get_outputs()) != 1
