@@ -24,7 +24,6 @@ from voiceconv.converter.full_band import FullBand
 from voiceconv.device import pick_device
 from voiceconv.errors import InputError
 from voiceconv.files import printable
-from voiceconv.models.exported import OnnxTranslator
 from voiceconv.provenance import write_conversion
 
 BASELINE = "baseline:"
@@ -118,8 +117,7 @@ def _open(choice: Choice) -> Converter | FileConverter:
     """The converter on its device. Raises InputError where it could not do what is asked for."""
     device = pick_device(choice.device, "--device ")
     converter = open_converter(choice.model, choice.dump, choice.engine)
-    is_export = isinstance(converter.translator, OnnxTranslator)
-    if is_export and device.type != "cpu" and choice.device != "auto":
+    if converter.translator.is_export and device.type != "cpu" and choice.device != "auto":
         raise InputError(
             f"--device {choice.device} is for torch, and {choice.model} is an export, which runs "
             "on the CPU; leave --device out"

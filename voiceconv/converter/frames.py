@@ -96,7 +96,7 @@ class FrameConverter(ABC):
 
     def save_pretrained(self, folder: Path | str, card: Mapping[str, object]) -> None:
         """Write config.yaml, weights, statistics, README.md, and a neural vocoder's directory."""
-        if isinstance(self.translator, OnnxTranslator):
+        if self.translator.is_export:
             raise InputError("an export has no weights to save; save the model that it was made of")
         config = self.config | {"card": dict(card)}
         vocoder = None if self.vocoder is None else self.vocoder.folder

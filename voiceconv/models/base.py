@@ -62,10 +62,12 @@ class Translator(nn.Module, ABC):
     export is one graph with the domain_ids as inputs.
     `any_source`: whether it never looks at the source; then it converts any voice, and may have a
     single domain.
+    `is_export`: whether it has graphs in place of weights, and runs on the CPU alone.
     """
 
     frame_multiple: int = 1
     shared: ClassVar[bool] = False
+    is_export: ClassVar[bool] = False
     any_source: bool = False
 
     @abstractmethod

@@ -88,6 +88,8 @@ class OnnxTranslator(Translator):
     export.json lists the directions, and the inputs of a graph beside the frames.
     """
 
+    is_export = True
+
     def __init__(self, folder: Path, n_channels: int, n_domains: int) -> None:
         super().__init__()
         stated = _stated(folder / EXPORT, n_domains)

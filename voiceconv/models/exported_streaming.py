@@ -30,6 +30,8 @@ class OnnxStreamingTranslator(StreamingTranslator):
     said of a frame and the states after. export.json has the sizes and what is `usual`.
     """
 
+    is_export = True
+
     def __init__(self, folder: Path, n_channels: int, n_domains: int) -> None:
         try:
             stated = json.loads(read_text(folder / EXPORT))["streaming"]
