@@ -43,8 +43,8 @@ def write_steps(converter: StreamingConverter, folder: Path) -> dict[str, dict[s
         difference = _difference(step, converter, path)
         if not difference <= TOLERANCE:
             raise RunError(
-                f"{path.name} differs from torch by {difference:.2g} in {COMPARED} frames, more than "
-                f"{TOLERANCE:g}; nothing is written: use the torch model"
+                f"{path.name} differs from torch by {difference:.2g} in {COMPARED} frames, more "
+                f"than {TOLERANCE:g}; nothing is written: use the torch model"
             )
         graphs[path.name] = {"look_ahead": look_ahead, "largest_difference": difference}
     return graphs

@@ -28,6 +28,7 @@ CHUNK = 0.02  # seconds
 LOWEST, WIDTH = -60.0, 30  # dB full scale at which a meter begins, its characters
 SHOWN = 8  # times a second that the meter is drawn
 MOST_WAITING = 25  # chunks between microphone and network: half a second, then they are dropped
+PATIENCE = 0.2  # seconds between looks at whether it is over
 READY = 2  # chunks that wait for the loudspeaker before it begins
 
 
@@ -112,10 +113,11 @@ def stream_pipe(
 
 
 @dataclass
-class _Line:
-    """What is between the callbacks of the sound card and the thread that converts."""
+class Line:
+    """What is between the callbacks of a sound card and the thread that converts."""
 
-    meter: Meter
+    stream: Stream
+    meter: Meter = field(default_factory=Meter)
     waiting: "queue.Queue[Tensor]" = field(default_factory=lambda: queue.Queue(MOST_WAITING))
     ready: "queue.Queue[Tensor]" = field(default_factory=queue.Queue)
     rest: Tensor = field(default_factory=lambda: torch.zeros(0))
@@ -127,6 +129,18 @@ class _Line:
             self.waiting.put_nowait(torch.from_numpy(samples[:, 0].copy()))
         except queue.Full:
             self.meter.dropouts += 1
+
+    def convert(self, patience: float) -> None:
+        """Convert a chunk that waits, or that comes within so many seconds."""
+        try:
+            chunk = self.waiting.get(timeout=patience)
+        except queue.Empty:
+            return
+        began = time.perf_counter()
+        made = self.stream.push(chunk)
+        self.meter.pushed(chunk, self.stream.sample_rate, time.perf_counter() - began)
+        if len(made):
+            self.ready.put(made)
 
     def play(self, n_samples: int) -> Tensor:
         """(n_samples,) for the loudspeaker; silence, and a drop-out, where there is too little."""
@@ -157,7 +171,7 @@ def stream_devices(
     Raises InputError for a device that is not there, RunError where one fails.
     """
     sounddevice = _sounddevice()
-    line = _Line(Meter())
+    line = Line(stream)
     is_over = threading.Event()
 
     def on_input(samples: np.ndarray, n: int, when: Any, status: Any) -> None:
@@ -170,15 +184,7 @@ def stream_devices(
 
     def convert() -> None:
         while not is_over.is_set():
-            try:
-                chunk = line.waiting.get(timeout=0.2)
-            except queue.Empty:
-                continue
-            began = time.perf_counter()
-            made = stream.push(chunk)
-            line.meter.pushed(chunk, stream.sample_rate, time.perf_counter() - began)
-            if len(made):
-                line.ready.put(made)
+            line.convert(PATIENCE)
 
     def opened(kind: Any, device: str | int | None, rate: int, callback: Any) -> Any:
         try:

@@ -22,6 +22,7 @@ VOICED_BELOW = 1500.0  # Hz: harmonics above say little of a period, and noise i
 QUIET = 1e-5  # amplitude under which all is silence
 HUSHED = math.log(10 ** (-50 / 20))  # nepers: the loudest level of a wave that has not begun
 DECAY = math.log(10 ** (2 / 20))  # nepers a second by which the loudest level is forgotten
+SUDDEN = math.log(10 ** (10 / 20))  # nepers: a greater rise of the loudest level is another sound
 COUNTED = math.log(10 ** (30 / 20))  # nepers under the loudest within which a frame is speech
 
 
@@ -93,14 +94,14 @@ class CausalSpectrum:
 
         usual: (N_MELS,), the shape of anybody's speech on average. Returns the mean shape of the
         voice (B, N_MELS), its loudest level (B,), and the state after the frame. What was counted
-        before something louder came counts less, as its power is less: it was not the voice.
+        before something far louder came counts less, as its power is less: it was not the voice.
         """
         levels = levels.double()
         faded = heard.loudest - DECAY / self._n_per_second
         loudest = torch.maximum(levels, faded)
         is_speech = (levels > loudest - COUNTED).double()
         kept = 1 - is_speech / (self.memory * self._n_per_second)
-        kept = kept * torch.exp(2 * (faded - loudest))
+        kept = kept * torch.exp(-2 * (loudest - faded - SUDDEN).clamp_min(0))
         weight = kept * heard.weight + is_speech
         total = kept[:, None] * heard.total + is_speech[:, None] * shapes.double()
         n_prior = self.prior * self._n_per_second
