@@ -27,7 +27,10 @@ def test_samples_come_back(encoding, least):
 
 
 def test_what_is_too_loud_is_clipped_and_channels_are_averaged():
-    assert np.frombuffer(encoded(torch.tensor([2.0, -2.0]), "s16"), "<i2").tolist() == [32767, -32768]
+    assert np.frombuffer(encoded(torch.tensor([2.0, -2.0]), "s16"), "<i2").tolist() == [
+        32767,
+        -32768,
+    ]
     assert decoded(encoded(WAVE, "f32"), Sound(8000, "f32", 2)).tolist() == [0.25, -0.375]
 
 

@@ -36,7 +36,9 @@ def test_streamed_output_is_offline_output(converter, wave, sizes):
     assert level(found, RATE) > -40  # there is something to compare
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(n=st.integers(0, 3000), sizes=st.lists(st.integers(1, 900), min_size=1, max_size=5))
 def test_no_sample_is_lost_or_added(converter, n, sizes):
     stream = converter.stream("low")

@@ -32,7 +32,9 @@ def test_the_autocorrelation_is_greatest_at_the_period(spectrum, pitch):
     found = frames_of(spectrum, vowel(pitch, 0.4, RATE))[0][0, N_MELS + 1 :, 20]
     window = torch.hann_window(2 * spectrum.half)
     lags = RATE / spectrum.pitches
-    found = found / torch.tensor([float((window[int(n) :] * window[: -int(n)]).sum()) for n in lags])
+    found = found / torch.tensor(
+        [float((window[int(n) :] * window[: -int(n)]).sum()) for n in lags]
+    )
     multiples = spectrum.pitches[found > 0.9 * found.max()] / pitch
     assert any(abs(math.log2(float(one))) < 1 / 24 for one in multiples)
 
@@ -83,7 +85,9 @@ def test_noise_before_the_voice_hardly_counts(spectrum):
 
 def test_pauses_do_not_count_and_the_loudest_fades(spectrum):
     usual = torch.zeros(N_MELS)
-    _, _, heard = spectrum.follow(torch.ones(1, N_MELS), torch.tensor([-2.0]), Heard.nothing(), usual)
+    _, _, heard = spectrum.follow(
+        torch.ones(1, N_MELS), torch.tensor([-2.0]), Heard.nothing(), usual
+    )
     weight = float(heard.weight)
     for _ in range(100):  # a second of silence
         _, loudest, heard = spectrum.follow(

@@ -68,20 +68,9 @@ class TaughtCrops:
         self.spectrum, self.usual = spectrum, usual
         self.n_frames, self.batch_size = n_frames, batch_size
         self.seed, self.rank, self.world_size = seed, rank, world_size
-        self._by_target = [
-            [one for one in some if n_usable(one, spectrum) >= n_frames]
-            for some in utterances.values()
-        ]
+        self._by_target = keep_long(utterances, spectrum, n_frames)
         self.n_given = sum(map(len, utterances.values()))
         self.n_left_out = self.n_given - sum(map(len, self._by_target))
-        for target, some in zip(utterances, self._by_target, strict=True):
-            if not some:
-                longest = max((len(one.frames) for one in utterances[target]), default=0)
-                raise InputError(
-                    f"none of the utterances that become {target!r} is as long as a training crop "
-                    f"of {n_frames} frames (the longest has {longest}); add longer recordings or "
-                    "lower data.n_frames"
-                )
 
     def batch(self, step: int) -> Taught:
         """The batch of a step."""
@@ -105,6 +94,24 @@ def n_usable(one: Utterance, spectrum: CausalSpectrum) -> int:
     return min(len(one.frames), len(one.wave) // spectrum.hop_length + 1)
 
 
+def keep_long(
+    utterances: dict[str, list[Utterance]], spectrum: CausalSpectrum, n_frames: int
+) -> list[list[Utterance]]:
+    """By target, those as long as a crop. Raises InputError where a target has none."""
+    kept = [
+        [one for one in some if n_usable(one, spectrum) >= n_frames] for some in utterances.values()
+    ]
+    for (target, some), long in zip(utterances.items(), kept, strict=True):
+        if not long:
+            longest = max((len(one.frames) for one in some), default=0)
+            raise InputError(
+                f"none of the utterances that become {target!r} is as long as a training crop "
+                f"of {n_frames} frames (the longest has {longest}); add longer recordings or "
+                "lower data.n_frames"
+            )
+    return kept
+
+
 class Scales(NamedTuple):
     """Means and deviations by which a network's inputs (I,) and outputs (D, C + K) are scaled.
 
@@ -121,11 +128,14 @@ class Scales(NamedTuple):
 def fit_scales(
     utterances: dict[str, list[Utterance]], spectrum: CausalSpectrum, n_frames: int = 256
 ) -> Scales:
-    """Of the beginnings of some utterances of each target, where there is sound."""
-    batches = []
+    """Of the beginnings of some utterances of each target, where there is sound.
+
+    Raises InputError as `keep_long` does.
+    """
+    kept, batches = keep_long(utterances, spectrum, n_frames), []
     usual = torch.zeros(N_MELS)
     for _ in range(2):  # the frames depend on what is usual
-        batches = [_beginnings(some, n_frames, spectrum, usual) for some in utterances.values()]
+        batches = [_beginnings(some, n_frames, spectrum, usual) for some in kept]
         heard = torch.cat([_sounding(one.heard, one.counts) for one in batches], 1)
         usual = usual + heard[:N_MELS].mean(1)
     said = [_sounding(torch.cat([one.frames, one.aperiodicity], 1), one.counts) for one in batches]
@@ -141,9 +151,8 @@ def fit_scales(
 def _beginnings(
     some: Sequence[Utterance], n_frames: int, spectrum: CausalSpectrum, usual: Tensor
 ) -> Taught:
-    """At most N_FITTED, spread over those that are long enough."""
-    long = [one for one in some if n_usable(one, spectrum) >= n_frames]
-    chosen = long[:: max(1, len(long) // N_FITTED)]
+    """N_FITTED or a few more, spread over all."""
+    chosen = some[:: max(1, len(some) // N_FITTED)]
     crops = [cut(one, spectrum, 0, n_frames) for one in chosen]
     return together(crops, [0] * len(crops), spectrum, usual)
 
