@@ -13,6 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from voiceconv.build import build, class_of, compose_config
 from voiceconv.commands.train import prepare_trainer
+from voiceconv.converter import PARTS
+from voiceconv.converter.streaming import StreamingConverter
 from voiceconv.data.archive import ArchiveWriter
 from voiceconv.data.dump import read_loudness
 from voiceconv.data.statistics import write_stats
@@ -30,12 +32,13 @@ from voiceconv.models.base import WaveGenerator
 from voiceconv.objectives import PLAYERS
 from voiceconv.objectives.cyclegan import TWO_STEP, FillingInFrames, WholeFrames
 from voiceconv.objectives.vocoder import Vocoding
-from voiceconv.runs.settings import CONVERTER, VOCODER, check_settings
+from voiceconv.runs.settings import CONVERTER, STUDENT, VOCODER, check_settings
 
 CONF = Path(str(files("voiceconv.conf")))
 ALL = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 VOCODERS = [name for name in ALL if name.startswith(("vocos", "hifigan"))]
-EXPERIMENTS = [name for name in ALL if name not in VOCODERS]
+STUDENTS = [name for name in ALL if name.startswith("streaming")]
+EXPERIMENTS = [name for name in ALL if name not in VOCODERS + STUDENTS]
 FAMILY = ["cyclegan_vc", "cyclegan_vc2", "cyclegan_vc3", "maskcyclegan_vc"]
 TINY = [
     "translator.generator.base_channels=8",
@@ -126,8 +129,8 @@ def test_an_experiment_runs_one_step(tmp_path, experiment):
 def test_no_experiment_is_left_out():
     """A test over files must count what it tests: also those in folders below, should any come."""
     there = list((CONF / "experiment").rglob("*.yaml"))
-    assert len(EXPERIMENTS) + len(VOCODERS) == len(there)
-    assert len(EXPERIMENTS) >= 8 and len(VOCODERS) >= 2
+    assert len(EXPERIMENTS) + len(VOCODERS) + len(STUDENTS) == len(there)
+    assert len(EXPERIMENTS) >= 8 and len(VOCODERS) >= 2 and STUDENTS
 
 
 def test_the_four_models_are_there_in_both_sizes():
@@ -185,11 +188,28 @@ def test_a_vocoders_own_sizes_fit_each_other(experiment):
     assert objective.chance_levels.keys() == objective.weights["discriminator"].keys()
 
 
+@pytest.mark.parametrize("experiment", STUDENTS)
+def test_a_students_own_sizes_fit_each_other(experiment):
+    """The network takes what `features.causal` gives, and gives what the vocoder takes."""
+    given = [f"experiment={experiment}", "name=x", "data.dump=x"]
+    config = compose_config(given, root="train_student")
+    check_settings(config, STUDENT)
+    model = {part: config[part] for part in PARTS} | {"loudness": config.data.loudness}
+    zero = torch.zeros(36)
+    stats = DomainStats(zero, zero + 1, torch.ones(2), torch.zeros(3), torch.ones(3))
+    made = StreamingConverter(OmegaConf.to_container(OmegaConf.create(model)), {"a": stats})
+    assert made.spectrum.n_channels == made.translator.n_inputs
+    assert len(made.spectrum.pitches) == config.translator.n_pitches
+    assert made.vocoder.n_bands == config.translator.n_bands
+    assert made.stream("a").latency <= 0.05
+
+
 @pytest.mark.parametrize("experiment", ALL)
 def test_an_experiment_begins_with_its_command(experiment):
     """And no mark is left of what was to be filled in."""
     text = (CONF / "experiment" / f"{experiment}.yaml").read_text(encoding="utf-8")
     command = "vocoder train" if experiment in VOCODERS else "train"
+    command = "distill train" if experiment in STUDENTS else command
     assert f"#   voiceconv {command} experiment={experiment} data.dump=" in text
     assert "HOURS_" not in text
 

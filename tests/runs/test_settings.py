@@ -16,7 +16,7 @@ from voiceconv.errors import InputError
 from voiceconv.models.base import Generator
 from voiceconv.objectives import Objective
 from voiceconv.runs.hydra_main import quote_path
-from voiceconv.runs.settings import CONVERTER, VOCODER, check_settings, check_value
+from voiceconv.runs.settings import CONVERTER, STUDENT, VOCODER, check_settings, check_value
 from voiceconv.schema import Range, fits
 
 VALUES = [0, -1, 2, 1e9, math.nan, math.inf, "x", None, [], True]
@@ -81,6 +81,24 @@ OF_VOCODER = COMMON | {
     "objective.weights.discriminator.adversarial_resolution": LOSS,
 }  # fmt: skip
 
+OF_STUDENT = COMMON | {
+    "features.n_coefficients": COUNT, "features.frame_period": [2], "features.f0_method": [],
+    "features.d4c_step": COUNT,
+    "translator._target_": [], "translator.n_inputs": COUNT, "translator.n_mels": COUNT,
+    "translator.n_bands": COUNT, "translator.n_pitches": COUNT, "translator.width": COUNT,
+    "translator.kernel": [2], "translator.dilations": [[]], "translator.look_aheads": [[]],
+    "discriminator._target_": [], "discriminator.width": COUNT,
+    "discriminator.patch_width": COUNT, "discriminator.scales": [[]], "vocoder._target_": [],
+    **{
+        f"objective.weights.generator.{name}": LOSS
+        for name in (
+            "spectrum", "aperiodicity", "voicing", "pitch", "adversarial", "feature_matching",
+        )
+    },
+    "objective.weights.discriminator.adversarial": LOSS,
+}  # fmt: skip
+del OF_STUDENT["validation.n_utterances"]
+
 
 def composed(*overrides, experiment="cyclegan_vc2_small", root="config"):
     given = [f"experiment={experiment}", "name=x", "data.dump=d", *overrides]
@@ -120,8 +138,9 @@ def refusal(plain, schema):
     [
         ("cyclegan_vc2_small", "config", CONVERTER, OF_CONVERTER, ()),
         ("vocos_small", "train_vocoder", VOCODER, OF_VOCODER, COMMON),
+        ("streaming_small", "train_student", STUDENT, OF_STUDENT, COMMON),
     ],
-    ids=["converter", "vocoder"],
+    ids=["converter", "vocoder", "student"],
 )
 def test_each_setting_takes_what_it_should_and_says_so(experiment, root, schema, accepted, done):
     config = composed(experiment=experiment, root=root)
