@@ -18,11 +18,11 @@ from voiceconv.build import build
 from voiceconv.commands.choices import composed
 from voiceconv.converter.directory import digest
 from voiceconv.features import FeatureExtractor
-from voiceconv.runs.settings import CONVERTER, VOCODER, check_settings
+from voiceconv.runs.settings import CONVERTER, STUDENT, VOCODER, check_settings
 
 ROOT = Path(__file__).parents[1]
 EGS = sorted(path.parent for path in ROOT.glob("egs/*/*/run.sh"))
-RECIPES = """cmu_arctic/vc1 midi/genre1 midi_timbre/vc1 rhasspy/any1 rhasspy/voc1 rhasspy_nl/aug1
+RECIPES = """cmu_arctic/vc1 midi/genre1 midi_timbre/vc1 rhasspy/any1 rhasspy/live1 rhasspy/voc1 rhasspy_nl/aug1
 rhasspy_nl/vc1 rhasspy_nl/vc2 toy/vc1 toy/voc1 vcc2018/vc1 vctk/vc1""".split()
 OF_CONVERTER = "data extract stats train convert evaluate listen"
 STAGES = {
@@ -30,6 +30,7 @@ STAGES = {
     "any": OF_CONVERTER,
     "voc": "data extract train copy evaluate",
     "aug": "data augment recognise",
+    "live": "data extract pairs train export",
     "genre": "data extract stats classify train score convert",
 }
 EXP = "exp/lr=1, {ü} it's"  # much of it means something to Hydra
@@ -37,6 +38,7 @@ ROOTS = {
     "vc": ("config", CONVERTER),
     "any": ("config", CONVERTER),
     "voc": ("train_vocoder", VOCODER),
+    "live": ("train_student", STUDENT),
 }
 
 

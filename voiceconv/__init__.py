@@ -3,19 +3,19 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from voiceconv.converter import Converter
+    from voiceconv.converter import Converter, open_model
 
     __version__: str
 
-__all__ = ["Converter", "__version__"]
+__all__ = ["Converter", "__version__", "open_model"]
 
 
 def __getattr__(name: str) -> Any:
     """Import slow names at their first use: `import voiceconv` must not import torch."""
-    if name == "Converter":
-        from voiceconv.converter import Converter
+    if name in ("Converter", "open_model"):
+        from voiceconv import converter
 
-        return Converter
+        return getattr(converter, name)
     if name == "__version__":
         from importlib.metadata import PackageNotFoundError, version
 

@@ -143,6 +143,8 @@ def test_a_model_opens_as_what_it_is(tmp_path, converter, wave):
     assert opened.look_aheads == (0.0, 0.02)
     assert torch.equal(opened.convert(wave, "high"), converter.convert(wave, "high"))
     assert open_model().streams is False
+    with pytest.raises(InputError, match="open it by voiceconv.open_model"):
+        Converter.from_pretrained(model)
 
 
 def test_it_says_what_it_cannot_do(converter):

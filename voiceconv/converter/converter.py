@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from voiceconv.audio import level, loudness_gain, read, resample
-from voiceconv.build import build
+from voiceconv.build import build, class_of
 from voiceconv.converter.chunks import CONTEXT, FADE, crossfade_into, cut_chunks
 from voiceconv.converter.conversion import LARGEST, Conversion, Known, f0_move, transposed
 from voiceconv.converter.frames import FrameConverter
@@ -19,6 +19,8 @@ from voiceconv.converter.pauses import cut_pauses, hush, restore_pauses
 from voiceconv.converter.unseen import keep_intervals, listen, own_stats, voiced_share
 from voiceconv.errors import InputError
 from voiceconv.features import DomainStats, FeatureExtractor, Features
+from voiceconv.models import Translator
+from voiceconv.models.streaming import StreamingTranslator
 from voiceconv.progress import Share
 from voiceconv.vocoders import Vocoder
 
@@ -56,6 +58,9 @@ class Converter(FrameConverter):
         self.loudness: float | None = self.config["loudness"]
         if self.config["vocoder"] is None:
             raise InputError("these features are of waves and vocoder is null; choose a vocoder")
+        translator = class_of(self.config["translator"], Translator)
+        if issubclass(translator, StreamingTranslator) and not self.streams:
+            raise InputError("this model streams; open it by voiceconv.open_model")
         self.vocoder = build(self.config["vocoder"], Vocoder, extractor=self.extractor)
 
     @property
