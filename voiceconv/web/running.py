@@ -1,0 +1,72 @@
+"""Listen at a port and run an application there until a signal."""
+
+import os
+import signal
+import socket
+from contextlib import suppress
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from voiceconv.errors import InputError
+from voiceconv.web.patience import PatientHttp
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+try:
+    import resource
+except ImportError:  # Windows, which has no such limit
+    resource = None  # type: ignore[assignment]
+
+
+def run(app: ASGIApp, listening: socket.socket, **options: Any) -> None:
+    """Serve until a signal; uvicorn handles it, and raises it again after closing.
+
+    options: further ones of uvicorn's.
+    """
+    if resource is not None:
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with suppress(ValueError, OSError):  # a browser holds up to six connections; 1024 are few
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    proxies = os.environ.get("FORWARDED_ALLOW_IPS")  # uvicorn's own: trusted X-Forwarded-For
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies or [],
+        http=PatientHttp,
+        timeout_keep_alive=60,  # longer than most trials
+        timeout_graceful_shutdown=5,
+        **options,
+    )
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listening])
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def listening_at(host: str, port: int) -> socket.socket:
+    """Open the port. Raises InputError where it is in use, or not this machine's."""
+    if not host:
+        raise InputError("--host is empty; leave it out for this machine alone")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except (OSError, UnicodeError) as error:
+        number = getattr(error, "errno", None) or -1  # negative: an error of the host look-up
+        said = os.strerror(number) if number > 0 else "no such host"
+        raise InputError(
+            f"cannot listen at port {port} of {host}: {said}; choose another --port or --host"
+        ) from None
+
+
+def address_of(host: str, port: int) -> str:
+    """The address for a browser on this computer."""
+    if host in ("0.0.0.0", "::"):
+        host = socket.gethostname()
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
