@@ -19,7 +19,7 @@ from voiceconv.provenance import CONVERSION
 
 COMMANDS = (
     "augment check compare convert evaluate export extract fit genre info listen models prepare "
-    "render report resynth stats train vocoder"
+    "render report resynth serve stats train vocoder"
 ).split()
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 

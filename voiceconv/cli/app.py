@@ -16,6 +16,7 @@ from voiceconv.cli import genre, listen, vocoder
 from voiceconv.cli.convert import convert, export, info, models, render, resynth
 from voiceconv.cli.corpus import augment, check, extract, prepare, stats
 from voiceconv.cli.scores import compare, evaluate, report
+from voiceconv.cli.serve import serve
 from voiceconv.cli.terminal import LOG_FORMAT, FewOfAKind, OneLine, escaped
 from voiceconv.cli.train import fit, train
 from voiceconv.cli.unexpected import EXIT_CODE, report_unexpected
@@ -67,7 +68,7 @@ app.command(
     add_help_option=False,  # Hydra has its own
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )(train)
-for other in (fit, evaluate, compare, report):
+for other in (fit, evaluate, compare, report, serve):
     app.command()(other)
 app.add_typer(vocoder.app, name="vocoder")
 app.add_typer(genre.app, name="genre")

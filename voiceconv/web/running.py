@@ -1,8 +1,10 @@
 """Listen at a port and run an application there until a signal."""
 
+import asyncio
 import os
 import signal
 import socket
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -20,34 +22,47 @@ except ImportError:  # Windows, which has no such limit
     resource = None  # type: ignore[assignment]
 
 
-def run(app: ASGIApp, listening: socket.socket, **options: Any) -> None:
+async def _nothing() -> None:
+    """No start of its own."""
+
+
+def run(
+    app: ASGIApp,
+    listening: socket.socket,
+    start: Callable[[], Awaitable[None]] = _nothing,
+    **options: Any,
+) -> None:
     """Serve until a signal; uvicorn handles it, and raises it again after closing.
 
-    options: further ones of uvicorn's.
+    start: comes first, in the same event loop. options: further ones of uvicorn's.
     """
     if resource is not None:
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         with suppress(ValueError, OSError):  # a browser holds up to six connections; 1024 are few
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     proxies = os.environ.get("FORWARDED_ALLOW_IPS")  # uvicorn's own: trusted X-Forwarded-For
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=bool(proxies),
-        forwarded_allow_ips=proxies or [],
-        http=PatientHttp,
-        timeout_keep_alive=60,  # longer than most trials
-        timeout_graceful_shutdown=5,
-        **options,
-    )
-    before = signal.signal(signal.SIGTERM, lambda *_: None)
-    try:
-        with suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run(sockets=[listening])
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    common: dict[str, Any] = {
+        "log_level": "warning",
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": bool(proxies),
+        "forwarded_allow_ips": proxies or [],
+        "http": PatientHttp,
+        "timeout_keep_alive": 60,  # longer than most trials
+        "timeout_graceful_shutdown": 5,
+    }
+    server = uvicorn.Server(uvicorn.Config(app, **(common | options)))
+
+    async def all_of_it() -> None:
+        await start()
+        before = signal.signal(signal.SIGTERM, lambda *_: None)
+        try:
+            await server.serve(sockets=[listening])
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+    with suppress(KeyboardInterrupt):
+        asyncio.run(all_of_it())
 
 
 def listening_at(host: str, port: int) -> socket.socket:
