@@ -1,0 +1,19 @@
+/** The page of `voiceconv serve`. */
+
+import { models } from './api.js';
+import { startConvert } from './convert.js';
+import { byId, say } from './dom.js';
+import { startLive } from './live.js';
+import { text } from './strings.js';
+import { startTabs } from './tabs.js';
+
+startTabs();
+try {
+  const offered = await models();
+  startConvert(offered);
+  startLive(offered);
+  document.body.dataset.ready = '';
+} catch (error) {
+  say(byId('unavailable'), text('models_failed', { reason: error.message }));
+  throw error;
+}
