@@ -44,7 +44,7 @@ class Api:
         self.router = APIRouter()
         add = self.router.add_api_route
         add("/api/models", self.models)
-        wav = {"response_class": FileResponse, "responses": WAV}
+        wav: dict[str, Any] = {"response_class": FileResponse, "responses": WAV}
         add("/api/convert", self.convert, methods=["POST"], openapi_extra=BODY, **wav)
         add("/api/jobs", self.start, methods=["POST"], status_code=202, openapi_extra=BODY)
         add("/api/jobs/{id}", self.state)
@@ -80,7 +80,7 @@ class Api:
         jobs = self.backend.jobs
         try:
             if not await _ended_before_leaving(job, request):
-                await jobs.cancel(job)
+                await self.backend.cancel(job)
                 raise ClientDisconnect
             if job.state != "done":
                 status = 422 if job.fault == "client" else 500

@@ -307,9 +307,8 @@ def _asked(socket: WebSocket, models: dict[str, dict[str, Any]]) -> Message:
     if target not in models[name]["targets"]:
         raise StreamError(f"no target {target!r}: {name} has {', '.join(models[name]['targets'])}")
     rate = _number(query.get("sample_rate", "48000"), "sample_rate", *RATES)
-    look_ahead = query.get("look_ahead") or None
-    if look_ahead is not None:
-        look_ahead = _number(look_ahead, "look_ahead", 0, 10_000) / 1000
+    asked = query.get("look_ahead")
+    look_ahead = _number(asked, "look_ahead", 0, 10_000) / 1000 if asked else None
     return {
         "model": name,
         "target": target,

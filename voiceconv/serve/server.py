@@ -7,8 +7,9 @@ from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.requests import ClientDisconnect
 
 from voiceconv import __version__
 from voiceconv.files import locked
@@ -60,6 +61,7 @@ def make_app(backend: Backend, hosts: frozenset[str] | None = None) -> FastAPI:
     app.add_middleware(SameOrigin, hosts=hosts)
     app.add_middleware(SafeHeaders)
     app.exception_handler(RequestValidationError)(_invalid)
+    app.exception_handler(ClientDisconnect)(_left)
     return app
 
 
@@ -84,6 +86,11 @@ def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8000) -> None
                 )
 
         run(make_app(backend, hosts), listening, start, **OPTIONS)
+
+
+async def _left(_: Request, error: Exception) -> Response:
+    """The client has left before its answer: nobody gets this one."""
+    return Response(status_code=400)
 
 
 async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:

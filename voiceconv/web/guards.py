@@ -2,7 +2,7 @@
 
 import asyncio
 import ipaddress
-from urllib.parse import urlsplit
+import re
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -109,13 +109,18 @@ class SameOrigin:
         """Why to refuse the request; None: there is no reason."""
         headers = Headers(scope=scope)
         host = headers.get("host", "").lower()
-        if self.hosts is not None and urlsplit(f"//{host}").hostname not in self.hosts:
+        if self.hosts is not None and _name_of(host) not in self.hosts:
             return "this server is for its own machine alone; start it with --host to admit others"
         origin = headers.get("origin")
         harmless = scope["type"] == "http" and scope["method"] in ("GET", "HEAD", "OPTIONS")
         if harmless or origin is None or origin.lower().partition("://")[2] == host:
             return None
         return "a page of another site must not use this server"
+
+
+def _name_of(host: str) -> str:
+    """`Host` without the port: 127.0.0.1, localhost, ::1."""
+    return re.sub(r":\d*$", "", host).removeprefix("[").removesuffix("]")
 
 
 class SafeHeaders:
