@@ -122,7 +122,7 @@ class Api:
         job = self._known(name, authorization)
         return {
             "state": job.state,
-            "progress": round(job.progress, 4),
+            "progress": 1.0 if job.state == "done" else round(job.progress, 4),
             "position": self.backend.jobs.position(job),
             "error": job.error,
             "duration": job.duration,

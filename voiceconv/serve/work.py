@@ -115,4 +115,3 @@ class Workers:
         await self.jobs.end(job, error, fault)  # type: ignore[arg-type]
         if job.state != "cancelled":  # counted where it was
             self.metrics.jobs[job.state] += 1
-        job.progress = 1.0 if job.state == "done" else job.progress
