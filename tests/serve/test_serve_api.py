@@ -3,11 +3,15 @@
 import json
 import os
 import socket
+import subprocess
+import sys
 import time
 
 import pytest
 from served import served, wait
+from tiny_model import make_cli
 
+from voiceconv.cli.serve import BYTES, SECONDS, _measured
 from voiceconv.errors import InputError
 from voiceconv.serve import jobs as serve_jobs
 
@@ -180,3 +184,30 @@ def test_a_conversion_that_takes_too_long_fails(tmp_path, monkeypatch):
         state = one.ended(one.start("hang"))
         assert state["error"] == "the conversion took too long; send a shorter file"
         assert one.ended(one.start("ok"))["state"] == "done"
+
+
+def test_the_servers_own_process_has_no_torch():
+    code = "import sys, voiceconv.serve.server; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--most-bytes", "many"], "--most-bytes 'many' is no number with one of the units B, kB"),
+        (["--most-bytes", "1h"], "--most-bytes '1h' is no number"),
+        (["--keep", "0h"], "--keep '0h' is no number with one of the units s, m, h, d; write 1h"),
+        (["--host", ""], "--host is empty"),
+        (["--model", "../nowhere"], "no model '../nowhere'"),
+    ],
+)
+def test_wrong_options_are_said_in_a_sentence(monkeypatch, capsys, tmp_path, arguments, said):
+    outcome = make_cli(monkeypatch, capsys)("serve", "--folder", tmp_path, *arguments)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.startswith(f"voiceconv: error: {said}")
+
+
+def test_measures_have_units():
+    assert _measured("100MB", BYTES, "", "") == 100_000_000
+    assert _measured("1.5h", SECONDS, "", "") == 5400
+    assert _measured("90", SECONDS, "", "") == 90

@@ -19,6 +19,10 @@ def serve(
         str, typer.Option(help="Address; 0.0.0.0 admits other computers.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0: any free one.")] = 8000,
+    public_name: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Name by which browsers reach a proxy in front."),
+    ] = None,
     folder: Annotated[
         Path | None,
         typer.Option(help="Folder of jobs. [$XDG_STATE_HOME/voiceconv/serve]"),
@@ -61,6 +65,7 @@ def serve(
         ),
         host,
         port,
+        [name.lower() for name in public_name or ()],
     )
 
 

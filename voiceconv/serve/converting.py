@@ -5,6 +5,7 @@ and at last {"done"} or {"error", "fault"}: of the client, or of the server.
 """
 
 import json
+import logging
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -41,6 +42,7 @@ def main() -> None:
     channel = wire.opened()
     if hasattr(os, "nice"):
         os.nice(NICE)
+    logging.getLogger("voiceconv").setLevel(logging.ERROR)  # remarks about clients' recordings
     settings, _ = channel.receive()
     try:
         models = Models(settings["given"])

@@ -1,7 +1,7 @@
 """`voiceconv serve`: the application, and how it runs."""
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -65,20 +65,26 @@ def make_app(backend: Backend, hosts: frozenset[str] | None = None) -> FastAPI:
     return app
 
 
-def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8000) -> None:
+def serve(
+    settings: Settings,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    names: Collection[str] = (),
+) -> None:
     """Serve until Ctrl-C or SIGTERM; print the address.
 
+    names: those by which a proxy's clients reach it, beside this machine's own.
     Raises InputError for a model that is none, if another process serves the folder, or if the
     port is in use; RunError if the programs do not start.
     """
     with locked(settings.folder, "serving"), listening_at(host, port) as listening:
         backend = Backend(settings)
-        hosts = frozenset(LOOPBACK) if host in LOOPBACK else None
+        hosts = frozenset([*LOOPBACK, *names]) if names or host in LOOPBACK else None
 
         async def start() -> None:
             await backend.start()
             print(f"serving: {address_of(host, listening.getsockname()[1])}", flush=True)
-            if hosts is None:
+            if host not in LOOPBACK:
                 print(
                     "voiceconv: recordings cross the network unencrypted, and anybody may send "
                     "some; put a server with TLS in front",

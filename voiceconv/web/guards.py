@@ -110,7 +110,7 @@ class SameOrigin:
         headers = Headers(scope=scope)
         host = headers.get("host", "").lower()
         if self.hosts is not None and _name_of(host) not in self.hosts:
-            return "this server is for its own machine alone; start it with --host to admit others"
+            return "this server does not go by that name; start it with --public-name NAME"
         origin = headers.get("origin")
         harmless = scope["type"] == "http" and scope["method"] in ("GET", "HEAD", "OPTIONS")
         if harmless or origin is None or origin.lower().partition("://")[2] == host:
