@@ -56,6 +56,11 @@ class Stub:
     """
 
     def __init__(self) -> None:
+        self.address = ""
+        self.reset()
+
+    def reset(self) -> None:
+        """As if it had just been started."""
         self.models = list(MODELS)
         self.hold = False
         self.fails: str | None = None
@@ -63,14 +68,13 @@ class Stub:
         self.deleted: list[str] = []
         self.live: list[dict[str, Any]] = []  # of each stream: query, samples, open
         self.cut = False  # close live streams as a server that ends
-        self.address = ""
 
     def state(self, job: dict[str, Any]) -> dict[str, Any]:
         """The state of a job: each look brings it on."""
         steps = ["queued", "running", "failed" if self.fails else "done"]
         most = 1 if self.hold else 2
         job["looks"] += 1
-        state = steps[min(job["looks"] // 2, most)]
+        state = steps[min(job["looks"] - 1, most)]
         return {
             "state": state,
             "progress": {"queued": 0.0, "running": 0.5}.get(state, 1.0),
@@ -97,14 +101,15 @@ def make_app(stub: Stub) -> FastAPI:
 
     @app.post("/api/jobs", status_code=202)
     async def create(request: Request, model: str, target: str) -> Any:
+        body = await request.body()
         try:
-            wave, rate = soundfile.read(io.BytesIO(await request.body()), always_2d=True)
+            wave, rate = soundfile.read(io.BytesIO(body), always_2d=True)
         except soundfile.LibsndfileError:
             raise HTTPException(422, "the recording is no sound file") from None
         source = soxr.resample(wave.mean(axis=1), rate, RATE)
         job_id = f"job{len(stub.jobs)}"
         job = {"token": f"t{job_id}", "model": model, "target": target, "looks": 0}
-        stub.jobs[job_id] = job | {"source": source, "rate": rate, "n_sent": len(wave)}
+        stub.jobs[job_id] = job | {"source": source, "body": body}
         return {"id": job_id, "token": job["token"], "state": "queued", "position": 1}
 
     @app.get("/api/jobs/{job_id}")
@@ -199,7 +204,9 @@ async def echo(stub: Stub, socket: WebSocket) -> None:
 def stubbed() -> Iterator[Stub]:
     """The stub on a free port of loopback."""
     stub = Stub()
-    config = uvicorn.Config(make_app(stub), port=0, log_level="critical", ws_per_message_deflate=False)
+    config = uvicorn.Config(
+        make_app(stub), port=0, log_level="critical", ws_per_message_deflate=False
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -6,7 +6,7 @@ import { showLevel } from './meter.js';
 import { LiveStream } from './stream.js';
 import { decimal, text } from './strings.js';
 
-const RUNNING = 'live'; // remembered while a stream runs
+const RELOADED = 'live'; // remembered when the page is left while a stream runs
 const SHOWN = 500; // ms between two figures; levels are shown at each report
 const status = byId('live-status');
 const alert = byId('live-alert');
@@ -29,8 +29,9 @@ export function startLive({ models, live: preferred }) {
   byId('live-form').addEventListener('submit', start);
   byId('live-stop').addEventListener('click', () => stream?.stop());
   mute.addEventListener('click', () => showMuted(mute.getAttribute('aria-pressed') !== 'true'));
-  if (recall(RUNNING)) say(status, text('live_reloaded'));
-  forget(RUNNING);
+  addEventListener('pagehide', leave);
+  if (recall(RELOADED)) say(status, text('live_reloaded'));
+  forget(RELOADED);
 }
 
 function fillChoices() {
@@ -52,10 +53,7 @@ function start(event) {
     look_ahead: byId('look-ahead').value,
   };
   const own = new LiveStream(choice, offered.get(model).sample_rate, {
-    onReady: () => {
-      remember(RUNNING, true);
-      showMuted(false);
-    },
+    onReady: () => showMuted(false),
     onFigures: showFigures,
     onEnd: ended,
   });
@@ -68,12 +66,17 @@ function start(event) {
 /** sentence: why it ended, null where it was stopped here. */
 function ended(sentence) {
   stream = null;
-  forget(RUNNING);
   showRunning(false);
   for (const id of ['input-level', 'output-level']) showLevel(byId(id), 0);
   say(status, text('live_stopped'));
   say(alert, sentence ?? '');
   byId('live-start').focus();
+}
+
+function leave() {
+  if (!stream) return;
+  stream.stop();
+  remember(RELOADED, true);
 }
 
 function showRunning(on) {

@@ -4,12 +4,13 @@ import { COLOURS } from './colours.js';
 import { bandOf } from './mel.js';
 import { text } from './strings.js';
 
-const HEIGHT = 190; // CSS pixels
+const HEIGHT = 220; // CSS pixels, as in style.css
 const LEFT = 46; // as --left in style.css
 const RIGHT = 12; // as --right in style.css
 const TOP = 18;
 const BOTTOM = 24;
-const HERTZ = [100, 200, 500, 1000, 2000, 4000, 8000, 16000];
+const LOWEST = 60; // Hz, at the bottom; the axis is logarithmic, so that F0 has room
+const HERTZ = [100, 200, 500, 1000, 2000, 5000, 10000, 20000];
 const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300]; // seconds between labels
 const LABEL = 56; // CSS pixels for the label of a time
 
@@ -56,31 +57,41 @@ export class Picture {
     const pen = canvas.getContext('2d');
     pen.scale(scale, scale);
     this.box = { width: width - LEFT - RIGHT, height: HEIGHT - TOP - BOTTOM };
-    this.#drawBands(pen, Math.round(this.box.width * scale));
+    this.#drawBands(pen, Math.round(this.box.width * scale), Math.round(this.box.height * scale));
     this.#drawPitch(pen);
     this.#drawAxes(pen);
   }
 
-  /** One column per pixel: the loudest of its frames, band by band. */
-  #drawBands(pen, columns) {
-    const { bands, mel, period, seconds } = this;
-    const image = new ImageData(columns, bands);
-    const frames = mel.length / bands;
-    const perColumn = seconds / period / columns;
+  /** One column per pixel: the loudest of its frames; rows lie between the centres of bands. */
+  #drawBands(pen, columns, rows) {
+    const image = new ImageData(columns, rows);
+    const frames = this.mel.length / this.bands;
+    const perColumn = this.seconds / this.period / columns;
+    const bandOfRow = Array.from({ length: rows }, (_, y) => this.#band(1 - (y + 0.5) / rows));
     for (let x = 0; x < columns; x += 1) {
-      const first = Math.floor(x * perColumn);
+      const first = Math.min(frames - 1, Math.floor(x * perColumn));
       const last = Math.min(frames, Math.max(first + 1, Math.floor((x + 1) * perColumn)));
-      for (let band = 0; band < bands; band += 1) {
-        let level = 0;
-        for (let t = first; t < last; t += 1) level = Math.max(level, mel[t * bands + band]);
-        const at = 4 * ((bands - 1 - band) * columns + x);
+      const levels = this.#loudest(first, last);
+      bandOfRow.forEach((band, y) => {
+        const below = Math.floor(band);
+        const above = Math.min(below + 1, this.bands - 1);
+        const level = Math.round(levels[below] + (band - below) * (levels[above] - levels[below]));
+        const at = 4 * (y * columns + x);
         image.data.set(COLOURS.subarray(3 * level, 3 * level + 3), at);
         image.data[at + 3] = 255;
-      }
+      });
     }
-    const picture = new OffscreenCanvas(columns, bands);
-    picture.getContext('2d').putImageData(image, 0, 0);
-    pen.drawImage(picture, LEFT, TOP, this.box.width, this.box.height);
+    const scale = devicePixelRatio;
+    pen.putImageData(image, Math.round(LEFT * scale), Math.round(TOP * scale));
+  }
+
+  /** The largest level of each band in frames from `first` to before `last`. */
+  #loudest(first, last) {
+    const levels = new Uint8Array(this.bands);
+    for (let t = first; t < last; t += 1)
+      for (let band = 0; band < this.bands; band += 1)
+        levels[band] = Math.max(levels[band], this.mel[t * this.bands + band]);
+    return levels;
   }
 
   #drawPitch(pen) {
@@ -138,7 +149,13 @@ export class Picture {
   }
 
   #y(hertz) {
-    const share = (bandOf(hertz, this.bands, this.sampleRate) + 0.5) / this.bands;
-    return TOP + (1 - share) * this.box.height;
+    const share = Math.log(hertz / LOWEST) / Math.log(this.sampleRate / 2 / LOWEST);
+    return TOP + (1 - Math.max(0, share)) * this.box.height;
+  }
+
+  /** The band, as a fraction, at a height from 0 to 1. */
+  #band(share) {
+    const hertz = LOWEST * (this.sampleRate / 2 / LOWEST) ** share;
+    return Math.max(0, Math.min(bandOf(hertz, this.bands, this.sampleRate), this.bands - 1));
   }
 }

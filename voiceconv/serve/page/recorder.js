@@ -9,7 +9,7 @@ const LONGEST = 300; // seconds
 export class Recorder {
   /**
    * Begin to record.
-   * @param {(seconds: number, peak: number) => void} onChunk  length so far, peak of the newest chunk
+   * @param {(seconds: number, peak: number) => void} onChunk  length so far, the chunk's peak
    * @param {() => void} onFull  the longest clip is recorded, or the microphone has gone
    */
   static async start(onChunk, onFull) {

@@ -35,14 +35,15 @@ export async function showResult(job, sampleRate, expires) {
   section.hidden = false;
   const player = new Player(buffers, 'result', update);
   const axes = { period: analysis.frame_period, bands: analysis.bands, sampleRate };
-  const pictures = NAMES.map((name) => picture(name, analysis[name], { ...axes, seconds: player.duration }));
+  axes.seconds = player.duration;
+  const pictures = NAMES.map((name) => picture(name, analysis[name], axes));
   shown = { player, pictures, address };
   byId('result-of').textContent = text('result_of', job);
   download.href = address;
   const name = job.name.replace(/\.[^.]*$/, '');
   download.download = text('download_name', { name, target: job.target });
   byId('kept').textContent = expires
-    ? text('kept_until', { time: new Date(1000 * expires).toLocaleString() })
+    ? text('kept_until', { time: dateAndTime(expires) })
     : '';
   scrubber.max = player.duration;
   update();
@@ -55,6 +56,12 @@ export function hideResult() {
   for (const one of shown.pictures) one.close();
   URL.revokeObjectURL(shown.address);
   shown = undefined;
+}
+
+/** Of seconds since 1970. */
+function dateAndTime(seconds) {
+  const style = { dateStyle: 'medium', timeStyle: 'short' };
+  return new Date(1000 * seconds).toLocaleString(undefined, style);
 }
 
 /** Decode without resampling. */

@@ -9,7 +9,8 @@ const TEXTS = {
 
   mic_absent: 'No microphone was found.',
   mic_denied: 'The browser did not allow the page to use the microphone.',
-  mic_insecure: 'Browsers give a page the microphone only over HTTPS or on this machine (localhost).',
+  mic_insecure:
+    'Browsers give a page the microphone only over HTTPS or on this machine (localhost).',
   mic_failed: 'The microphone cannot be used: {reason}',
   mic_ended: 'The microphone was disconnected.',
 
@@ -19,7 +20,8 @@ const TEXTS = {
   recording: 'Recording.',
   chosen: '{name}, {size}',
   recorded: 'Recorded {seconds} s.',
-  recorded_clipped: 'Recorded {seconds} s. It is too loud and clipped: move away from the microphone.',
+  recorded_clipped:
+    'Recorded {seconds} s. It is too loud and clipped: move away from the microphone.',
   recorded_quiet: 'Recorded {seconds} s. It is very quiet: move closer to the microphone.',
   recorded_longest: 'Recorded {seconds} s, the longest that this page records.',
   recorded_nothing: 'Nothing was recorded.',
@@ -66,8 +68,9 @@ const TEXTS = {
   decibels: '{value} dBFS',
   percent: '{value}%',
   latency_parts:
-    'Of the measured latency, {algorithm} ms are the algorithm, {buffer} ms the buffer against late packets, ' +
-    '{device} ms the output, and {rest} ms packets, network and computing. The latency of the microphone itself is not in it.',
+    'Of the measured latency, {algorithm} ms are the algorithm, {buffer} ms the buffer against ' +
+    'late packets, {device} ms the output, and {rest} ms packets, network and computing. The ' +
+    "latency of the microphone's own hardware is not in it.",
 };
 
 /** The text at a key, its {placeholders} filled from `values`. */

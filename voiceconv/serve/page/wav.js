@@ -6,7 +6,8 @@ const HEADER = 44; // bytes
 export function toWav(chunks, sampleRate) {
   const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
   const view = new DataView(new ArrayBuffer(HEADER + 2 * length));
-  const word = (at, letters) => [...letters].forEach((c, i) => view.setUint8(at + i, c.charCodeAt()));
+  const word = (at, letters) =>
+    [...letters].forEach((one, i) => view.setUint8(at + i, one.charCodeAt()));
   word(0, 'RIFF');
   view.setUint32(4, HEADER - 8 + 2 * length, true);
   word(8, 'WAVEfmt ');
