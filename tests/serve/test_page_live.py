@@ -134,8 +134,8 @@ def test_without_a_streaming_model_the_tab_says_so(browser, stub):
 
 
 # The play worklet on an offline graph at 48 kHz: blocks that a ramp is cut into.
-PLAY = """async ([rate, blocks]) => {
-    const context = new OfflineAudioContext(1, 48000, 48000);
+PLAY = """async ([rate, blocks, seconds]) => {
+    const context = new OfflineAudioContext(1, seconds * 48000, 48000);
     await context.audioWorklet.addModule('play-worklet.js');
     const player = new AudioWorkletNode(context, 'play', {
         numberOfInputs: 0, outputChannelCount: [1], processorOptions: { rate },
@@ -160,7 +160,7 @@ PLAY = """async ([rate, blocks]) => {
 
 
 def test_blocks_play_without_a_seam_and_an_underrun_is_counted(page):
-    samples, reports = page.evaluate(PLAY, [24_000, [480, 7, 993, 480, 10_040]])
+    samples, reports = page.evaluate(PLAY, [24_000, [480, 7, 993, 480, 10_040], 1])
     heard = np.array(samples)
     first = int(np.argmax(heard > 0)) - 1
     faded = 240  # 5 ms
@@ -171,3 +171,20 @@ def test_blocks_play_without_a_seam_and_an_underrun_is_counted(page):
     assert heard[-1] == pytest.approx(0, abs=1e-6)
     assert reports[-1]["underruns"] == 1 and not reports[-1]["playing"]
     assert reports[-1]["position"] == pytest.approx(0.5, abs=1e-3)
+
+
+def test_what_lay_unneeded_for_two_seconds_is_skipped_in_a_cross_fade(page):
+    rate, n_samples = 48_000, 144_000
+    samples, reports = page.evaluate(PLAY, [rate, [n_samples], 4])
+    numbers = np.array(samples) * rate  # of the samples played
+    first = int(np.argmax(numbers > 0)) - 1
+    faded, watched, reserve, quantum = 240, 2 * rate, 2880, 128
+    skip_at = watched + quantum
+    skipped = n_samples - skip_at - reserve
+    before = np.arange(faded, skip_at)
+    assert numbers[first + faded : first + skip_at] == pytest.approx(before, abs=1)
+    length = n_samples - skipped - 1
+    after = skipped + np.arange(skip_at + faded, length)
+    assert numbers[first + skip_at + faded : first + length] == pytest.approx(after, abs=1)
+    assert np.abs(np.diff(numbers[first + faded : first + length])).max() < 1.1 * skipped / faded
+    assert reports[-1]["position"] * rate == pytest.approx(n_samples, abs=1)

@@ -5,7 +5,7 @@
  * is filled again. What is more than needed, after a delay that is over, is skipped.
  */
 
-const RESERVE = { first: 0.04, step: 0.02, most: 0.24 }; // seconds
+const RESERVE = { first: 0.06, step: 0.02, most: 0.24 }; // seconds
 const WINDOW = 2; // seconds over which the fill is watched before anything is skipped
 const SPARE = 0.02; // seconds beyond the reserve that are not skipped
 const FADE = 0.005; // seconds
@@ -67,7 +67,7 @@ class Play extends AudioWorkletProcessor {
   #mixed() {
     const here = this.#at(this.read);
     if (!this.skip) return here;
-    this.mix += 1 / this.fade;
+    this.mix = Math.min(1, this.mix + 1 / this.fade);
     const mixed = here + this.mix * (this.#at(this.read + this.skip) - here);
     if (this.mix >= 1) {
       this.read += this.skip;
