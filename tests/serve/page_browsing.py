@@ -82,8 +82,8 @@ def opened(browser: Any, stub: Stub, fragment: str = "", scripts: Sequence[str] 
     page.wait_for_selector("body[data-ready]")
     try:
         yield page
-        said = [one for one in said if "status of 4" not in one]  # Chromium's own on a refusal
-        assert said == []
+        own = ("status of 4", "net::ERR_FAILED")  # what Chromium says of failed requests
+        assert [one for one in said if not any(words in one for words in own)] == []
         foreign = [one for one in asked if not one.startswith((stub.address, "blob:"))]
         assert foreign == []
     finally:

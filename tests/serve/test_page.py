@@ -70,7 +70,7 @@ def converted(page, file):
 
 def test_what_is_recorded_is_what_is_sent(page, stub):
     page.click("#record")
-    until(page, "parseFloat(document.querySelector('#record-time').innerText) >= 1")
+    until(page, "parseFloat(document.querySelector('#record-time').innerText) >= 1.1")
     level = page.get_attribute("#record-level", "aria-valuenow")
     assert float(level) == pytest.approx(20 * math.log10(PEAK), abs=1)
     page.click("#record")
@@ -214,6 +214,35 @@ COLUMNS = f"""shares => {{
 }}"""
 
 
+def test_a_server_that_is_away_is_waited_for(page, stub, file):
+    stub.hold = True
+    convert(page, file)
+    shows(page, "#progress-text", "Converting, 50%")
+    page.route("**/api/jobs/job0", lambda route: route.abort())
+    said = "The server cannot be reached at the moment; the page keeps trying."
+    shows(page, "#convert-alert", said)
+    stub.hold = False
+    page.unroute_all()
+    page.wait_for_selector("#result:not([hidden])")
+    assert page.inner_text("#convert-alert") == ""
+    page.route("**/api/models", lambda route: route.abort())
+    page.reload()
+    shows(page, "#unavailable", "The models cannot be listed: The server cannot be reached.")
+
+
+DROP = """() => {
+    const carried = new DataTransfer();
+    carried.items.add(new File([new Uint8Array(12000)], 'voice.flac'));
+    const options = { dataTransfer: carried, bubbles: true, cancelable: true };
+    return document.querySelector('#drop p').dispatchEvent(new DragEvent('drop', options));
+}"""
+
+
+def test_a_dropped_file_is_chosen(page):
+    assert page.evaluate(DROP) is False  # the browser does not open it
+    shows(page, "#chosen", "voice.flac, 12 kB")
+
+
 def test_pictures_have_f0_and_bands_at_their_frequencies(page, file):
     converted(page, file)
     until(page, f"{CANVAS}.height > 150")
@@ -243,8 +272,8 @@ def tab_to(page, selector):
 
 
 def test_the_keyboard_is_enough(page, stub, file):
-    tab_to(page, "#file")
     with page.expect_file_chooser() as chooser:
+        tab_to(page, "#file")
         page.keyboard.press("Enter")
     chooser.value.set_files(file)
     tab_to(page, "#target")

@@ -11,7 +11,7 @@ const file = byId('file');
 const drop = byId('drop');
 const alert = byId('convert-alert');
 
-let clip = null; // {blob, name}
+let clip = null;
 let recorder = null;
 let opening = false; // the browser is asking for the microphone
 
@@ -61,8 +61,8 @@ function showChunk(seconds, peak) {
   showLevel(byId('record-level'), peak);
 }
 
-/** End the recording and choose it. */
-function finish() {
+/** End the recording, if one is made, and choose it. */
+export function finish() {
   if (!recorder) return;
   const { seconds, peak, isFull } = recorder;
   const blob = recorder.stop();

@@ -1,7 +1,7 @@
 /** The tab "Convert": a recording becomes a job, and the job a result; a reload goes on with it. */
 
 import { createJob, deleteJob, jobState, Refused, Unreachable } from './api.js';
-import { chosenClip, startClip } from './clip.js';
+import { chosenClip, finish as finishRecording, startClip } from './clip.js';
 import { byId, fill, say } from './dom.js';
 import { forget, recall, remember } from './memory.js';
 import { hideResult, showResult, startResult } from './result.js';
@@ -43,6 +43,7 @@ function fillTargets() {
 async function submit(event) {
   event.preventDefault();
   if (sending) return;
+  finishRecording();
   const clip = chosenClip();
   say(alert, clip ? '' : text('no_clip'));
   if (!clip) return;

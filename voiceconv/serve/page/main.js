@@ -8,12 +8,14 @@ import { text } from './strings.js';
 import { startTabs } from './tabs.js';
 
 startTabs();
+let offered;
 try {
-  const offered = await models();
+  offered = await models();
+} catch (error) {
+  say(byId('unavailable'), text('models_failed', { reason: error.message }));
+}
+if (offered) {
   startConvert(offered);
   startLive(offered);
   document.body.dataset.ready = '';
-} catch (error) {
-  say(byId('unavailable'), text('models_failed', { reason: error.message }));
-  throw error;
 }

@@ -40,13 +40,14 @@ export class Microphone {
    */
   static async open(rate) {
     const stream = await ask();
+    const { context, source } = connect(stream, rate);
+    const microphone = new Microphone(stream, context, source);
     try {
-      const { context, source } = connect(stream, rate);
       await context.audioWorklet.addModule('capture-worklet.js');
       await context.resume();
-      return new Microphone(stream, context, source);
+      return microphone;
     } catch (error) {
-      for (const track of stream.getTracks()) track.stop();
+      microphone.close();
       throw error;
     }
   }
