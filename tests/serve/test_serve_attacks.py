@@ -7,7 +7,7 @@ import time
 from contextlib import ExitStack
 
 import pytest
-from served import served, wait
+from served import LOCAL, served, wait
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -235,3 +235,9 @@ def test_pages_are_told_to_load_nothing_from_elsewhere(server):
 
 def test_bodies_elsewhere_are_small(server):
     assert server.call("POST", "/api/models", bytes(70_000)).status == 413
+
+
+def test_a_public_name_is_let_in_beside_our_own(tmp_path):
+    with served(tmp_path, hosts=LOCAL | {"voices.example.org"}) as one:
+        for host, wanted in (("voices.example.org", 200), ("localhost:1", 200), ("evil", 403)):
+            assert one.call("GET", "/api/models", Host=host).status == wanted

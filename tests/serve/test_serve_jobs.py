@@ -1,6 +1,7 @@
 """The queue and its folders: turns, positions, tokens, restarts, expiry."""
 
 import asyncio
+import errno
 import json
 
 import pytest
@@ -78,7 +79,7 @@ def test_a_restart_keeps_the_order_and_runs_again_what_ran(make, now):
             now[0] += 1
             put_in.append((await put(jobs, client))[0])
         running = await jobs.next()
-        await jobs.began(running)
+        await jobs.note(running)
         waiting, _ = await put(jobs, "C", waiting=True)
         unfinished, _ = jobs.draft("D", **CHOICE)
         again = make()
@@ -97,7 +98,7 @@ def test_a_job_that_ended_the_server_twice_is_reported_failed(make):
             jobs = make()
             taken = await jobs.next()
             assert (taken.id, taken.attempts) == (job.id, attempt)
-            await jobs.began(taken)
+            await jobs.note(taken)
         found = make().find(job.id, token)
         assert (found.state, found.error) == ("failed", GONE)
         assert found.ended.is_set()
@@ -148,5 +149,22 @@ def test_a_damaged_note_is_no_job(make):
         again = make()
         assert again.n_open == 0
         assert list(again.folder.iterdir()) == []
+
+    asyncio.run(check())
+
+
+def test_a_full_disk_refuses_new_jobs_and_ends_the_others(make, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async def check():
+        jobs = make()
+        job, _ = await put(jobs)
+        monkeypatch.setattr("voiceconv.serve.jobs.replace_text", full)
+        with pytest.raises(OSError, match="No space left"):
+            await put(jobs)
+        assert jobs.n_open == 1
+        await jobs.end(await jobs.next())
+        assert job.state == "done" and job.ended.is_set()
 
     asyncio.run(check())

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from tiny_model import RATE, make_converter, record, speech
 from voiceconv.audio import read, refuse_longer
 from voiceconv.converter import Converter
 from voiceconv.errors import InputError
+from voiceconv.serve.models import allowed
 from voiceconv.serve.settings import CONVERTING
 
 LONGEST = 5.0  # seconds
@@ -137,14 +139,17 @@ def test_a_header_that_lies_gets_no_more_than_it_says(server):
         (encoded(np.zeros(400), 1000), "upload has a sample rate of 1000 Hz"),
         (b"<?xml version='1.0'?><!ENTITY a 'a'>", "upload is no sound file"),
         (b"#!/bin/sh\nexit\n", "upload is no sound file"),
+        (b"#EXTM3U\n#EXTINF:1,\n/etc/hostname\n", "upload is no sound file"),
+        (b"ffconcat version 1.0\nfile job.json\n", "upload is no sound file"),
     ],
-    ids=["text", "header", "empty", "rate", "xml", "script"],
+    ids=["text", "header", "empty", "rate", "xml", "script", "hls", "concat"],
 )
 def test_a_wrong_file_gets_the_sentence_without_our_folders(server, data, said):
     reply = server.call("POST", "/api/convert?target=high", data)
     assert reply.status == 422
     assert reply.detail.startswith(said)
     assert str(server.backend.jobs.folder) not in reply.detail
+    assert "but concat" not in reply.detail  # refused before it opens what it names
 
 
 @pytest.mark.parametrize(
@@ -168,3 +173,15 @@ def test_too_long_is_the_first_sample_beyond(tmp_path):
     refuse_longer(path, 1 + 1 / RATE)
     with pytest.raises(InputError, match=r"a\.wav has more than the 1 seconds that are taken"):
         refuse_longer(path, 1.0)
+
+
+def test_names_are_those_of_folders_and_each_is_one_model(model, tmp_path):
+    other = tmp_path / "tiny"
+    shutil.copytree(model, other)
+    run = tmp_path / "run"
+    shutil.copytree(model, run / "model")
+    names = list(allowed([str(model), str(run / "model")]))
+    assert names[:3] == ["tiny", "run", "four-voices"]
+    assert allowed([]).keys() == set(names[2:])
+    with pytest.raises(InputError, match="both are 'tiny'; rename one"):
+        allowed([str(model), str(other)])

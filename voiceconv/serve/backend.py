@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from voiceconv.serve.jobs import ENDED, Job, Jobs
-from voiceconv.serve.live import Places
 from voiceconv.serve.metrics import Metrics
+from voiceconv.serve.places import Places
 from voiceconv.serve.settings import Settings
 from voiceconv.serve.upload import Uploads
 from voiceconv.serve.work import Workers

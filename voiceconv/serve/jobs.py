@@ -8,6 +8,7 @@ Every client has a queue of its own, and they take turns.
 import asyncio
 import hashlib
 import json
+import logging
 import os
 import secrets
 import shutil
@@ -28,6 +29,9 @@ CANCEL_SECONDS = 5.0  # for a program to notice that its job is cancelled
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 ENDED = ("done", "failed", "cancelled")
 GONE = "the server stopped too often while it worked at this; try again"
+
+
+_log = logging.getLogger(__name__)
 
 
 class FullError(Exception):
@@ -155,10 +159,13 @@ class Jobs:
         job.attempts += 1
         return job
 
-    async def began(self, job: Job) -> None:
-        """Write down that an attempt is made: a job that ends the server does so only twice."""
-        if not job.waiting:
-            await self._save(job)
+    async def note(self, job: Job) -> None:
+        """Write down how far a job is; on a full disk, it is as far as was written before."""
+        try:
+            if not job.waiting:
+                await self._save(job)
+        except OSError as error:
+            _log.error("the state of a job cannot be kept: %s", error.strerror)
 
     def try_again(self, job: Job) -> bool:
         """Queue a job again whose program has died, in front; False where it had its attempts."""
@@ -177,7 +184,7 @@ class Jobs:
     ) -> None:
         """A job is done, or has failed; of a cancelled one, the files go now."""
         if job.state == "cancelled":
-            self._remove_files(job)
+            self.discard(job) if job.waiting else self._remove_files(job)
             return
         if error is not None:
             self._remove_files(job)
@@ -185,8 +192,7 @@ class Jobs:
         job.state = "failed" if error else "done"
         with suppress(FileNotFoundError):
             (self.place(job) / UPLOAD).unlink()
-        if not job.waiting:
-            await self._save(job)
+        await self.note(job)
         job.ended.set()
 
     async def cancel(self, job: Job) -> None:
@@ -204,8 +210,7 @@ class Jobs:
             (self.place(job) / UPLOAD).unlink(missing_ok=True)  # the program notices
             if job.deadline is not None:
                 job.deadline.reschedule(asyncio.get_running_loop().time() + CANCEL_SECONDS)
-        if not job.waiting:
-            await self._save(job)
+        await self.note(job)
 
     def expire(self) -> None:
         """Delete what was finished long ago."""

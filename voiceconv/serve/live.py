@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from voiceconv.errors import InputError
 from voiceconv.serve.child import Child, ChildDiedError
 from voiceconv.serve.metrics import Metrics
-from voiceconv.serve.settings import Settings
+from voiceconv.serve.places import LATER, Places, StreamError
 from voiceconv.serve.wire import Message
 
 RATES = (8_000, 192_000)  # Hz
@@ -27,16 +27,8 @@ IDLE = 30.0  # seconds without a message
 LONGEST = 3600.0  # seconds of a stream
 STATS = 0.5  # seconds between two reports
 SLACK = 0.02  # seconds by which output may be late
-CLIENT, LATER, END = 1008, 1013, 1000  # codes of closing
+END = 1000  # code of closing
 _log = logging.getLogger(__name__)
-
-
-class StreamError(Exception):
-    """A reason to end a stream, and its code."""
-
-    def __init__(self, said: str, code: int = CLIENT) -> None:
-        super().__init__(said)
-        self.code = code
 
 
 class Clock:
@@ -60,57 +52,6 @@ class Clock:
             self.dropouts += 1
             self._due = done
         return late
-
-
-class Places:
-    """The programs that stream: as many as there may be streams; one is kept ready."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.taken = 0
-        self._spare: Child | None = None
-        self._busy: set[Child] = set()
-
-    async def prepare(self) -> None:
-        """Start a program before anybody asks."""
-        if self.settings.most_live and self._spare is None:
-            self._spare = await self._start()
-
-    async def take(self) -> Child:
-        """A program. Raises StreamError if all places are taken, ChildDiedError."""
-        if self.taken >= self.settings.most_live:
-            raise StreamError("all live places are taken; try again later", LATER)
-        self.taken += 1
-        try:
-            child, self._spare = self._spare, None
-            child = child or await self._start()
-        except BaseException:
-            self.taken -= 1
-            raise
-        self._busy.add(child)
-        return child
-
-    async def give_back(self, child: Child, sound: bool) -> None:
-        """The stream has ended; sound: whether the program waits for another."""
-        self.taken -= 1
-        self._busy.discard(child)
-        if sound and self._spare is None:
-            self._spare = child
-        else:
-            await child.end()
-
-    async def close(self) -> None:
-        """End all programs."""
-        for child in [*self._busy, *filter(None, [self._spare])]:
-            await child.end()
-
-    @property
-    def pids(self) -> list[int]:
-        """Of the programs."""
-        return [child.pid for child in [*self._busy, *filter(None, [self._spare])]]
-
-    async def _start(self) -> Child:
-        return await Child.start(self.settings.streaming, self.settings.for_programs)
 
 
 class Stream:
@@ -308,7 +249,7 @@ def _asked(socket: WebSocket, models: dict[str, dict[str, Any]]) -> Message:
         raise StreamError(f"no target {target!r}: {name} has {', '.join(models[name]['targets'])}")
     rate = _number(query.get("sample_rate", "48000"), "sample_rate", *RATES)
     asked = query.get("look_ahead")
-    look_ahead = _number(asked, "look_ahead", 0, 10_000) / 1000 if asked else None
+    look_ahead = _number(asked, "look_ahead", 0, 10_000) if asked else None
     return {
         "model": name,
         "target": target,

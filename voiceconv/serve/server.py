@@ -1,5 +1,6 @@
 """`voiceconv serve`: the application, and how it runs."""
 
+import logging
 import sys
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from voiceconv.web.guards import BodyLimit, SafeHeaders, SameOrigin
 from voiceconv.web.running import LOOPBACK, address_of, listening_at, run
 from voiceconv.web.sockets import PatientWebSocket
 
+_log = logging.getLogger(__name__)
 PAGE = Path(__file__).parent / "page"
 MOST_CONNECTIONS = 1000
 OPTIONS = {
@@ -62,6 +64,7 @@ def make_app(backend: Backend, hosts: frozenset[str] | None = None) -> FastAPI:
     app.add_middleware(SafeHeaders)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(ClientDisconnect)(_left)
+    app.exception_handler(OSError)(_not_kept)
     return app
 
 
@@ -97,6 +100,12 @@ def serve(
 async def _left(_: Request, error: Exception) -> Response:
     """The client has left before its answer: nobody gets this one."""
     return Response(status_code=400)
+
+
+async def _not_kept(_: Request, error: Exception) -> JSONResponse:
+    """503: the disk is full, say."""
+    _log.error("a request failed: %s", error)
+    return JSONResponse({"detail": "the server cannot keep files at the moment"}, 503)
 
 
 async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:

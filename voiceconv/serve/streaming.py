@@ -45,7 +45,11 @@ def main() -> None:
 def _open(
     models: Models, model: str, target: str, sample_rate: int, look_ahead: float | None
 ) -> Any:
+    """look_ahead: in ms, as /api/models has it."""
     converter: Any = models[model]
+    seconds = {round(1000 * one): one for one in converter.look_aheads}
+    if look_ahead is not None:
+        look_ahead = seconds.get(round(look_ahead), look_ahead / 1000)
     return converter.stream(target, sample_rate=sample_rate, look_ahead=look_ahead)
 
 

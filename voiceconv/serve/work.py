@@ -70,7 +70,8 @@ class Workers:
             job = await self.jobs.next()
             try:
                 await self._do(child, job)
-            except ChildDiedError as error:
+            except Exception as error:  # it has died, or says what nobody understands
+                await child.end()
                 self._children.discard(child)
                 child = None
                 await self._lost(job, str(error))
@@ -78,7 +79,7 @@ class Workers:
     async def _do(self, child: Child, job: Job) -> None:
         """One attempt at a job. Raises ChildDiedError."""
         began = time.monotonic()
-        await self.jobs.began(job)
+        await self.jobs.note(job)  # a job that ends the whole server does so only twice
         try:
             async with asyncio.timeout(self.settings.most_work) as job.deadline:
                 await child.send({"folder": str(self.jobs.place(job).resolve()), **job.task})
