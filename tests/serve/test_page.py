@@ -197,6 +197,7 @@ def test_refusals_are_told_in_the_servers_sentence(page, stub, file):
     stub.fails = "the recording is silent"
     convert(page, file)
     shows(page, "#convert-alert", "the recording is silent")
+    assert page.evaluate("document.activeElement.id") == "start-conversion"
     assert page.get_attribute("#convert-alert", "role") == "alert"
     stub.fails = None
     converted(page, file)

@@ -166,5 +166,6 @@ function showBusy(words, share) {
 
 function showIdle() {
   for (const id of ['clip', 'choice']) byId(id).disabled = false;
+  if (progress.contains(document.activeElement)) byId('start-conversion').focus();
   progress.hidden = true;
 }

@@ -56,7 +56,6 @@ const TEXTS = {
 
   look_ahead_default: 'Default of the model',
   milliseconds: '{value} ms',
-  live_idle: 'Not started.',
   live_starting: 'Starting.',
   live_running: 'Converting live.',
   live_muted: 'Converting live, microphone muted.',
@@ -64,7 +63,6 @@ const TEXTS = {
   live_reloaded: 'Stopped, because the page was loaded again. Press Start to go on.',
   live_lost: 'The connection to the server was lost. Press Start to try again.',
   live_slow: 'The connection is too slow for live conversion. Press Start to try again.',
-  mute: 'Mute',
   decibels: '{value} dBFS',
   percent: '{value}%',
   latency_parts:
