@@ -239,11 +239,11 @@ def _asked(socket: WebSocket, models: dict[str, dict[str, Any]]) -> Message:
     """The query, checked as far as the server can. Raises StreamError."""
     query = socket.query_params
     streaming = [name for name, one in models.items() if one["streams"]]
-    name = query.get("model") or next(iter(streaming), "")
+    if not streaming:
+        raise StreamError("no model of this server is for live use; start it with --model DIR")
+    name = query.get("model") or streaming[0]
     if name not in streaming:
-        raise StreamError(
-            f"no live model {name!r}: this server has {', '.join(streaming) or 'none'}"
-        )
+        raise StreamError(f"no live model {name!r}: this server has {', '.join(streaming)}")
     target = query.get("target") or ""
     if target not in models[name]["targets"]:
         raise StreamError(f"no target {target!r}: {name} has {', '.join(models[name]['targets'])}")

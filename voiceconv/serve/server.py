@@ -57,8 +57,7 @@ def make_app(backend: Backend, hosts: frozenset[str] | None = None) -> FastAPI:
     app.include_router(Api(backend).router)
     live = Live(backend.places, backend.models, backend.metrics)
     app.add_api_websocket_route("/api/live", live.__call__)
-    if PAGE.is_dir():
-        app.mount("/", StaticFiles(directory=PAGE, html=True))
+    app.mount("/", StaticFiles(directory=PAGE, html=True))
     app.add_middleware(BodyLimit, except_at=UPLOADS)
     app.add_middleware(SameOrigin, hosts=hosts)
     app.add_middleware(SafeHeaders)
