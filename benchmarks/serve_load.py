@@ -154,7 +154,7 @@ async def stream(port: int, query: str, seconds: float, delays: list[float]) -> 
             async for message in socket:
                 if isinstance(message, bytes):
                     n_back += len(message) // 4
-                    chunk = math.ceil(n_back / ready["sample_rate"] / CHUNK) - 1
+                    chunk = math.ceil(round(n_back / ready["sample_rate"] / CHUNK, 3)) - 1
                     if 0 <= chunk < len(sent):
                         delays.append(time.monotonic() - sent[chunk])
                 elif (said := json.loads(message))["type"] == "stats":
