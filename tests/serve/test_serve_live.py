@@ -1,6 +1,7 @@
 """Live streams over a real WebSocket: what comes back, places, floods, silence, drop-outs."""
 
 import json
+import socket
 import time
 from contextlib import ExitStack
 
@@ -12,6 +13,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from voiceconv.serve import live
 from voiceconv.serve.live import SLACK, Clock
+from voiceconv.web.running import listening_at
 
 RATE = 48_000
 CHUNK = np.full(960, 0.1, np.float32)  # 20 ms at -20 dBFS
@@ -28,12 +30,12 @@ def opened(server, query: str = "target=high&look_ahead=20") -> ClientConnection
     return connect(address, compression=None, open_timeout=30)
 
 
-def texts(socket: ClientConnection) -> tuple[list[dict], np.ndarray, int]:
+def texts(client: ClientConnection) -> tuple[list[dict], np.ndarray, int]:
     """Messages, samples and the code until the connection is closed."""
     said, samples = [], [np.zeros(0, np.float32)]
     try:
         while True:
-            message = socket.recv(timeout=30)
+            message = client.recv(timeout=30)
             if isinstance(message, bytes):
                 samples.append(np.frombuffer(message, np.float32))
             else:
@@ -43,26 +45,26 @@ def texts(socket: ClientConnection) -> tuple[list[dict], np.ndarray, int]:
 
 
 def refused(server, query: str) -> tuple[str, int]:
-    with opened(server, query) as socket:
-        said, _, code = texts(socket)
+    with opened(server, query) as client:
+        said, _, code = texts(client)
     (error,) = said
     assert error["type"] == "error"
     return error["detail"], code
 
 
 def test_a_stream_from_ready_to_end(server):
-    with opened(server) as socket:
-        assert json.loads(socket.recv()) == {
+    with opened(server) as client:
+        assert json.loads(client.recv()) == {
             "type": "ready",
             "sample_rate": 24_000,
             "latency": 0.04,
             "parts": {"chunk": 0.02, "look_ahead": 0.02},
         }
         for _ in range(30):
-            socket.send(CHUNK.tobytes())
+            client.send(CHUNK.tobytes())
             time.sleep(0.02)
-        socket.send('{"type": "flush"}')
-        said, samples, code = texts(socket)
+        client.send('{"type": "flush"}')
+        said, samples, code = texts(client)
     assert (said[-1], code) == ({"type": "end"}, 1000)
     assert len(samples) == 30 * 480 + 480  # and the look-ahead
     assert np.abs(samples[1000:14_000] - 0.05).max() < 1e-3
@@ -72,13 +74,23 @@ def test_a_stream_from_ready_to_end(server):
     wait(lambda: server.backend.places.taken == 0)
 
 
+def test_small_messages_are_sent_at_once():
+    with (
+        listening_at("127.0.0.1", 0) as listening,
+        socket.create_connection(listening.getsockname()),
+    ):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+
+
 def test_odd_chunks_and_an_early_flush(server):
-    with opened(server, "target=low&sample_rate=16000&look_ahead=0") as socket:
-        socket.recv()
+    with opened(server, "target=low&sample_rate=16000&look_ahead=0") as client:
+        client.recv()
         for n in (0, 1, 333, 0, 7):
-            socket.send(CHUNK[:n].tobytes())
-        socket.send('{"type": "flush"}')
-        said, samples, code = texts(socket)
+            client.send(CHUNK[:n].tobytes())
+        client.send('{"type": "flush"}')
+        said, samples, code = texts(client)
     assert (said[-1], code) == ({"type": "end"}, 1000)
     assert abs(len(samples) - 341 * 1.5) < 4
 
@@ -92,8 +104,8 @@ def test_a_place_is_refused_when_all_are_taken_and_free_again(server):
         )  # fmt: skip
         assert "voiceconv_live_streams 2" in server.call("GET", "/metrics").body.decode()
     wait(lambda: server.backend.places.taken == 0)
-    with opened(server) as socket:
-        assert json.loads(socket.recv())["type"] == "ready"
+    with opened(server) as client:
+        assert json.loads(client.recv())["type"] == "ready"
     wait(lambda: len(server.backend.places.pids) == 1)  # one is kept ready
 
 
@@ -126,34 +138,34 @@ def test_wrong_wishes_are_refused(server, query, detail):
     ],
 )
 def test_wrong_messages_end_the_stream(server, message, detail):
-    with opened(server) as socket:
-        socket.recv()
-        socket.send(message)
-        said, _, code = texts(socket)
+    with opened(server) as client:
+        client.recv()
+        client.send(message)
+        said, _, code = texts(client)
     assert (said[-1]["type"], code) == ("error", 1008)
     assert said[-1]["detail"].startswith(detail)
     wait(lambda: server.backend.places.taken == 0)
 
 
 def test_a_message_beyond_every_chunk_is_not_read(server):
-    with opened(server) as socket:
-        socket.recv()
-        socket.send(bytes(1_000_000))
-        assert texts(socket)[2] == 1009
+    with opened(server) as client:
+        client.recv()
+        client.send(bytes(1_000_000))
+        assert texts(client)[2] == 1009
     wait(lambda: server.backend.places.taken == 0)
 
 
 @pytest.mark.parametrize("chunk", [np.zeros(RATE, np.float32).tobytes(), b""])
 def test_a_flood_is_ended(server, monkeypatch, chunk):
     monkeypatch.setattr(live, "AHEAD", 3.0)
-    with opened(server) as socket:
-        socket.recv()
+    with opened(server) as client:
+        client.recv()
         try:
             for _ in range(5000):
-                socket.send(chunk)
+                client.send(chunk)
         except ConnectionClosed:
             pass
-        said, _, code = texts(socket)
+        said, _, code = texts(client)
     assert (said[-1]["detail"], code) == (
         "samples come faster than they sound; send them in real time", 1008
     )  # fmt: skip
@@ -162,15 +174,15 @@ def test_a_flood_is_ended(server, monkeypatch, chunk):
 
 def test_a_client_that_is_silent_or_endless_is_ended(server, monkeypatch):
     monkeypatch.setattr(live, "IDLE", 0.1)
-    with opened(server) as socket:
-        socket.recv()
-        (error,), _, code = texts(socket)
+    with opened(server) as client:
+        client.recv()
+        (error,), _, code = texts(client)
     assert (error["detail"][:21], code) == ("no message came for 0", 1008)
     monkeypatch.setattr(live, "IDLE", 30.0)
     monkeypatch.setattr(live, "LONGEST", 0.1)
-    with opened(server) as socket:
-        socket.recv()
-        (error,), _, code = texts(socket)
+    with opened(server) as client:
+        client.recv()
+        (error,), _, code = texts(client)
     assert (error["detail"][:23], code) == ("a stream lasts at most ", 1008)
 
 
@@ -182,13 +194,13 @@ def test_a_program_that_dies_ends_its_stream_alone(server):
         child.kill()
         wait(lambda: child._process.returncode is not None)
         ends = []
-        for socket in (one, other):
+        for client in (one, other):
             try:
-                socket.send(CHUNK.tobytes())
-                socket.send('{"type": "flush"}')
+                client.send(CHUNK.tobytes())
+                client.send('{"type": "flush"}')
             except ConnectionClosed:
                 pass
-            ends.append(texts(socket))
+            ends.append(texts(client))
     assert sorted(code for _, _, code in ends) == [1000, 1013]
     lost = next(said for said, _, code in ends if code == 1013)
     assert lost[-1]["detail"] == "the stream was lost; open it again"
@@ -197,10 +209,10 @@ def test_a_program_that_dies_ends_its_stream_alone(server):
 
 def test_who_leaves_frees_the_place(server):
     for _ in range(3):
-        with opened(server) as socket:
-            socket.recv()
-            socket.send(CHUNK.tobytes())
-            socket.socket.close()
+        with opened(server) as client:
+            client.recv()
+            client.send(CHUNK.tobytes())
+            client.socket.close()
         wait(lambda: server.backend.places.taken == 0)
 
 

@@ -71,13 +71,17 @@ def listening_at(host: str, port: int) -> socket.socket:
         raise InputError("--host is empty; leave it out for this machine alone")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        listening = socket.create_server((host, port), family=family, backlog=2048)
     except (OSError, UnicodeError) as error:
         number = getattr(error, "errno", None) or -1  # negative: an error of the host look-up
         said = os.strerror(number) if number > 0 else "no such host"
         raise InputError(
             f"cannot listen at port {port} of {host}: {said}; choose another --port or --host"
         ) from None
+    # Connections inherit it; asyncio sets it only where a socket names its protocol, and this has
+    # none. Without it two small messages in a row delay all that follow by a round trip.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def address_of(host: str, port: int) -> str:
