@@ -113,6 +113,6 @@ class Workers:
             await self._end(job, DIED, "server")
 
     async def _end(self, job: Job, error: str | None, fault: str | None) -> None:
-        await self.jobs.end(job, error, fault)  # type: ignore[arg-type]
         if job.state != "cancelled":  # counted where it was
-            self.metrics.jobs[job.state] += 1
+            self.metrics.jobs["failed" if error else "done"] += 1
+        await self.jobs.end(job, error, fault)  # type: ignore[arg-type]
