@@ -33,6 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "features": set(),
     "models": set(),
     "pages": set(),
+    "web": set(),
     "losses": {"models"},
     "data": {"audio", "build", "features"},  # extract builds the extractor in each worker
     "objectives": {"data.batches", "losses", "models"},
@@ -44,12 +45,13 @@ ALLOWED: dict[str, set[str]] = {
     "baselines": {"build", "converter", "data", "features", "models", "vocoders"},
     "evaluation": {"audio", "data", "metrics", "provenance"},
     "report": {"audio", "evaluation", "features", "metrics", "pages"},
-    "listen": {"audio", "data", "evaluation", "pages", "provenance"},
+    "listen": {"audio", "data", "evaluation", "pages", "provenance", "web"},
+    "serve": {"audio", "converter", "features", "web"},
 }
 ALLOWED["genre"] = {"build", "converter", "data", "evaluation", "features", "models", "pages"}
 ALLOWED["runs"] = {"audio", "build", "converter", "data", "features", "metrics", "models"}
 ALLOWED["runs"] |= {"objectives", "provenance", "training", "vocoders"}
-ALLOWED["commands"] = {part for part in ALLOWED if part != "pages"}
+ALLOWED["commands"] = {part for part in ALLOWED if part not in ("pages", "web", "serve")}
 ALLOWED["cli"] = {*ALLOWED}
 
 

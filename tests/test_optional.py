@@ -14,7 +14,7 @@ from voiceconv.optional import NO_TELEMETRY, NUMBA_CACHE, load, place_numba_cach
 @pytest.mark.parametrize(
     ("module", "package", "missing"),
     [
-        ("voiceconv.listen.serving.server", None, "uvicorn"),
+        ("voiceconv.web.running", None, "uvicorn"),
         ("voiceconv.listen.reporting.figures", None, "matplotlib"),
         ("no_such_package", "No-Such-Package", "no_such_package"),
     ],

@@ -22,8 +22,8 @@ from voiceconv.runs.settings import CONVERTER, STUDENT, VOCODER, check_settings
 
 ROOT = Path(__file__).parents[1]
 EGS = sorted(path.parent for path in ROOT.glob("egs/*/*/run.sh"))
-RECIPES = """cmu_arctic/vc1 midi/genre1 midi_timbre/vc1 rhasspy/any1 rhasspy/live1 rhasspy/voc1 rhasspy_nl/aug1
-rhasspy_nl/vc1 rhasspy_nl/vc2 toy/vc1 toy/voc1 vcc2018/vc1 vctk/vc1""".split()
+RECIPES = """cmu_arctic/vc1 midi/genre1 midi_timbre/vc1 rhasspy/any1 rhasspy/live1 rhasspy/voc1
+rhasspy_nl/aug1 rhasspy_nl/vc1 rhasspy_nl/vc2 toy/vc1 toy/voc1 vcc2018/vc1 vctk/vc1""".split()
 OF_CONVERTER = "data extract stats train convert evaluate listen"
 STAGES = {
     "vc": OF_CONVERTER,

@@ -16,8 +16,8 @@ from serving import PATIENCE, basic, given, served_folder, serving
 from voiceconv.listen.answers import read_store
 from voiceconv.listen.database import FILE
 from voiceconv.listen.manifest import PAGE
-from voiceconv.listen.serving.guards import MOST_BYTES
 from voiceconv.listen.serving.server import make_app
+from voiceconv.web.guards import MOST_BYTES
 
 PASSWORD = "correct horse"
 HOSTILE = [

@@ -334,7 +334,7 @@ def test_it_answers_on_loopback_alone(place):
 
 def test_other_machines_are_served_with_a_warning(place):
     code = (
-        "import sys; from voiceconv.listen.serving import server; server._run = lambda *_: None; "
+        "import sys; from voiceconv.listen.serving import server; server.run = lambda *_: None; "
         "server.serve(__import__('pathlib').Path(sys.argv[1]), '0.0.0.0', 0); "
         "assert 'torch' not in sys.modules and 'numpy' not in sys.modules"
     )

@@ -12,6 +12,7 @@ from voiceconv.audio.reading import (
     mixing,
     probe,
     read,
+    refuse_longer,
 )
 from voiceconv.audio.waves import faded, n_resampled, resample, sounding, trim
 from voiceconv.audio.writing import check_output, write
@@ -35,6 +36,7 @@ __all__ = [
     "n_resampled",
     "probe",
     "read",
+    "refuse_longer",
     "resample",
     "sounding",
     "trim",

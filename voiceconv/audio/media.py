@@ -14,6 +14,8 @@ from voiceconv.optional import load
 _FORMATS = frozenset(
     "mov matroska asf aac amr amrnb amrwb ac3 eac3 ape tta wv ogg flv avi mpegts".split()
 )
+# A playlist would open other files, or addresses, before its format is looked at.
+_OPTIONS = {"format_whitelist": ",".join(sorted(_FORMATS)), "protocol_whitelist": ""}
 # The formats whose header states the duration well enough to tell a cut file.
 _EXACT, _SLACK = frozenset({"mov", "matroska", "asf"}), 0.5  # s
 
@@ -102,7 +104,7 @@ class Media:
 
     def _opened(self) -> Any:
         self._file.seek(0)
-        return self._av.open(_Source(self._file), metadata_errors="replace")
+        return self._av.open(_Source(self._file), options=_OPTIONS, metadata_errors="replace")
 
     def _duration(self, stream: Any) -> float:
         """The seconds that the header announces, 0 if it does not."""

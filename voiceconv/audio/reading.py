@@ -127,6 +127,28 @@ def end_of_part(seconds: float, name: str, start: float, end: float | None) -> f
     return min(stop, seconds)
 
 
+def refuse_longer(path: Path | str, most_seconds: float) -> None:
+    """Raise InputError for more than so many seconds of sound, of which no more is decoded.
+
+    A header may announce less than there is, or nothing, and a small file may hold hours.
+    """
+    with opened(path) as sound:
+        decoder = sound.decoder
+        most = int(most_seconds * decoder.sample_rate)
+        n_done, failed = decoder.n_samples or 0, False
+        if n_done <= most:
+            n_done, buffer = 0, _buffer(decoder.n_channels)
+            while n_done <= most and not failed:
+                block, failed = decoder.read(buffer)
+                if len(block) == 0:
+                    break
+                n_done += len(block)
+    if n_done > most:
+        raise InputError(
+            f"{sound.name} has more than the {most_seconds:g} seconds that are taken; cut it"
+        )
+
+
 class _Look(NamedTuple):
     """What only decoding a whole file tells."""
 

@@ -17,6 +17,7 @@ from voiceconv.cli.convert import convert, export, info, models, render, resynth
 from voiceconv.cli.corpus import augment, check, extract, prepare, stats
 from voiceconv.cli.live import stream
 from voiceconv.cli.scores import compare, evaluate, report
+from voiceconv.cli.serve import serve
 from voiceconv.cli.terminal import LOG_FORMAT, FewOfAKind, OneLine, escaped
 from voiceconv.cli.train import fit, train
 from voiceconv.cli.unexpected import EXIT_CODE, report_unexpected
@@ -69,7 +70,7 @@ app.command(
     add_help_option=False,  # Hydra has its own
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )(train)
-for other in (fit, evaluate, compare, report):
+for other in (fit, evaluate, compare, report, serve):
     app.command()(other)
 app.add_typer(vocoder.app, name="vocoder")
 app.add_typer(live.app, name="distill")

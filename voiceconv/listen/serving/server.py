@@ -4,8 +4,6 @@ import asyncio
 import logging
 import os
 import secrets
-import signal
-import socket
 import sqlite3
 import sys
 import time
@@ -13,7 +11,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 
-import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
@@ -27,17 +24,13 @@ from voiceconv.listen.database import FILE
 from voiceconv.listen.manifest import PAGE, read_test, require_stimuli
 from voiceconv.listen.serving.admin import Admin
 from voiceconv.listen.serving.api import Api
-from voiceconv.listen.serving.guards import BodyLimit, OneSlash, SafeHeaders, start_page_policy
+from voiceconv.listen.serving.guards import OneSlash, start_page_policy
+from voiceconv.web.guards import BodyLimit, SafeHeaders
+from voiceconv.web.running import LOOPBACK, address_of, listening_at, run
 
 PASSWORD = "VOICECONV_ADMIN_PASSWORD"
 CARRIED_OVER = 1.0  # seconds from one time to the next
 SHORTEST = 8  # fewest characters of a password in the environment
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
-
-try:
-    import resource
-except ImportError:  # Windows, which has no such limit
-    resource = None  # type: ignore[assignment]
 
 _log = logging.getLogger(__name__)
 
@@ -124,9 +117,9 @@ def serve(
         )
     password = given or secrets.token_urlsafe(12)
     read_test(folder)
-    with locked(folder, "serving"), _listening(host, port) as listening:
+    with locked(folder, "serving"), listening_at(host, port) as listening:
         app = make_app(folder, password, completion=completion)
-        address = _address(host, listening.getsockname()[1])
+        address = address_of(host, listening.getsockname()[1])
         print(f"listeners: {address}")
         with closing(Store(folder / FILE)) as store:
             for invitation in store.invite(n_invitations):
@@ -139,50 +132,4 @@ def serve(
                 "put a server with TLS in front",
                 file=sys.stderr,
             )
-        _run(app, listening)
-
-
-def _run(app: FastAPI, listening: socket.socket) -> None:
-    """Serve until a signal; uvicorn handles it, and raises it again after closing."""
-    if resource is not None:
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        with suppress(ValueError, OSError):  # a browser holds up to six connections; 1024 are few
-            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    proxies = os.environ.get("FORWARDED_ALLOW_IPS")  # uvicorn's own: trusted X-Forwarded-For
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=bool(proxies),
-        forwarded_allow_ips=proxies or [],
-        timeout_keep_alive=60,  # longer than most trials
-        timeout_graceful_shutdown=5,
-    )
-    before = signal.signal(signal.SIGTERM, lambda *_: None)
-    try:
-        with suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run(sockets=[listening])
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    if not host:
-        raise InputError("--host is empty; leave it out for this machine alone")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except (OSError, UnicodeError) as error:
-        number = getattr(error, "errno", None) or -1  # negative: an error of the host look-up
-        said = os.strerror(number) if number > 0 else "no such host"
-        raise InputError(
-            f"cannot listen at port {port} of {host}: {said}; choose another --port or --host"
-        ) from None
-
-
-def _address(host: str, port: int) -> str:
-    """The address for a browser on this computer."""
-    if host in ("0.0.0.0", "::"):
-        host = socket.gethostname()
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+        run(app, listening)

@@ -1,0 +1,70 @@
+"""The models of the allow list, opened once; for the programs, which have torch."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from voiceconv.converter import Converter, converter_class, open_model
+from voiceconv.converter.directory import DEFAULT, bundled_models, find_model, read_config
+from voiceconv.errors import InputError
+
+
+def allowed(given: Sequence[str]) -> dict[str, str]:
+    """Names for clients -> models: those that are given, then the bundled ones, of sound.
+
+    Raises InputError where two have one name, and for a model of another kind of files.
+    """
+    models: dict[str, str] = {}
+    for one in given:
+        name = _name(one)
+        if models.setdefault(name, one) != one:
+            raise InputError(f"--model {models[name]} and {one}: both are {name!r}; rename one")
+        if not _is_of_sound(find_model(one)):
+            raise InputError(f"--model {one} is no model of sound; choose another")
+    bundled = {DEFAULT: DEFAULT} | {path.name: path.name for path in bundled_models()}
+    return models | {
+        name: name for name in bundled if name not in models and _is_of_sound(find_model(name))
+    }
+
+
+def _is_of_sound(folder: Path) -> bool:
+    return converter_class(read_config(folder)["features"]) is Converter
+
+
+class Models:
+    """Models by their names, each opened at its first use and kept."""
+
+    def __init__(self, given: Sequence[str]) -> None:
+        self._models = allowed(given)
+        self._opened: dict[str, Converter] = {}
+
+    def __getitem__(self, name: str) -> Converter:
+        if name not in self._opened:
+            converter = open_model(self._models[name])
+            assert isinstance(converter, Converter), name
+            self._opened[name] = converter
+        return self._opened[name]
+
+    def described(self) -> list[dict[str, Any]]:
+        """What clients are told of each."""
+        return [describe(name, self[name]) for name in self._models]
+
+
+def describe(name: str, converter: Converter) -> dict[str, Any]:
+    """One entry of /api/models; times in ms."""
+    targets = sorted({target for _, target in converter.directions})
+    streams = bool(getattr(converter, "streams", False))
+    latency = converter.stream(targets[0]).latency if streams else None  # type: ignore[attr-defined]
+    return {
+        "name": name,
+        "targets": targets,
+        "sample_rate": converter.sample_rate,
+        "streams": streams,
+        "look_aheads": [round(1000 * one) for one in getattr(converter, "look_aheads", ())],
+        "latency": None if latency is None else round(1000 * latency, 1),
+    }
+
+
+def _name(model: str) -> str:
+    path = Path(model).resolve()
+    return path.parent.name if path.name == "model" else path.name
