@@ -29,6 +29,7 @@ HUSHED = (
 )  # nepers under the loudest level (45 and 35 dB): the source as it is, converted
 USUAL_F0 = math.log(150.0)
 F0_PRIOR, F0_MEMORY = 0.25, 10.0  # seconds of voice that USUAL_F0 counts for; after which one fades
+WARM = 4000  # samples
 BLOCK = 1.0  # seconds that a whole wave is pushed at once, for its progress
 
 
@@ -50,6 +51,7 @@ class StreamingConverter(Converter):
             )
         world = self.representation
         self.spectrum = CausalSpectrum(world.sample_rate, world.hop_length)
+        self._is_warm = False
 
     @property
     def look_aheads(self) -> tuple[float, ...]:
@@ -85,6 +87,9 @@ class StreamingConverter(Converter):
                     f"look-ahead {1000 * look_ahead:g} ms: this model has {known}; take one of them"
                 )
             frames = near[0]
+        if not self._is_warm:  # the first frames take ten times as long
+            self._is_warm = True
+            Stream(self, 0, self.sample_rate, frames, 0.0).push(torch.zeros(WARM))
         return Stream(self, self.domains.index(target), rate, frames, semitones)
 
     @torch.inference_mode()

@@ -53,14 +53,13 @@ class Models:
 def describe(name: str, converter: Converter) -> dict[str, Any]:
     """One entry of /api/models; times in ms."""
     targets = sorted({target for _, target in converter.directions})
-    streams = bool(getattr(converter, "streams", False))
-    latency = converter.stream(targets[0]).latency if streams else None  # type: ignore[attr-defined]
+    latency = converter.stream(targets[0]).latency if converter.streams else None
     return {
         "name": name,
         "targets": targets,
         "sample_rate": converter.sample_rate,
-        "streams": streams,
-        "look_aheads": [round(1000 * one) for one in getattr(converter, "look_aheads", ())],
+        "streams": converter.streams,
+        "look_aheads": [round(1000 * one) for one in converter.look_aheads],
         "latency": None if latency is None else round(1000 * latency, 1),
     }
 
