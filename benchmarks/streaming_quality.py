@@ -29,7 +29,7 @@ SHOWN = (
     "speaker_similarity",
     "nearer_target",
     "dnsmos",
-    "character_error_rate",
+    "character_error",
     "mel_cepstral_distortion",
 )
 Convert = Callable[[Tensor, str], Tensor]
@@ -107,7 +107,7 @@ def main() -> None:
         if source in people:
             shared += ["--text", text / "text", "--recogniser", "pocketsphinx"]
         else:
-            shared += ["--reference", given.data / "test"]
+            shared += ["--reference", given.data / "test", "--source-train", given.data / "train"]
         print(f"\n{source} to {target}\n")
         print(f"| system | {' | '.join(SHOWN)} |\n| --- |{' --- |' * len(SHOWN)}")
         for name in made:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from safetensors.torch import load_file
 
-from voiceconv import Converter
+from voiceconv import open_model
 from voiceconv.converter.directory import BUNDLED, WEIGHTS
 from voiceconv.files import replacing
 from voiceconv.model_folder import save_tensors
@@ -27,7 +27,7 @@ def main(exp: Path, name: str) -> None:
         directory.write_vocoder(folder, {**config, "card": card}, weights)
         halve(folder / directory.WEIGHTS)
         return
-    converter = Converter.from_pretrained(exp)
+    converter = open_model(exp)
     found = {
         f"{source} to {target}": scores(path)
         for source in converter.domains
