@@ -1,5 +1,6 @@
 """A stream is the offline conversion, at a latency that is computed and kept."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -126,6 +127,23 @@ def test_what_is_not_finite_counts_as_silence(converter, wave):
     assert converter.convert(broken, "high").isfinite().all()
 
 
+def test_a_target_without_f0_leaves_it(wave):
+    made = make_streaming()
+    nobody = dataclasses.replace(made.stats["high"], log_f0=torch.full((2,), math.nan))
+    made.stats = {"high": nobody, "low": nobody}
+    assert made.convert(wave, "high").isfinite().all()
+
+
+def test_several_streams_of_one_model_do_not_meet(converter, wave):
+    alone = converter.convert(wave, "high")
+    streams = [converter.stream("high"), converter.stream("low")]
+    parts = []
+    for start in range(0, len(wave), 160):
+        parts.append(streams[0].push(wave[start : start + 160]))
+        streams[1].push(0.3 * wave[start : start + 160].flip(0))
+    assert torch.equal(torch.cat([*parts, streams[0].flush()]), alone)
+
+
 def test_running_f0_begins_with_the_usual_and_forgets():
     f0 = RunningF0(100)
     for _ in range(25):
@@ -159,6 +177,8 @@ def test_it_says_what_it_cannot_do(converter):
     stream = converter.stream("high")
     with pytest.raises(InputError, match="a stream takes one channel"):
         stream.push(torch.zeros(2, 5))
+    with pytest.raises(InputError, match="a chunk is of torch.int16"):
+        stream.push(torch.zeros(5, dtype=torch.int16))
     stream.flush()
     with pytest.raises(InputError, match="has been flushed"):
         stream.push(torch.zeros(5))

@@ -105,7 +105,10 @@ class StreamingConverter(Converter):
         target_stats: DomainStats | None = None,
         name: str = "the recording",
     ) -> Tensor:
-        """See Converter: what a stream of the whole wave gives; the source is never looked at."""
+        """See Converter: what a stream of the whole wave gives.
+
+        The source and target_stats are never looked at.
+        """
         if sample_rate is not None:
             wave = resample(wave, sample_rate, self.sample_rate)
         self.complete(condition or {})
@@ -170,12 +173,14 @@ class Stream:
         """(n,) at `sample_rate`, any n -> (m,) at `output_rate`, what is complete with it.
 
         What is not finite counts as silence. Raises InputError after `flush`, and for a chunk of
-        another shape.
+        another shape or of whole numbers.
         """
         if self._is_done:
             raise InputError("this stream has been flushed; begin another")
         if chunk.ndim != 1:
             raise InputError(f"a chunk is {list(chunk.shape)}; a stream takes one channel, (n,)")
+        if not chunk.is_floating_point():
+            raise InputError(f"a chunk is of {chunk.dtype}; a stream takes floats within -1 and 1")
         wave = self._resampler.push(torch.nan_to_num(chunk.float(), 0.0, 0.0, 0.0))
         self._n_in += len(wave)
         return self._advance(wave)
@@ -226,7 +231,8 @@ class Stream:
         """What is said of a frame whose level is known -> the hop that ends with it."""
         f0 = float(f0_of(spoken, self._spectrum.pitches))
         if f0 > 0:
-            f0 *= math.exp(self._f0_target - self._f0.follow(math.log(f0)))
+            move = self._f0_target - self._f0.follow(math.log(f0))
+            f0 *= math.exp(move) if math.isfinite(move) else 1.0  # the target may have no F0
         cepstrum = spoken.cepstra[0, :, 0].double()
         cepstrum[0] += level
         hop, self._synthesis = self._vocoder.step(
