@@ -48,8 +48,18 @@ def test_headers_of_soundfile_are_read(subtype, encoding, form):
     soundfile.write(file, np.stack([WAVE, WAVE], 1), 22050, subtype, format=form)
     file.seek(0)
     sound = read_wav_header(file)
-    assert sound == Sound(22050, encoding, 2)
+    size = 16 if encoding == "s16" else 32
+    assert sound == Sound(22050, encoding, 2, size)
     assert torch.allclose(torch.cat(list(read_chunks(file, sound, 2))), WAVE, atol=1e-4)
+
+
+def test_what_follows_the_samples_is_no_sound():
+    data = b"RIFF" + bytes(4) + b"WAVE" + wav_header(8000, "s16")[12:36]
+    data += b"data" + (8).to_bytes(4, "little") + encoded(WAVE, "s16") + b"LIST" + bytes(100)
+    file = io.BytesIO(data)
+    sound = read_wav_header(file)
+    assert sound.n_bytes == 8
+    assert torch.cat(list(read_chunks(file, sound, 3))).tolist() == WAVE.tolist()
 
 
 def test_our_header_has_no_end():

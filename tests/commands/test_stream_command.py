@@ -164,6 +164,21 @@ def test_too_little_for_the_loudspeaker_is_a_dropout():
     assert line.meter.dropouts == 4
 
 
+def test_what_waits_for_the_loudspeaker_is_bounded():
+    """After a stall the oldest goes, or the latency would stay."""
+    line = command.Line(make_streaming().stream("high"))
+    for n in range(20):
+        line.ready.put(torch.full((10,), float(n)))
+    assert line.play(10)[0] == 12 and line.meter.dropouts == 12
+    assert line.ready.qsize() == command.MOST_READY - 1
+
+
+def test_a_wild_level_is_shown_as_full():
+    meter = command.Meter()
+    meter.pushed(torch.tensor([1e25, float("inf"), 2.0]), 24000, 0.0)
+    assert meter.level == 0.0 and str(meter).startswith("#" * 30)
+
+
 def test_a_device_that_is_not_there(model, monkeypatch, voiceconv):
     card = Card()
     monkeypatch.setitem(sys.modules, "sounddevice", card.module)

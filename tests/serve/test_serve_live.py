@@ -177,7 +177,7 @@ def test_a_client_that_is_silent_or_endless_is_ended(server, monkeypatch):
     with opened(server) as client:
         client.recv()
         (error,), _, code = texts(client)
-    assert (error["detail"][:21], code) == ("no message came for 0", 1008)
+    assert (error["detail"][:21], code) == ("no sample came for 0 ", 1008)
     monkeypatch.setattr(live, "IDLE", 30.0)
     monkeypatch.setattr(live, "LONGEST", 0.1)
     with opened(server) as client:

@@ -1,6 +1,7 @@
 """Sound on a pipe: raw samples, or WAV whose length nobody knows yet."""
 
 import struct
+import sys
 from collections.abc import Iterator
 from typing import BinaryIO, Literal, NamedTuple
 
@@ -18,14 +19,16 @@ CODES = {(1, 16): "s16", (3, 32): "f32"}  # WAVE's format tag and bits
 EXTENSIBLE = 0xFFFE  # the tag of a header whose real tag is further on
 MOST_HEADER = 1 << 20  # bytes before the samples that a header may have
 UNKNOWN = 0xFFFFFFFF  # length
+ENDLESS = 0x7FFFF000  # bytes of samples from which a length is a placeholder
 
 
 class Sound(NamedTuple):
-    """What samples on a pipe mean."""
+    """What samples on a pipe mean; n_bytes of them, or all until the end if it is None."""
 
     sample_rate: int
     encoding: Encoding
     n_channels: int = 1
+    n_bytes: int | None = None
 
 
 def decoded(data: bytes, sound: Sound) -> Tensor:
@@ -48,9 +51,9 @@ def read_chunks(pipe: BinaryIO, sound: Sound, n_samples: int) -> Iterator[Tensor
     """Chunks (n,) of at most n_samples, as soon as they are there; half a sample is left out."""
     size = DTYPES[sound.encoding].itemsize * sound.n_channels
     read = getattr(pipe, "read1", pipe.read)
-    kept = b""
-    while data := read(n_samples * size):
-        kept += data
+    kept, left = b"", sys.maxsize if sound.n_bytes is None else sound.n_bytes
+    while left and (data := read(min(n_samples * size, left))):
+        kept, left = kept + data, left - len(data)
         whole = len(kept) // size * size
         if whole:
             yield decoded(kept[:whole], sound)
@@ -66,6 +69,9 @@ def read_wav_header(pipe: BinaryIO) -> Sound:
     for _ in range(64):
         name, size = struct.unpack("<4sI", _exactly(pipe, 8))
         if name == b"data":
+            # 0 and what is nearly all are what writers put who do not know yet
+            if sound is not None and 0 < size < ENDLESS:
+                sound = sound._replace(n_bytes=size)
             break
         if size > MOST_HEADER:
             raise InputError(f"stdin's WAV has {size} bytes before its samples; it is damaged")

@@ -29,6 +29,7 @@ LOWEST, WIDTH = -60.0, 30  # dB full scale at which a meter begins, its characte
 SHOWN = 8  # times a second that the meter is drawn
 MOST_WAITING = 25  # chunks between microphone and network: half a second, then they are dropped
 PATIENCE = 0.2  # seconds between looks at whether it is over
+MOST_READY = 8  # chunks before it, of which the oldest is dropped
 READY = 2  # chunks that wait for the loudspeaker before it begins
 
 
@@ -50,8 +51,8 @@ class Meter:
         self.seconds += seconds
         self.busy += took
         self.slowest = max(self.slowest, took / max(seconds, CHUNK))
-        power = float(chunk.square().mean())
-        self.level = max(LOWEST, 10 * float(np.log10(power + 1e-12)))
+        power = float(torch.nan_to_num(chunk, 0.0, 0.0, 0.0).double().square().mean())
+        self.level = min(0.0, max(LOWEST, 10 * float(np.log10(power + 1e-12))))
 
     @property
     def load(self) -> float:
@@ -148,6 +149,9 @@ class Line:
             self.is_playing = self.ready.qsize() >= READY
             if not self.is_playing:
                 return torch.zeros(n_samples)
+        while self.ready.qsize() > MOST_READY:  # after a stall, or a faster microphone's clock
+            self.ready.get_nowait()
+            self.meter.dropouts += 1
         while len(self.rest) < n_samples:
             try:
                 self.rest = torch.cat([self.rest, self.ready.get_nowait()])
@@ -172,7 +176,7 @@ def stream_devices(
     """
     sounddevice = _sounddevice()
     line = Line(stream)
-    is_over = threading.Event()
+    is_over, failed = threading.Event(), list[Exception]()
 
     def on_input(samples: np.ndarray, n: int, when: Any, status: Any) -> None:
         line.meter.dropouts += bool(status)
@@ -183,8 +187,12 @@ def stream_devices(
         samples[:, 0] = line.play(n).numpy()
 
     def convert() -> None:
-        while not is_over.is_set():
-            line.convert(PATIENCE)
+        try:
+            while not is_over.is_set():
+                line.convert(PATIENCE)
+        except Exception as error:
+            failed.append(error)
+            is_over.set()
 
     def opened(kind: Any, device: str | int | None, rate: int, callback: Any) -> Any:
         try:
@@ -220,6 +228,8 @@ def stream_devices(
         is_over.set()
         if worker.ident is not None:
             worker.join(timeout=2)
+    if failed:
+        raise failed[0]
     return line.meter
 
 

@@ -1,9 +1,9 @@
 """Live conversion: a wave goes in as it comes, and what it becomes comes out, 50 ms later.
 
 Every frame takes the same path, whatever the chunks are: the causal spectrum, one step of the
-network, one hop of synthesis. So streamed output is offline output, to the bit. What is estimated
-of the voice (its spectrum's mean, its loudest level, its mean F0) is estimated as it comes in, and
-begins with what is usual.
+network, one hop of synthesis. So, at the model's rate, streamed output is offline output, to the
+bit. What is estimated of the voice (its spectrum's mean, its loudest level, its mean F0) is
+estimated as it comes in, and begins with what is usual.
 """
 
 import math

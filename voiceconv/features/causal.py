@@ -3,8 +3,9 @@
 A frame has the shape of its spectrum in mel bands, its level, and its autocorrelation at the
 periods of a voice. All are linear in one power or magnitude spectrum. Shape and autocorrelation
 do not depend on the level, and the level is given under the loudest sound so far. So the frames
-of a wave and of the same wave at half the level are equal. What is estimated of the voice as it
-comes in (its mean shape, its loudest level) is a state that the caller holds.
+of a wave and of the same wave at half the level are equal, but near silence and in its first
+sounds. What is estimated of the voice as it comes in (its mean shape, its loudest level) is a state
+that the caller holds.
 """
 
 import math

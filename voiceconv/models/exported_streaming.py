@@ -71,7 +71,13 @@ class OnnxStreamingTranslator(StreamingTranslator):
             session = open_session(path)
             inputs = session.get_inputs()
             wanted = [1, self.n_inputs, 1]
-            if len(inputs) < 3 or inputs[0].name != "frame" or inputs[0].shape != wanted:
+            states = [one.shape for one in inputs[2:]]
+            if (
+                [one.name for one in inputs[:2]] != ["frame", "target"]
+                or inputs[0].shape != wanted
+                or not all(isinstance(size, int) for shape in states for size in shape)
+                or len(session.get_outputs()) != len(Spoken._fields) + len(states)
+            ):
                 raise InputError(f"{path} takes no frames of {wanted}; export the model again")
             self._sessions[look_ahead] = session
         return self._sessions[look_ahead]

@@ -20,10 +20,11 @@ from voiceconv.serve.wire import Message
 RATES = (8_000, 192_000)  # Hz
 SAMPLE = 4  # bytes
 SHORTEST_CHUNK, LONGEST_CHUNK = 0.002, 1.0  # seconds in one message; a shorter one counts as this
-LONGEST_PUSH = 0.1  # seconds that a program gets at once, of what waits
+LONGEST_PUSH = 0.1  # seconds that a program gets at once, of several chunks that wait
 WAITING = 2.0  # seconds of sound that wait; more is not read from the network
 AHEAD = 5.0  # seconds by which a client may be faster than real time
-IDLE = 30.0  # seconds without a message
+IDLE = 30.0  # seconds without a sample
+HUNG = 30.0  # seconds that a program may take for an answer
 LONGEST = 3600.0  # seconds of a stream
 STATS = 0.5  # seconds between two reports
 SLACK = 0.02  # seconds by which output may be late
@@ -68,7 +69,7 @@ class Stream:
         self._clock = Clock()
         self._began = self._reported = time.monotonic()
         self._busy = self._seconds = 0.0  # since the last report: at work, converted
-        self._total = 0.0
+        self._total = self._heard = 0.0
         self._power = 0.0
         self.idle = True  # the program owes no answer
 
@@ -81,6 +82,7 @@ class Stream:
 
     async def run(self) -> None:
         """Until the client has all. Raises StreamError, WebSocketDisconnect, ChildDiedError."""
+        self._heard = time.monotonic()
         reading = asyncio.create_task(self._read())
         try:
             async with asyncio.timeout(LONGEST):
@@ -99,10 +101,10 @@ class Stream:
                 self._changed.clear()
                 await self._changed.wait()
             try:
-                async with asyncio.timeout(IDLE):
+                async with asyncio.timeout(self._heard + IDLE - time.monotonic()):
                     message = await self._socket.receive()
             except TimeoutError:
-                raise StreamError(f"no message came for {IDLE:.0f} s; send samples") from None
+                raise StreamError(f"no sample came for {IDLE:.0f} s; send some") from None
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(message.get("code", 1005))
             if (data := message.get("bytes")) is not None:
@@ -127,6 +129,7 @@ class Stream:
         if n_samples:
             self._waiting.append((now, data))
             self._n_waiting += n_samples
+            self._heard = now
 
     async def _convert(self, reading: asyncio.Task[None]) -> None:
         while True:
@@ -176,8 +179,12 @@ class Stream:
 
     async def _ask(self, message: Message, payload: bytes = b"") -> tuple[Message, bytes]:
         self.idle = False
-        await self._child.send(message, payload)
-        answer, output = await self._child.receive()
+        try:
+            async with asyncio.timeout(HUNG):
+                await self._child.send(message, payload)
+                answer, output = await self._child.receive()
+        except TimeoutError:
+            raise ChildDiedError("the program that streams hangs") from None
         self.idle = True
         if "error" in answer:
             raise StreamError(answer["error"])

@@ -15,7 +15,7 @@ class StreamError(Exception):
 
 
 class Places:
-    """The programs that stream: as many as there may be streams; one is kept ready."""
+    """The programs that stream: as many as there may be streams; one is ready at first."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -26,7 +26,11 @@ class Places:
     async def prepare(self) -> None:
         """Start a program before anybody asks."""
         if self.settings.most_live and self._spare is None:
-            self._spare = await self._start()
+            child = await self._start()
+            if self._spare is None:
+                self._spare = child
+            else:  # a stream has come and gone meanwhile
+                await child.end()
 
     async def take(self) -> Child:
         """A program. Raises StreamError if all places are taken, ChildDiedError."""

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 SLOWEST = 16_000  # bytes a second on average, after
 GRACE = 10.0  # seconds
+STALLED = 20.0  # seconds without a byte
 LONGEST = 900.0  # seconds for a whole body
 AT_ONCE = 8  # times the largest body: bytes of all bodies that are arriving
 
@@ -23,7 +24,8 @@ class UploadError(Exception):
 class Uploads:
     """All bodies that are arriving.
 
-    most_bytes: of each. Slow clients hold few bytes, so they do not keep others out.
+    most_bytes: of each. Slow clients hold few bytes and stalled ones go, so that they do not keep
+    others out.
     """
 
     def __init__(self, most_bytes: int, grace: float = GRACE) -> None:
@@ -44,7 +46,7 @@ class Uploads:
             with open(path, "xb") as file:
                 while True:
                     wait = min(self.grace + n_bytes / SLOWEST, LONGEST)
-                    async with asyncio.timeout_at(began + wait):
+                    async with asyncio.timeout_at(min(began + wait, now() + STALLED)):
                         chunk = await anext(chunks, None)
                     if chunk is None:
                         break

@@ -90,6 +90,7 @@ class Workers:
                     if "done" in message or "error" in message:
                         break
         except TimeoutError:
+            job.deadline = None  # nobody moves it now
             await child.end()
             if job.state != "cancelled":
                 await self._end(job, "the conversion took too long; send a shorter file", "server")
