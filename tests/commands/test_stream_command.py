@@ -82,6 +82,8 @@ def test_the_command_says_its_latency(voiceconv, model, monkeypatch):
         (["--look-ahead", "33", "--target", "high"], "this model has 0, 20; take one"),
         (["--target", "nobody"], "no target 'nobody'"),
         ([], "give a target"),
+        (["--target", "high", "--seconds", "3"], "--seconds is for sound devices; add --live"),
+        (["--target", "high", "--rate", "8000"], "a WAV says its rate"),
     ],
 )
 def test_wrong_usage_is_a_sentence(voiceconv, model, monkeypatch, options, said):

@@ -79,6 +79,12 @@ def stream(
     if target is None:
         raise InputError("give a target: --target DOMAIN")
 
+    of_devices = {"microphone": microphone, "loudspeaker": loudspeaker, "seconds": seconds}
+    if not live and (given := [name for name, one in of_devices.items() if one is not None]):
+        raise InputError(f"--{given[0]} is for sound devices; add --live, or leave it out")
+    if not live and form is Samples.wav and (rate is not None or channels != 1):
+        raise InputError("a WAV says its rate and channels itself; leave --rate and --channels out")
+
     def open_at(its_rate: int | None) -> command.Stream:
         opened = command.open_stream(model, target, its_rate, look_ahead, semitones)
         print(f"voiceconv: {command.described(opened)}", file=sys.stderr)
