@@ -103,7 +103,8 @@ class Unspoken(FeatureExtractor):
 def test_the_vocoder_is_the_one_that_takes_the_features(monkeypatch):
     world = {"_target_": "voiceconv.vocoders.world.WorldSynthesis"}
     griffin_lim = {"_target_": "voiceconv.vocoders.griffin_lim.GriffinLim", "n_iterations": 64}
-    assert plain_vocoders() == {"griffin_lim": griffin_lim, "world": world}
+    harmonic = {"_target_": "voiceconv.vocoders.harmonic.HarmonicNoise"}
+    assert plain_vocoders() == {"griffin_lim": griffin_lim, "harmonic": harmonic, "world": world}
     assert fitting_vocoder(World) == world
     assert fitting_vocoder(MelSpectrogram) == fitting_vocoder(Wider) == griffin_lim
     assert fitting_vocoder(Unspoken) is None

@@ -46,7 +46,16 @@ def test_all_that_is_required_is_there_with_its_version_or_how_to_get_it(monkeyp
 def test_the_packages_own_requirements_are_read():
     found = environment()
     assert {"torch", "torchaudio", "numpy", "pyworld", "typer"} <= found["packages"].keys()
-    assert list(found["extras"]) == ["eval", "export", "listen", "media", "pesq", "report"]
+    assert list(found["extras"]) == [
+        "eval",
+        "export",
+        "listen",
+        "live",
+        "media",
+        "pesq",
+        "report",
+        "serve",
+    ]
     assert found["voiceconv"] == version("voiceconv")
     assert found["python"].split()[1] == platform.python_version()
     assert found["devices"]["threads"] == torch.get_num_threads()

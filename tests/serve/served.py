@@ -23,7 +23,7 @@ from voiceconv.web.running import listening_at
 HERE = Path(__file__).parent
 CONVERTING = (sys.executable, str(HERE / "fake_converting.py"))
 STREAMING = (sys.executable, str(HERE / "fake_streaming.py"))
-PATIENCE = 30.0  # seconds for what takes a tenth of one
+PATIENCE = 120.0  # seconds for what takes a tenth of one on an idle machine
 LOCAL = frozenset(["127.0.0.1", "localhost", "::1"])
 
 

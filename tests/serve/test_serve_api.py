@@ -179,7 +179,7 @@ def test_programs_refuse_unknown_models(tmp_path):
 
 
 def test_a_conversion_that_takes_too_long_fails(tmp_path, monkeypatch):
-    monkeypatch.setattr("voiceconv.serve.settings.Settings.most_work", 0.3)
+    monkeypatch.setattr("voiceconv.serve.settings.Settings.most_work", 5.0)
     with served(tmp_path) as one:
         state = one.ended(one.start("hang"))
         assert state["error"] == "the conversion took too long; send a shorter file"

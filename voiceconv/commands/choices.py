@@ -11,6 +11,8 @@ from voiceconv.build import build, class_of, compose_config, options
 from voiceconv.converter.directory import find_model, read_model
 from voiceconv.errors import InputError
 from voiceconv.features import FeatureExtractor, Representation
+from voiceconv.models import Translator
+from voiceconv.models.streaming import StreamingTranslator
 from voiceconv.vocoders import Vocoder
 from voiceconv.vocoders.directory import find_vocoder, read_vocoder
 from voiceconv.vocoders.fitting import fitting_vocoder, plain_vocoders
@@ -74,13 +76,19 @@ def composed(
     return compose_config([*overrides, *filled], config_dir, root)
 
 
+def is_student(config: DictConfig) -> bool:
+    """Whether `voiceconv distill train` is what trains it."""
+    node = config.get("translator")
+    return node is not None and issubclass(class_of(node, Translator), StreamingTranslator)
+
+
 def root_of(overrides: Sequence[str], config_dir: Path | None = None) -> str:
-    """`train_vocoder` where only a vocoder's training has the chosen experiment, else `config`."""
+    """The training that has the chosen experiment: `config` where a converter's has it or none."""
     chosen = [one for one in overrides if one.startswith(("experiment=", "generator="))]
     for root in ("config", "train_vocoder"):
         with suppress(InputError):
-            composed(chosen, config_dir, root)
-            return root
+            config = composed(chosen, config_dir, root)
+            return "train_student" if is_student(config) else root
     return "config"
 
 

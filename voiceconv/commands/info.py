@@ -16,9 +16,11 @@ from voiceconv.models.base import WaveDiscriminator, WaveGenerator
 from voiceconv.models.complexity import describe
 from voiceconv.models.layers import fold_weight_norm
 from voiceconv.runs.hydra_main import quote_path
-from voiceconv.runs.settings import CONVERTER, VOCODER, check_settings
+from voiceconv.runs.settings import CONVERTER, STUDENT, VOCODER, check_settings
 from voiceconv.runs.setup import make_objective
 from voiceconv.vocoders import directory
+
+SCHEMAS = {"config": CONVERTER, "train_vocoder": VOCODER, "train_student": STUDENT}  # by root
 
 
 def model_info(model: Path | str | None) -> dict[str, Any]:
@@ -72,17 +74,20 @@ def experiment_info(
 
     n_domains: what networks that know domains are made for.
 
-    For a vocoder's experiment only the sizes of its networks, of the generator as it ships. Raises
-    InputError for overrides that training would refuse.
+    For a vocoder's or a student's experiment only the sizes of its networks, of the generator as it
+    ships. Raises InputError for overrides that training would refuse.
     """
     root = root_of(overrides, config_dir)
     config = composed([quote_path(one) for one in overrides], config_dir, root)
-    check_settings(config, CONVERTER if root == "config" else VOCODER)
-    if root != "config":
+    check_settings(config, SCHEMAS[root])
+    if root == "train_vocoder":
         return _vocoder_sizes(config)
     representation = build(config.features, Representation)
     n_channels = representation.n_channels
     translator = build(config.translator, Translator, n_channels=n_channels, n_domains=n_domains)
+    if root == "train_student":
+        n_parameters = sum(p.numel() for p in translator.parameters())
+        return {"networks": {"translator": {"parameters": n_parameters}}}
     objective = make_objective(config, translator, n_channels, n_domains)
     return {
         "networks": {

@@ -16,6 +16,7 @@ from voiceconv.data.statistics import read_stats
 from voiceconv.errors import InputError
 from voiceconv.features import DomainStats, Representation, differences
 from voiceconv.models import Translator
+from voiceconv.models.streaming import StreamingTranslator
 from voiceconv.objectives import Objective
 from voiceconv.runs.file_validation import FileValidation
 from voiceconv.runs.hydra_main import call_hydra, run_training
@@ -65,6 +66,10 @@ def prepare_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ranks()) ->
     every = read_stats(dump / "train")
     stats = of_targets(every, config.data.targets, dump)
     translator = class_of(config.translator, Translator)
+    if issubclass(translator, StreamingTranslator):
+        raise InputError(
+            f"{translator.__name__} learns from a teacher; train it by `voiceconv distill train`"
+        )
     if len(stats) == 1 and not translator.any_source:
         raise InputError(
             f"data.targets names {', '.join(stats)} alone, and {translator.__name__} converts "

@@ -19,6 +19,7 @@ class Vocoder(ABC, Generic[E]):
 
     takes: ClassVar[type[FeatureExtractor]]
     has_weights: ClassVar[bool] = False  # trained ones
+    is_causal: ClassVar[bool] = False  # those made for streams, which others go before
     folder: Path | None = None  # folder of its weights, if it has any
 
     def __init__(self, extractor: E) -> None:

@@ -17,16 +17,16 @@ def plain_vocoders() -> dict[str, dict[str, Any]]:
 def fitting_vocoder(representation: type[Representation]) -> dict[str, Any] | None:
     """The node of the vocoder that accepts a representation's features; None if there is none.
 
-    A vocoder without weights is preferred, then one for exactly this class of features over one
-    for a base class.
+    A vocoder without weights is preferred, then one that is not made for streams, then one for
+    exactly this class of features over one for a base class.
     """
     fitting = [node for node in _nodes().values() if issubclass(representation, _class(node).takes)]
     return min(fitting, key=_order, default=None)
 
 
-def _order(node: dict[str, Any]) -> tuple[bool, int]:
+def _order(node: dict[str, Any]) -> tuple[bool, bool, int]:
     cls = _class(node)
-    return cls.has_weights, -len(cls.takes.__mro__)
+    return cls.has_weights, cls.is_causal, -len(cls.takes.__mro__)
 
 
 def _class(node: dict[str, Any]) -> type[Vocoder[Any]]:

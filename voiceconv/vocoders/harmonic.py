@@ -48,6 +48,7 @@ class HarmonicNoise(Vocoder[World]):
     """Mel-cepstra, F0 and coded aperiodicity -> wave, by hops. All of it is float64."""
 
     takes = World
+    is_causal = True
 
     def __init__(self, extractor: World) -> None:
         super().__init__(extractor)
