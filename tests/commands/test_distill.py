@@ -140,7 +140,10 @@ def test_a_student_is_trained_shipped_and_streams(place, monkeypatch, capsys):
     assert torch.equal(found, student.convert(wave, "high")) and found.abs().max() > 0
     voiceconv = make_cli(monkeypatch, capsys)
     assert "high, low" in voiceconv("info", place / "run").out
-    assert "parameters: 3432384" in voiceconv("info", "experiment=streaming_small", "--domains", "4").out
+    assert (
+        "parameters: 3432384"
+        in voiceconv("info", "experiment=streaming_small", "--domains", "4").out
+    )
 
     written = export(place / "run", place / "exported", streaming=True)
     assert sorted(written) == ["step_0.onnx", "step_2.onnx"]
