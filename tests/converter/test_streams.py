@@ -102,6 +102,8 @@ def test_an_impulse_is_out_after_the_latency(converter, rate):
         if not torch.equal(one, other):
             break
         n_out += len(one)
+    else:
+        raise AssertionError("the click changed nothing")
     came = (n_in + 8) / rate  # seconds of input when it came out
     place = n_out / streams[0].output_rate  # of the hop that differs
     assert came - place <= streams[0].latency + 8 / rate
@@ -123,7 +125,7 @@ def test_silence_stays_silence_and_pauses_are_the_sources_own(converter, wave):
 
 def test_what_is_not_finite_counts_as_silence(converter, wave):
     broken = wave.clone()
-    broken[5000], broken[6000] = math.nan, math.inf
+    broken[5000], broken[6000], broken[7000] = math.nan, math.inf, 1e25
     assert converter.convert(broken, "high").isfinite().all()
 
 
@@ -175,6 +177,8 @@ def test_it_says_what_it_cannot_do(converter):
         with pytest.raises(InputError, match=said):
             converter.stream(*arguments)
     stream = converter.stream("high")
+    with pytest.raises(InputError, match="a chunk is a ndarray"):
+        stream.push(np.zeros(5))
     with pytest.raises(InputError, match="a stream takes one channel"):
         stream.push(torch.zeros(2, 5))
     with pytest.raises(InputError, match="a chunk is of torch.int16"):

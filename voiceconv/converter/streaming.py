@@ -8,6 +8,7 @@ estimated as it comes in, and begins with what is usual.
 
 import math
 from collections.abc import Mapping
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -29,6 +30,7 @@ HUSHED = (
 )  # nepers under the loudest level (45 and 35 dB): the source as it is, converted
 USUAL_F0 = math.log(150.0)
 F0_PRIOR, F0_MEMORY = 0.25, 10.0  # seconds of voice that USUAL_F0 counts for; after which one fades
+LOUDEST = 8.0  # full scales that a sample is cut at
 WARM = 4000  # samples
 BLOCK = 1.0  # seconds that a whole wave is pushed at once, for its progress
 
@@ -52,6 +54,10 @@ class StreamingConverter(Converter):
         world = self.representation
         self.spectrum = CausalSpectrum(world.sample_rate, world.hop_length)
         self._is_warm = False
+
+    def to(self, device: torch.device | str) -> Self:
+        """See FrameConverter: it stays on the CPU; one frame is too little work for another."""
+        return self
 
     @property
     def look_aheads(self) -> tuple[float, ...]:
@@ -92,7 +98,7 @@ class StreamingConverter(Converter):
             Stream(self, 0, self.sample_rate, frames, 0.0).push(torch.zeros(WARM))
         return Stream(self, self.domains.index(target), rate, frames, semitones)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def convert(
         self,
         wave: Tensor,
@@ -118,7 +124,7 @@ class StreamingConverter(Converter):
             parts.append(stream.push(wave[start : start + block]))
             if progress:
                 progress(min(1.0, (start + block) / len(wave)))
-        return torch.cat([*parts, stream.flush()]).clone()
+        return torch.cat([*parts, stream.flush()])
 
 
 class Stream:
@@ -168,24 +174,27 @@ class Stream:
         """Seconds."""
         return sum(self.parts.values())
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def push(self, chunk: Tensor) -> Tensor:
         """(n,) at `sample_rate`, any n -> (m,) at `output_rate`, what is complete with it.
 
-        What is not finite counts as silence. Raises InputError after `flush`, and for a chunk of
-        another shape or of whole numbers.
+        What is not finite counts as silence, what is beyond LOUDEST is cut. Raises InputError after
+        `flush`, for a chunk that is no tensor, and for one of another shape or of whole numbers.
         """
         if self._is_done:
             raise InputError("this stream has been flushed; begin another")
+        if not isinstance(chunk, Tensor):
+            raise InputError(f"a chunk is a {type(chunk).__name__}; a stream takes torch tensors")
         if chunk.ndim != 1:
             raise InputError(f"a chunk is {list(chunk.shape)}; a stream takes one channel, (n,)")
         if not chunk.is_floating_point():
             raise InputError(f"a chunk is of {chunk.dtype}; a stream takes floats within -1 and 1")
-        wave = self._resampler.push(torch.nan_to_num(chunk.float(), 0.0, 0.0, 0.0))
+        finite = torch.nan_to_num(chunk.float(), 0.0, 0.0, 0.0).clamp(-LOUDEST, LOUDEST)
+        wave = self._resampler.push(finite)
         self._n_in += len(wave)
         return self._advance(wave)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def flush(self) -> Tensor:
         """The rest, after which as much has come out as went in."""
         if self._is_done:

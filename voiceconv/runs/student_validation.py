@@ -70,6 +70,7 @@ class StudentValidation:
     @torch.no_grad()
     def _measure(self, network: nn.Module) -> dict[str, float]:
         """Means over the utterances, at the default look-ahead: dB, and shares of frames."""
+        network = copy.deepcopy(network).cpu().eval()
         assert isinstance(network, StreamingTranslator)
         spectrum, found = self.converter.spectrum, []
         for target, one in self.scored:

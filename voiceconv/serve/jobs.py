@@ -272,7 +272,7 @@ class Jobs:
         for place in self.folder.iterdir():
             try:
                 found.append(Job(**json.loads((place / STATE).read_text())))
-            except (OSError, ValueError, TypeError):
+            except (FileNotFoundError, ValueError, TypeError):
                 shutil.rmtree(place, ignore_errors=True)
         for job in sorted(found, key=lambda one: one.created):
             self._jobs[job.id] = job
