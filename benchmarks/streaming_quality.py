@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from streaming import streamed
 from torch import Tensor
 
 from voiceconv import audio
@@ -41,9 +42,7 @@ def systems(teacher: str | None, student: str) -> dict[str, tuple[int, Convert]]
 
     def by(look_ahead: float) -> Convert:
         def convert(wave: Tensor, target: str) -> Tensor:
-            stream = live.stream(target, look_ahead=look_ahead)
-            parts = [stream.push(wave[n : n + 480]) for n in range(0, len(wave), 480)]
-            return torch.cat([*parts, stream.flush()])
+            return streamed(live.stream(target, look_ahead=look_ahead), wave, [480])
 
         return convert
 

@@ -15,15 +15,14 @@ import torch
 import yaml
 from torch import Tensor
 
-from voiceconv.build import build
 from voiceconv.converter import Converter
 from voiceconv.converter.unseen import keep_intervals, own_stats
 from voiceconv.data.archive import Archive, ArchiveWriter, read_scp, write_scp
-from voiceconv.data.dump import names_by_domain, read_loudness, read_yaml
+from voiceconv.data.dump import names_by_domain, read_yaml, require_own
 from voiceconv.data.segments import require_waves
 from voiceconv.data.statistics import STATS
 from voiceconv.errors import InputError
-from voiceconv.features import Features, World, differences, save_stats
+from voiceconv.features import Features, World, save_stats
 from voiceconv.files import appearing, replace_text
 from voiceconv.progress import Progress
 
@@ -98,16 +97,7 @@ def write_pairs(
 def _plan(dump: Path, converter: Converter, n_targets: int | None) -> list[_Turn]:
     """The turns of a split; a target's own recordings become the others."""
     require_waves(dump)
-    there = build(read_yaml(dump / "features.yaml"), World).definition
-    differing = differences(converter.extractor.definition, there)
-    loudness = read_loudness(dump)
-    if loudness != converter.loudness:
-        differing.append(f"loudness {loudness}, not {converter.loudness}")
-    if differing:
-        raise InputError(
-            f"{dump} is not of the teacher's features: {'; '.join(differing)}; extract with the "
-            "teacher's own"
-        )
+    require_own(dump, converter.extractor.definition, converter.loudness, "teacher")
     turns, number = [], 0
     for domain, names in names_by_domain(dump, read_scp(dump / "feats.scp")).items():
         others = [target for target in converter.domains if target != domain] or [domain]

@@ -8,19 +8,19 @@ import hydra
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from voiceconv.build import build, build_factory, class_of
-from voiceconv.commands.train import start_from
+from voiceconv.build import class_of
+from voiceconv.commands import train
 from voiceconv.converter import PARTS
 from voiceconv.converter.streaming import StreamingConverter
 from voiceconv.data.statistics import read_stats
 from voiceconv.data.taught import TaughtCrops, fit_scales, read_taught
 from voiceconv.errors import InputError
-from voiceconv.models import Discriminator, Translator
+from voiceconv.models import Translator
 from voiceconv.models.streaming import StreamingTranslator
-from voiceconv.objectives.distillation import Distillation
 from voiceconv.runs.hydra_main import call_hydra, run_training
 from voiceconv.runs.settings import STUDENT
 from voiceconv.runs.setup import (
+    make_objective,
     make_trainer,
     require_same_frames,
     require_same_loudness,
@@ -30,16 +30,7 @@ from voiceconv.runs.student_validation import StudentValidation
 from voiceconv.training.distributed import Ranks
 from voiceconv.training.trainer import Trainer
 
-FIXED = (
-    "features",
-    "translator",
-    "discriminator",
-    "objective",
-    "vocoder",
-    "seed",
-    "data",
-    "init_from",
-)  # for a run's whole life
+FIXED = tuple(part for part in train.FIXED if part != "batches")  # for a run's whole life
 
 
 def train_student_command(arguments: Sequence[str]) -> None:
@@ -79,7 +70,7 @@ def prepare_student_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ran
     network = converter.translator
     network.scale_by(**scales._asdict())
     if config.init_from is not None:
-        start_from(config.init_from, converter)
+        train.start_from(config.init_from, converter)
     batches = TaughtCrops(
         utterances,
         spectrum,
@@ -95,14 +86,8 @@ def prepare_student_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ran
             batches.n_left_out, f"{batches.n_given} utterances", f"a crop of {n_frames} frames"
         )
     n_channels = converter.representation.n_channels
-    objective = build(
-        config.objective,
-        Distillation,
-        translator=network,
-        discriminator=build_factory(config.discriminator, Discriminator, n_channels=n_channels),
-        n_domains=len(stats),
-        pitches=spectrum.pitches,
-        seed=config.seed + ranks.rank,
+    objective = make_objective(
+        config, network, n_channels, len(stats), ranks.rank, pitches=spectrum.pitches
     )
     val = read_taught(dump / "val") if (dump / "val" / "feats.scp").exists() else {}
     card = {"experiment": config.name, **plain["card"]}

@@ -15,14 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from voiceconv.build import build
 from voiceconv.converter import Converter
 from voiceconv.data.archive import Archive, ArchiveWriter, read_scp, write_scp
-from voiceconv.data.dump import names_by_domain, read_loudness, read_yaml
+from voiceconv.data.dump import names_by_domain, require_own
 from voiceconv.data.segments import require_waves
 from voiceconv.errors import InputError, RunError
-from voiceconv.features import FeatureExtractor, Features
-from voiceconv.features.base import differences
+from voiceconv.features import Features
 from voiceconv.files import abridged, appearing, replace_text
 from voiceconv.progress import Progress
 
@@ -77,16 +75,7 @@ def write_finetuning_data(
 def _plan(dump: Path, converter: Converter) -> list[_Turn]:
     """The turns of a split. Raises InputError if it does not fit a vocoder for this model."""
     require_waves(dump)
-    there = build(read_yaml(dump / "features.yaml"), FeatureExtractor).definition
-    differing = differences(converter.extractor.definition, there)
-    loudness = read_loudness(dump)
-    if loudness != converter.loudness:
-        differing.append(f"loudness {loudness}, not {converter.loudness}")
-    if differing:
-        raise InputError(
-            f"{dump} is not of the model's features: {'; '.join(differing)}; extract with the "
-            "model's own"
-        )
+    require_own(dump, converter.extractor.definition, converter.loudness, "model")
     utterances = names_by_domain(dump, read_scp(dump / "feats.scp"))
     domain_of = {name: domain for domain, names in utterances.items() for name in names}
     both = [

@@ -24,10 +24,8 @@ from voiceconv.models.streaming import Spoken, StreamingTranslator, f0_of
 from voiceconv.progress import Share
 from voiceconv.vocoders.harmonic import HarmonicNoise
 
-HUSHED = (
-    -5.2,
-    -4.0,
-)  # nepers under the loudest level (45 and 35 dB): the source as it is, converted
+HUSHED = -5.2  # nepers (45 dB): what is so far under the loudest level is the source's own
+HEARD = -4.0  # nepers (35 dB): what is above this is converted; between the two, some of both
 USUAL_F0 = math.log(150.0)
 F0_PRIOR, F0_MEMORY = 0.25, 10.0  # seconds of voice that USUAL_F0 counts for; after which one fades
 LOUDEST = 8.0  # full scales that a sample is cut at
@@ -98,7 +96,6 @@ class StreamingConverter(Converter):
             Stream(self, 0, self.sample_rate, frames, 0.0).push(torch.zeros(WARM))
         return Stream(self, self.domains.index(target), rate, frames, semitones)
 
-    @torch.no_grad()
     def convert(
         self,
         wave: Tensor,
@@ -174,7 +171,6 @@ class Stream:
         """Seconds."""
         return sum(self.parts.values())
 
-    @torch.no_grad()
     def push(self, chunk: Tensor) -> Tensor:
         """(n,) at `sample_rate`, any n -> (m,) at `output_rate`, what is complete with it.
 
@@ -190,21 +186,23 @@ class Stream:
         if not chunk.is_floating_point():
             raise InputError(f"a chunk is of {chunk.dtype}; a stream takes floats within -1 and 1")
         finite = torch.nan_to_num(chunk.float(), 0.0, 0.0, 0.0).clamp(-LOUDEST, LOUDEST)
-        wave = self._resampler.push(finite)
-        self._n_in += len(wave)
-        return self._advance(wave)
+        with torch.inference_mode():
+            wave = self._resampler.push(finite)
+            self._n_in += len(wave)
+            made = self._advance(wave)
+        return made.clone()  # a plain tensor, which may be changed in place
 
-    @torch.no_grad()
     def flush(self) -> Tensor:
         """The rest, after which as much has come out as went in."""
         if self._is_done:
             return torch.zeros(0)
         self._is_done = True
-        wave = self._resampler.flush()
-        self._n_in += len(wave)
-        silence = torch.zeros((self._look_ahead + 2) * self._hop + self._half)
-        rest = self._advance(torch.cat([wave, silence]))
-        return rest[: max(0, len(rest) - (self._n_out - self._n_in))]
+        with torch.inference_mode():
+            wave = self._resampler.flush()
+            self._n_in += len(wave)
+            silence = torch.zeros((self._look_ahead + 2) * self._hop + self._half)
+            rest = self._advance(torch.cat([wave, silence]))
+        return rest[: max(0, len(rest) - (self._n_out - self._n_in))].clone()
 
     def _advance(self, wave: Tensor) -> Tensor:
         self._ahead = torch.cat([self._ahead, wave])
@@ -251,8 +249,7 @@ class Stream:
 
     def _hushed(self, hop: Tensor, under: float) -> Tensor:
         """The hop, and in its place the source's own where that is far under the loudest."""
-        low, high = HUSHED
-        share = min(1.0, max(0.0, (under - low) / (high - low)))
+        share = min(1.0, max(0.0, (under - HUSHED) / (HEARD - HUSHED)))
         ramp = torch.linspace(self._share, share, self._hop)
         source, self._waiting = self._waiting[: self._hop], self._waiting[self._hop :]
         self._share = share

@@ -1,14 +1,16 @@
 """Read one split of a dump, the output of `voiceconv extract`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from voiceconv.build import build
 from voiceconv.data.archive import Archive
 from voiceconv.data.kaldi import read_table
 from voiceconv.errors import InputError
+from voiceconv.features import FeatureExtractor, differences
 from voiceconv.files import read_mapping
 
 
@@ -54,3 +56,22 @@ def read_loudness(dump: Path) -> float | None:
     if loudness is not None and type(loudness) not in (float, int):
         raise InputError(f"{path} does not state loudness, in LUFS or null; extract again")
     return loudness
+
+
+def require_own(
+    dump: Path, definition: Mapping[str, object], loudness: float | None, of: str
+) -> None:
+    """Raise InputError where a split has other features or loudness than those of a model.
+
+    of: what the model is called.
+    """
+    there = build(read_yaml(dump / "features.yaml"), FeatureExtractor).definition
+    differing = differences(definition, there)
+    found = read_loudness(dump)
+    if found != loudness:
+        differing.append(f"loudness {found}, not {loudness}")
+    if differing:
+        raise InputError(
+            f"{dump} is not of the {of}'s features: {'; '.join(differing)}; extract with the "
+            f"{of}'s own"
+        )

@@ -21,7 +21,7 @@ LOWEST, HIGHEST = 60.0, 700.0  # Hz, the F0 whose periods are looked at
 PER_OCTAVE = 36  # periods; a third of a semitone
 VOICED_BELOW = 1500.0  # Hz: harmonics above say little of a period, and noise is there
 QUIET = 1e-5  # amplitude under which all is silence
-HUSHED = math.log(10 ** (-50 / 20))  # nepers: the loudest level of a wave that has not begun
+UNHEARD = math.log(10 ** (-50 / 20))  # nepers: the loudest level of a wave that has not begun
 DECAY = math.log(10 ** (2 / 20))  # nepers a second by which the loudest level is forgotten
 SUDDEN = math.log(10 ** (10 / 20))  # nepers: a greater rise of the loudest level is another sound
 COUNTED = math.log(10 ** (30 / 20))  # nepers under the loudest within which a frame is speech
@@ -42,7 +42,7 @@ class Heard:
     def nothing(cls, n_items: int = 1) -> "Heard":
         """Before the first frame."""
         zero = torch.zeros(n_items, dtype=torch.float64)
-        return cls(zero + HUSHED, zero, torch.zeros(n_items, N_MELS, dtype=torch.float64))
+        return cls(zero + UNHEARD, zero, torch.zeros(n_items, N_MELS, dtype=torch.float64))
 
 
 class CausalSpectrum:

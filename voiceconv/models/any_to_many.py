@@ -49,16 +49,18 @@ def unit_power(x: Tensor) -> Tensor:
     return x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-5)
 
 
-class DilatedBlock(nn.Module):
-    """Norm, dilated gated convolution and a plain one around a skip.
+class GatedBlock(nn.Module):
+    """Norm, dilated gated convolution and a plain one around a skip: the layers.
 
     n_domains: if not 0, the gates' biases depend on the codes of domains.
+    padding: frames on each side of the convolution.
     """
 
-    def __init__(self, width: int, kernel: int, dilation: int, n_domains: int = 0) -> None:
+    def __init__(
+        self, width: int, kernel: int, dilation: int, n_domains: int, padding: int
+    ) -> None:
         super().__init__()
         self.norm = ChannelNorm(width)
-        padding = dilation * (kernel // 2)
         self.gated = nn.Conv1d(width, 2 * width, kernel, padding=padding, dilation=dilation)
         self.out = nn.Conv1d(width, width, 1)
         self.domains = nn.Embedding(n_domains, 2 * width) if n_domains else None
@@ -67,13 +69,23 @@ class DilatedBlock(nn.Module):
         with torch.no_grad():
             self.out.weight.mul_(0.3)  # near the identity at first
 
-    def forward(self, x: Tensor, codes: Tensor | None = None) -> Tensor:
-        """(B, width, T), codes of domains (B, D) -> (B, width, T)."""
-        gated = self.gated(self.norm(x))
+    def around(self, x: Tensor, gated: Tensor, codes: Tensor | None) -> Tensor:
+        """(B, width, T), the convolution (B, 2 width, T), codes (B, D) -> (B, width, T)."""
         if self.domains is not None and codes is not None:
             # no matrix product: under autocast it would round the table
             gated = gated + (codes[..., None] * self.domains.weight).sum(1)[..., None]
         return x + self.out(F.glu(gated, dim=1))
+
+
+class DilatedBlock(GatedBlock):
+    """See GatedBlock; as many frames after as before."""
+
+    def __init__(self, width: int, kernel: int, dilation: int, n_domains: int = 0) -> None:
+        super().__init__(width, kernel, dilation, n_domains, dilation * (kernel // 2))
+
+    def forward(self, x: Tensor, codes: Tensor | None = None) -> Tensor:
+        """(B, width, T), codes of domains (B, D) -> (B, width, T)."""
+        return self.around(x, self.gated(self.norm(x)), codes)
 
 
 class AnyToManyTranslator(Translator):

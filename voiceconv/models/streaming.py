@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from voiceconv.models.any_to_many import ChannelNorm
+from voiceconv.models.any_to_many import ChannelNorm, GatedBlock
 from voiceconv.models.base import DomainId, Translator, domain_codes
 from voiceconv.schema import Count, Range, Some
 
@@ -48,32 +48,21 @@ def f0_of(spoken: Spoken, pitches: Tensor) -> Tensor:
     return torch.where(spoken.voicing > 0, f0, 0.0)
 
 
-class CausalBlock(nn.Module):
-    """Norm, dilated gated convolution of the frames before, a plain one, around a skip.
+class CausalBlock(GatedBlock):
+    """See GatedBlock; only frames before.
 
-    n_domains: if not 0, the gates' biases depend on the codes of domains. The state (B, width,
-    n_kept) has the last normalised frames; zeros before the first.
+    The state (B, width, n_kept) has the last normalised frames; zeros before the first.
     """
 
     def __init__(self, width: int, kernel: int, dilation: int, n_domains: int = 0) -> None:
-        super().__init__()
-        self.norm = ChannelNorm(width)
+        super().__init__(width, kernel, dilation, n_domains, padding=0)
         self.n_kept = dilation * (kernel - 1)
-        self.gated = nn.Conv1d(width, 2 * width, kernel, dilation=dilation)
-        self.out = nn.Conv1d(width, width, 1)
-        self.domains = nn.Embedding(n_domains, 2 * width) if n_domains else None
-        if self.domains is not None:
-            nn.init.normal_(self.domains.weight, std=0.3)
-        with torch.no_grad():
-            self.out.weight.mul_(0.3)  # near the identity at first
 
     def forward(self, x: Tensor, state: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
         """(B, width, T), the state before, codes of domains (B, D) -> (B, width, T), the state."""
         heard = torch.cat([state, self.norm(x)], 2)
         gated = self._of_one(heard) if x.shape[2] == 1 else self.gated(heard)
-        if self.domains is not None:
-            gated = gated + (codes[..., None] * self.domains.weight).sum(1)[..., None]
-        return x + self.out(F.glu(gated, dim=1)), heard[..., heard.shape[2] - self.n_kept :]
+        return self.around(x, gated, codes), heard[..., heard.shape[2] - self.n_kept :]
 
     def _of_one(self, heard: Tensor) -> Tensor:
         """The convolution of a single frame as a product: 27 microseconds on a CPU, not 540."""
@@ -235,7 +224,7 @@ class StreamingTranslator(Translator):
         return super().directions(n_domains) or [(0, 0)]
 
     def networks(self) -> dict[str, nn.Module]:
-        """See Translator; none, because each maps more than (B, C, T)."""
+        """See Translator; none, because they give more than frames."""
         return {}
 
     def _listen(

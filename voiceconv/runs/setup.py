@@ -27,9 +27,14 @@ log = logging.getLogger(__name__)
 
 
 def make_objective(
-    config: DictConfig, translator: Translator, n_channels: int, n_domains: int, rank: int = 0
+    config: DictConfig,
+    translator: Translator,
+    n_channels: int,
+    n_domains: int,
+    rank: int = 0,
+    **others: Any,
 ) -> Objective[Any]:
-    """The objective with its players' networks. Raises InputError."""
+    """The objective with its players' networks; others: what else it takes. Raises InputError."""
     takes = inspect.signature(class_of(config.objective, Objective)).parameters
     own = {"n_channels": n_channels} if "n_channels" in takes else {}
     return build(
@@ -40,6 +45,7 @@ def make_objective(
         n_domains=n_domains,
         seed=config.seed + rank,
         **own,
+        **others,
     )
 
 

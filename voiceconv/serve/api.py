@@ -1,10 +1,11 @@
 """The endpoints below /api, but for the live one, and /metrics."""
 
 import asyncio
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request
 from fastapi import Path as InPath
 from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 from starlette.background import BackgroundTask
@@ -30,10 +31,16 @@ WAV: dict[int | str, dict[str, Any]] = {200: {"content": {"audio/wav": {}}}}
 
 Authorization = Annotated[str, Header(description="Bearer TOKEN")]
 Id = Annotated[str, InPath(alias="id", max_length=64)]
-Target = Annotated[str, Query(max_length=200)]
-ModelName = Annotated[str | None, Query(max_length=200)]
-Strength = Annotated[float | None, Query(allow_inf_nan=False)]
-Semitones = Annotated[float, Query(allow_inf_nan=False)]
+
+
+@dataclass
+class Asked:
+    """What a client asks for beside its file."""
+
+    target: Annotated[str, Query(max_length=200)]
+    model: Annotated[str | None, Query(max_length=200)] = None
+    strength: Annotated[float | None, Query(allow_inf_nan=False)] = None
+    semitones: Annotated[float, Query(allow_inf_nan=False)] = 0.0
 
 
 class Api:
@@ -65,15 +72,10 @@ class Api:
     async def convert(
         self,
         request: Request,
-        target: Target,
-        model: ModelName = None,
-        strength: Strength = None,
-        semitones: Semitones = 0.0,
+        asked: Annotated[Asked, Depends()],
     ) -> Response:
         """Convert a file; the response is its conversion as WAV."""
-        found = await self._accept(
-            request, waiting=True, **self._choice(model, target, strength, semitones)
-        )
+        found = await self._accept(request, waiting=True, **self._choice(asked))
         if isinstance(found, Response):
             return found
         job, _ = found
@@ -98,15 +100,10 @@ class Api:
     async def start(
         self,
         request: Request,
-        target: Target,
-        model: ModelName = None,
-        strength: Strength = None,
-        semitones: Semitones = 0.0,
+        asked: Annotated[Asked, Depends()],
     ) -> Any:
         """Keep a file, to be converted; the token is needed for all that follows."""
-        found = await self._accept(
-            request, waiting=False, **self._choice(model, target, strength, semitones)
-        )
+        found = await self._accept(request, waiting=False, **self._choice(asked))
         if isinstance(found, Response):
             return found
         job, token = found
@@ -154,18 +151,16 @@ class Api:
         """Counters in the text format of Prometheus."""
         return PlainTextResponse(self.backend.metrics_text())
 
-    def _choice(
-        self, model: str | None, target: str, strength: float | None, semitones: float
-    ) -> dict[str, Any]:
+    def _choice(self, asked: Asked) -> dict[str, Any]:
         """What a job is asked for; only models of the allow list have a name here."""
         models = self.backend.models
-        name = next(iter(models)) if model is None else model
+        name = next(iter(models)) if asked.model is None else asked.model
         if name not in models:
             raise HTTPException(404, f"no model {name!r}: this server has {', '.join(models)}")
         targets = models[name]["targets"]
-        if target not in targets:
-            raise HTTPException(422, f"no target {target!r}: {name} has {', '.join(targets)}")
-        return {"model": name, "target": target, "strength": strength, "semitones": semitones}
+        if asked.target not in targets:
+            raise HTTPException(422, f"no target {asked.target!r}: {name} has {', '.join(targets)}")
+        return asdict(asked) | {"model": name}
 
     async def _accept(self, request: Request, **choice: Any) -> tuple[Job, str] | Response:
         """Take the body and queue the job; a response where it is refused."""
