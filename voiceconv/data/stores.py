@@ -14,6 +14,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -56,6 +57,8 @@ def local(place: Path | str) -> Path:
             return Path(root)
         store.invalidate_cache()
         folders = _listed(store, root)
+        if not folders:
+            store.info(root)  # which says why
     if not folders:
         raise InputError(f"there is no folder with files at {url}; check the address")
     protocol, _, rest = url.partition("://")
@@ -117,7 +120,9 @@ def _listed(store: AbstractFileSystem, root: str) -> dict[str, _Files]:
 
 
 def _version(info: Mapping[str, Any]) -> str:
+    """What is the same for the same content, from a list of files and from a question for one."""
     mark = next((info[mark] for mark in _MARKS if info.get(mark)), "")
+    mark = mark.timestamp() if isinstance(mark, datetime) else mark
     return f"{info.get('size')} {mark}"
 
 
@@ -177,7 +182,7 @@ def _fetch(url: str, path: Path) -> None:
             )
         while (done := file.tell()) < size:
             progress(done, size)
-            starts = range(done, min(done + N_AT_ONCE * PIECE, size), PIECE)
+            starts = list(range(done, min(done + N_AT_ONCE * PIECE, size), PIECE))
             ends = [min(start + PIECE, size) for start in starts]
             with _asking(url):
                 pieces = store.cat_ranges([name] * len(ends), starts, ends, on_error="raise")
