@@ -28,8 +28,8 @@ LEAVES = {
 # What each other part, a folder or a file, may import of the rest.
 ALLOWED: dict[str, set[str]] = {
     "build": set(),
-    "provenance": {"audio"},
     "audio": set(),
+    "provenance": {"audio"},
     "features": set(),
     "models": set(),
     "pages": set(),
