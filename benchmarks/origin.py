@@ -35,7 +35,7 @@ from voiceconv.converter import Converter, through_features
 from voiceconv.metrics.copy_synthesis import Pesq
 from voiceconv.metrics.naturalness import Dnsmos
 from voiceconv.metrics.speaker_similarity import SpeakerEncoder
-from voiceconv.provenance.note import CONVERTED, note
+from voiceconv.provenance.note import CONVERTED
 from voiceconv.provenance.stamp import Marks, Stamp
 from voiceconv.provenance.watermark import FOUND, Watermark
 
@@ -248,6 +248,22 @@ def costs(folder: Path, wave: Tensor, marks: Marks) -> dict[str, float]:
     return {name: round(min(_cpu(way) for _ in range(3)), 3) for name, way in ways.items()}
 
 
+def tones() -> list[Wave]:
+    """Eight seconds each of harmonics of a steady pitch, and of three of these at once."""
+    time = torch.arange(8 * RATE) / RATE
+    held = [
+        sum(torch.sin(2 * torch.pi * f0 * k * time) / k for k in range(1, 20)) / 5
+        for f0 in (80, 110, 160, 220, 320, 440)
+    ]
+    return [(one, RATE) for one in held + [sum(held[n : n + 3]) / 3 for n in range(4)]]
+
+
+def noises() -> list[Wave]:
+    """Eight seconds each of white noise at several levels."""
+    rng = torch.Generator().manual_seed(0)
+    return [(torch.randn(8 * RATE, generator=rng) * 10 ** (-n / 4), RATE) for n in range(2, 12)]
+
+
 def _cpu(way: Callable[[], object]) -> float:
     start = time.process_time()
     way()
@@ -299,6 +315,8 @@ def main() -> None:
     for name, waves in unmarked.items():
         some = {f"{name}, {one}": ways[one] for one in ("none", "MP3, 64 kbit/s", "1 s of it")}
         figures.setdefault("unmarked", {}).update(detection(watermark, waves, some))
+    figures["unmarked"] |= detection(watermark, tones(), {"tones and chords": ways["none"]})
+    figures["unmarked"] |= detection(watermark, noises(), {"noise": ways["none"]})
     figures["quality"] = quality(plain, marked)
     marks = certificates(args.out)
     figures["survival"] = survival(args.out, marked[0], marks)
