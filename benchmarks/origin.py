@@ -166,7 +166,7 @@ def detection(watermark: Watermark, marked: Sequence[Wave], ways: dict[str, Atta
     """How often the mark is found, and the confidence's mean, after each attack."""
     rows = {}
     for name, way in ways.items():
-        found = [watermark.confidence(*way(wave)) for wave in marked]
+        found = [watermark.confidence(*_as_pcm(way(_as_pcm(wave)))) for wave in marked]
         hits = sum(one > FOUND for one in found)
         rows[name] = {
             "found": hits,
@@ -175,6 +175,12 @@ def detection(watermark: Watermark, marked: Sequence[Wave], ways: dict[str, Atta
         }
         print(f"{name:32} {hits}/{len(found)}  {np.mean(found):.2f}", flush=True)
     return rows
+
+
+def _as_pcm(wave: Wave) -> Wave:
+    """In steps of 16 bit, as files have it."""
+    samples, rate = wave
+    return (samples * 2**15).round().clamp(-(2**15), 2**15 - 1) / 2**15, rate
 
 
 def quality(plain: Sequence[Tensor], marked: Sequence[Tensor]) -> dict[str, float]:
