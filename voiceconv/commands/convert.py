@@ -104,6 +104,8 @@ def convert(
     extensions = None
     if isinstance(converter, FileConverter):
         extensions = converter.representation.extensions
+        if marks.watermark or marks.certificates is not None:
+            raise InputError("--watermark and --c2pa-cert are for sound; leave them out")
     jobs = plan(inputs, output, choice.name, source, without, extensions)
     for job in jobs:
         marks.check(job.output)
@@ -172,8 +174,6 @@ def _opened(
 
     stamp = Stamp(CONVERTED, stated(choice), marks, noted)
     if isinstance(converter, FileConverter):
-        if marks.watermark or marks.certificates is not None:
-            raise InputError("--watermark and --c2pa-cert are for sound; leave them out")
 
         def convert_file(job: Job) -> None:
             path, output, source = Path(job.path), Path(job.output), source_of(job.domain)
