@@ -317,7 +317,9 @@ def main() -> None:
     }
     for folder in args.more:
         paths = [one for one in sorted(folder.rglob("*")) if one.suffix in audio.EXTENSIONS]
-        unmarked[folder.name] = [(audio.read(one, RATE).samples, RATE) for one in paths[::7]]
+        unmarked[folder.name] = [
+            (audio.read(one, RATE).samples, RATE) for one in paths[:: 1 + len(paths) // 40]
+        ]
     for name, waves in unmarked.items():
         some = {f"{name}, {one}": ways[one] for one in ("none", "MP3, 64 kbit/s", "1 s of it")}
         figures.setdefault("unmarked", {}).update(detection(watermark, waves, some))
