@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from voiceconv import __version__
-from voiceconv.cli import genre, listen, live, vocoder
+from voiceconv.cli import data, genre, listen, live, vocoder
 from voiceconv.cli.convert import convert, export, info, inspect, models, render, resynth
 from voiceconv.cli.corpus import augment, check, extract, prepare, stats
 from voiceconv.cli.live import stream
@@ -73,6 +73,7 @@ app.command(
 )(train)
 for other in (fit, evaluate, compare, report, serve):
     app.command()(other)
+app.add_typer(data.app, name="data")
 app.add_typer(vocoder.app, name="vocoder")
 app.add_typer(live.app, name="distill")
 app.add_typer(genre.app, name="genre")

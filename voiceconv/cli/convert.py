@@ -63,7 +63,8 @@ def convert(
         ),
     ] = None,
     dump: Annotated[
-        Path | None, typer.Option(help="Extracted features for a baseline. [bundled model's]")
+        str | None,
+        typer.Option(metavar="DUMP", help="Extracted features for a baseline. [bundled model's]"),
     ] = None,
     engine: Annotated[
         str | None,

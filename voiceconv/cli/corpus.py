@@ -163,10 +163,14 @@ def extract(
         print(f"{result.folder}: {result.n_utterances} utterances")
 
 
-def stats(dump: Annotated[Path, typer.Argument(help="Extracted split: DUMP/train.")]) -> None:
+def stats(dump: Annotated[str, typer.Argument(help="Extracted split: DUMP/train.")]) -> None:
     """Compute the statistics of each domain in an extracted split."""
-    from voiceconv.data.statistics import write_stats
+    from voiceconv.data.statistics import STATS, write_stats
+    from voiceconv.data.stores import is_url, local
 
-    for domain, one in write_stats(dump).items():
+    split = local(dump)
+    for domain, one in write_stats(split).items():
         f0 = f"mean F0 {one.log_f0[0].exp():.0f} Hz" if one.log_f0[0] > 0 else "no F0"
         print(f"{domain}: {len(one.frames_mean)} channels, {f0}")
+    if is_url(dump):
+        print(f"{split / STATS} is for this machine; copy it to {dump} for others")

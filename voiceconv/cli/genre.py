@@ -19,7 +19,7 @@ app = typer.Typer(
 
 @app.command()
 def train(
-    dump: Annotated[Path, typer.Argument(help="Piano rolls of two genres, by extract.")],
+    dump: Annotated[str, typer.Argument(help="Piano rolls of two genres, by extract.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Output folder.")],
     noise: Annotated[
         float, typer.Option(min=0.0, help="Most noise on its input in training.")
@@ -28,11 +28,12 @@ def train(
     seed: Annotated[int, typer.Option(help="Of weights, batches and noise.")] = 0,
 ) -> None:
     """Train a classifier of two genres on DUMP/train, and print its accuracy on DUMP/test."""
+    from voiceconv.data.stores import local
     from voiceconv.genre import train_classifier
     from voiceconv.progress import progress_bar
 
     with progress_bar("classifier") as progress:
-        classifier = train_classifier(dump, noise, steps, seed=seed, progress=progress)
+        classifier = train_classifier(local(dump), noise, steps, seed=seed, progress=progress)
     classifier.write(output)
     for sigma, accuracy in classifier.accuracy.items():
         print(f"noise {sigma:g}: {accuracy:.1f}% right")
@@ -40,7 +41,7 @@ def train(
 
 @app.command()
 def page(
-    dump: Annotated[Path, typer.Argument(help="Piano rolls of two genres, by extract.")],
+    dump: Annotated[str, typer.Argument(help="Piano rolls of two genres, by extract.")],
     classifier: Annotated[Path, typer.Option(help="Output of genre train.")],
     model: Annotated[Path, typer.Option(help="Model or run directory.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="HTML file.")],
@@ -53,15 +54,16 @@ def page(
 ) -> None:
     """Write a page of scores, piano rolls and, with FluidSynth at hand, players."""
     from voiceconv.commands.genre_page import write_genre_page
+    from voiceconv.data.stores import local
 
-    if not write_genre_page(dump, classifier, model, output, n, split, soundfont):
+    if not write_genre_page(local(dump), classifier, model, output, n, split, soundfont):
         print("no players: FluidSynth or a SoundFont is missing")
     print(f"page: {output}")
 
 
 @app.command()
 def score(
-    dump: Annotated[Path, typer.Argument(help="Piano rolls of two genres, by extract.")],
+    dump: Annotated[str, typer.Argument(help="Piano rolls of two genres, by extract.")],
     classifier: Annotated[Path, typer.Option(help="Output of genre train.")],
     model: Annotated[
         list[Path] | None, typer.Option(help="Model or run directory; may be repeated.")
@@ -73,6 +75,7 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Convert phrases there and back, by models and baselines; print strength and what is kept."""
+    from voiceconv.data.stores import local
     from voiceconv.files import replace_text
     from voiceconv.genre import Classifier
     from voiceconv.genre import score as measure
@@ -80,7 +83,7 @@ def score(
     models = {path.resolve().name: path for path in model or []}
     if len(models) < len(model or []):
         raise InputError(f"two models have one name of {', '.join(models)}; rename a folder")
-    rows = measure(dump, Classifier.read(classifier), models, split)
+    rows = measure(local(dump), Classifier.read(classifier), models, split)
     described = json.dumps([{**row._asdict(), "strength": row.strength} for row in rows], indent=2)
     if output is not None:
         replace_text(output, described + "\n")

@@ -107,7 +107,7 @@ def _device(named: str | None) -> str | int | None:
 @app.command()
 def pairs(
     dump: Annotated[
-        Path, typer.Argument(help="The teacher's features of any voices, extracted with --waves.")
+        str, typer.Argument(help="The teacher's features of any voices, extracted with --waves.")
     ],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Output folder for train/ and val/; new.")
@@ -127,10 +127,11 @@ def pairs(
 ) -> None:
     """Convert a corpus by the teacher: what the student is to say of what it hears."""
     from voiceconv.commands.distill_pairs import write_pairs
+    from voiceconv.data.stores import local
     from voiceconv.progress import progress_bar
 
     with progress_bar("pairs") as progress:
-        counts = write_pairs(dump, output, teacher, frame_period, targets, progress)
+        counts = write_pairs(local(dump), output, teacher, frame_period, targets, progress)
     for split, count in counts.items():
         print(f"{output / split}: {count} utterances")
 

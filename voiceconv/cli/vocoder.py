@@ -26,7 +26,7 @@ def train(context: typer.Context) -> None:
 
 @app.command("finetuning-data")
 def finetuning_data(
-    dump: Annotated[Path, typer.Argument(help="Features, extracted with --waves.")],
+    dump: Annotated[str, typer.Argument(help="Features, extracted with --waves.")],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Output folder for train/ and val/; new.")
     ],
@@ -34,10 +34,11 @@ def finetuning_data(
 ) -> None:
     """Make data to fine-tune a vocoder for one converter: a corpus converted there and back."""
     from voiceconv.commands.vocoder_finetuning_data import write_finetuning_data
+    from voiceconv.data.stores import local
     from voiceconv.progress import progress_bar
 
     with progress_bar("finetuning data") as progress:
-        counts = write_finetuning_data(dump, output, model, progress)
+        counts = write_finetuning_data(local(dump), output, model, progress)
     for split, count in counts.items():
         print(f"{output / split}: {count} utterances")
 

@@ -22,6 +22,7 @@ from voiceconv.commands.targets import (
 from voiceconv.converter import Converter, FileConverter, FrameConverter, open_model
 from voiceconv.converter.directory import DEFAULT, called, digest, find_model, read_config
 from voiceconv.converter.full_band import FullBand
+from voiceconv.data.stores import local
 from voiceconv.device import pick_device
 from voiceconv.errors import InputError
 from voiceconv.files import printable
@@ -39,7 +40,7 @@ class Choice(NamedTuple):
     target: str
     source: str | None = None
     model: str | None = None
-    dump: Path | None = None
+    dump: str | None = None
     engine: str | None = None
     device: str = "auto"
     semitones: float = 0.0
@@ -275,7 +276,7 @@ def open_converter(
         raise InputError(f"--engine {engine} is for networks, and {model} has none; leave it out")
     from voiceconv.baselines import open_baseline  # a plain conversion does without them
 
-    return open_baseline(str(model).removeprefix(BASELINE), None if dump is None else Path(dump))
+    return open_baseline(str(model).removeprefix(BASELINE), None if dump is None else local(dump))
 
 
 def described(choice: Choice) -> dict[str, object]:

@@ -13,6 +13,7 @@ from voiceconv.commands import train
 from voiceconv.converter import PARTS
 from voiceconv.converter.streaming import StreamingConverter
 from voiceconv.data.statistics import read_stats
+from voiceconv.data.stores import local
 from voiceconv.data.taught import TaughtCrops, fit_scales, read_taught
 from voiceconv.errors import InputError
 from voiceconv.models import Translator
@@ -52,7 +53,7 @@ def prepare_student_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ran
         raise InputError(
             f"{config.translator._target_} does not stream; override `translator` with streaming"
         )
-    dump = Path(config.data.dump)
+    dump = local(config.data.dump)
     require_same_frames(config.features, dump / "train")
     require_same_loudness(config.data.loudness, dump / "train")
     utterances, stats = read_taught(dump / "train"), read_stats(dump / "train")

@@ -13,6 +13,7 @@ from voiceconv.converter import PARTS, FileConverter, FrameConverter, converter_
 from voiceconv.data.crops import Crops, PairedCrops, Utterances
 from voiceconv.data.dump import read_dump
 from voiceconv.data.statistics import read_stats
+from voiceconv.data.stores import local
 from voiceconv.errors import InputError
 from voiceconv.features import DomainStats, Representation, differences
 from voiceconv.models import Translator
@@ -60,7 +61,7 @@ def prepare_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ranks()) ->
 
     Raises InputError.
     """
-    dump = Path(config.data.dump)
+    dump = local(config.data.dump)
     require_same_frames(config.features, dump / "train")
     require_same_loudness(config.data.loudness, dump / "train")
     every = read_stats(dump / "train")

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from voiceconv.build import build
 from voiceconv.data.archive import read_scp
 from voiceconv.data.segments import WaveSegments, read_segments_dump
+from voiceconv.data.stores import local
 from voiceconv.errors import InputError
 from voiceconv.features import MelSpectrogram
 from voiceconv.models.base import SpectralGenerator, WaveGenerator
@@ -49,7 +50,7 @@ def prepare_vocoder_trainer(config: DictConfig, folder: Path, ranks: Ranks = Ran
 
     Raises InputError.
     """
-    dump = Path(config.data.dump)
+    dump = local(config.data.dump)
     extractor = build(config.features, MelSpectrogram)
     require_same_frames(config.features, dump / "train")
     require_same_loudness(config.data.loudness, dump / "train")

@@ -3,9 +3,9 @@
 Format: Kaldi's matrix/kaldi-matrix.cc and kaldi-vector.cc (Write, binary): the key, a space, then
 `\\0B`, `FM ` (float matrix) or `FV ` (float vector), each dimension as the byte 4 and an int32,
 then float32 rows, little endian. An scp line is `utterance path.ark:offset`, where the offset is
-that of `\\0B`; here the path is relative to the scp's own folder. Since nothing is compressed, an
-utterance is read by mapping the file into memory: a crop touches only its own pages. Kaldi and
-kaldiio read these files as they are.
+that of `\\0B`; here the path is relative to the scp's own folder, which may be a mirror of one in
+an object store (`stores`). Since nothing is compressed, an utterance is read by mapping the file
+into memory: a crop touches only its own pages. Kaldi and kaldiio read these files as they are.
 """
 
 import itertools
@@ -20,6 +20,7 @@ import numpy as np
 from filelock import lock_descriptor
 from numpy.typing import NDArray
 
+from voiceconv.data.stores import address, present
 from voiceconv.errors import InputError
 from voiceconv.files import plain_name, printable, replace_text
 
@@ -186,14 +187,14 @@ def open_matrix(location: Location) -> FloatArray:
 def _map_file(location: Location) -> ByteArray:
     """Map a whole ark as bytes (n,)."""
     try:
-        return np.memmap(location.path, dtype=np.uint8, mode="r")
+        return np.memmap(present(location.path), dtype=np.uint8, mode="r")
     except FileNotFoundError:
         raise InputError(
             f"{_at(location)}there is no archive {location.path}; extract again"
         ) from None
     except (OSError, ValueError) as error:  # ValueError: an empty file can't be mapped
         raise InputError(
-            f"{_at(location)}cannot read {location.path}: {error}; extract again"
+            f"{_at(location)}cannot read {address(location.path)}: {error}; extract again"
         ) from None
 
 
@@ -206,7 +207,7 @@ def _view(data: ByteArray, location: Location) -> FloatArray:
     start += location.offset
     if start + n_bytes > data.size:
         raise InputError(
-            f"{_at(location)}{location.path} is cut: it holds {data.size} bytes, "
+            f"{_at(location)}{address(location.path)} is cut: it holds {data.size} bytes, "
             f"the array at {location.offset} needs {start + n_bytes}; extract again"
         )
     return np.ndarray(shape, _DTYPE, buffer=data, offset=start)
@@ -223,8 +224,8 @@ def _read_header(header: bytes, location: Location) -> tuple[int, tuple[int, ...
         if four == 4 and dimension >= 0:
             return _VECTOR.size, (dimension,)
     raise InputError(
-        f"{_at(location)}{location.path}:{location.offset} is no uncompressed float matrix "
-        f"or vector (found {header[:5]!r}); write it by `voiceconv extract` or `copy-feats`"
+        f"{_at(location)}{address(location.path)}:{location.offset} is no uncompressed float "
+        f"matrix or vector (found {header[:5]!r}); write it by `voiceconv extract` or `copy-feats`"
     )
 
 
@@ -251,7 +252,10 @@ def _parse(line: str, scp: Path, number: int) -> tuple[str, Location]:
         raise InputError(
             f"{source}: expected `utterance path.ark:offset`, found {line!r}; extract again"
         )
-    return plain_name(utterance), Location(scp.parent / name, int(offset), source)
+    path = scp.parent / name
+    if os.path.isabs(name) and not path.exists():  # Kaldi's, and the folder was moved here
+        path = scp.parent / path.name
+    return plain_name(utterance), Location(path, int(offset), source)
 
 
 def _end_of(location: Location) -> int:

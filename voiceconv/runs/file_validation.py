@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from voiceconv.converter import FileConverter
+from voiceconv.data.stores import local
 from voiceconv.features import Features
 from voiceconv.models import Translator
 from voiceconv.runs.scores import read_val, spread
@@ -29,7 +30,7 @@ class FileValidation:
         self.folder = folder
         self.converter = converter
         self.directions = spread(converter.directions, config.validation.n_directions)
-        frames = read_val(Path(config.data.dump) / "val", converter.domains)
+        frames = read_val(local(config.data.dump) / "val", converter.domains)
         n_shown = config.validation.n_utterances
         self.frames = {domain: list(some.values())[:n_shown] for domain, some in frames.items()}
         settings = config.trainer

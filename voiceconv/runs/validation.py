@@ -16,6 +16,7 @@ from voiceconv import audio
 from voiceconv.converter import Converter
 from voiceconv.data.content import read_wave
 from voiceconv.data.kaldi import Utterance, read_data_dir
+from voiceconv.data.stores import local
 from voiceconv.errors import InputError, RunError
 from voiceconv.features import MelSpectrogram
 from voiceconv.features.base import as_picture
@@ -143,7 +144,7 @@ class Validation:
         """The score for parallel val, else the unpaired score, else the reason for none."""
         if len(self.converter.domains) == 1:
             return "a lone target has no conversions to be compared with"
-        frames = read_val(Path(self.config.data.dump) / "val", self.converter.domains)
+        frames = read_val(local(self.config.data.dump) / "val", self.converter.domains)
         if not frames:
             return f"{self.config.data.dump}/val has no utterance of every domain"
         parallel = ParallelScore(frames, n_scored, self.directions)
