@@ -14,6 +14,8 @@ from voiceconv.data.kaldi import Utterance
 from voiceconv.errors import InputError
 from voiceconv.listen.building.signals import anchor
 from voiceconv.listen.building.stimuli import Sound, Wave, levels, render, require_even, write
+from voiceconv.provenance.note import CONVERTED
+from voiceconv.provenance.stamp import Stamp
 
 RATE = 16000
 
@@ -61,6 +63,20 @@ def test_all_files_have_one_loudness_and_do_not_clip(tmp_path):
         for wave, _ in map(audio.read, (tmp_path / "soft.wav", tmp_path / "out/0b.wav"))
     )
     assert files["0b"].gain_db == pytest.approx(after - before, abs=0.01) and after > before + 30
+
+
+def test_a_stimulus_says_nothing_of_the_system_that_made_it(tmp_path):
+    """Else a listener, or a browser, could read the key out of a file."""
+    given = pieces(tmp_path)
+    stamp = Stamp(CONVERTED, {"model": "four-voices", "target": "kathleen"})
+    loud = given["0a"].recording.path
+    stamp.write(loud, audio.read(loud).samples, RATE)
+    assert audio.read_comments(loud)
+    made(tmp_path / "out", given)
+    for path in (tmp_path / "out").iterdir():
+        assert audio.read_comments(path) == []
+        content = path.read_bytes()
+        assert b"voiceconv" not in content and content[36:40] == b"data"  # nothing before it
 
 
 def test_a_peak_lowers_the_whole_test():

@@ -43,6 +43,7 @@ COMMON = {  # what of VALUES a setting takes; all others are refused
     "objective._target_": [], "init_from": ["x", None],
 }  # fmt: skip
 OF_CONVERTER = COMMON | {
+    "card.consent": NOTE,
     "data.waves": ["x", None], "data.targets": [None, []], "validation.n_directions": COUNT,
     "translator.residual": [True],
     "features.n_coefficients": COUNT, "features.frame_period": [2], "features.f0_method": [],
@@ -82,6 +83,7 @@ OF_VOCODER = COMMON | {
 }  # fmt: skip
 
 OF_STUDENT = COMMON | {
+    "card.consent": NOTE,
     "features.n_coefficients": COUNT, "features.frame_period": [2], "features.f0_method": [],
     "features.d4c_step": COUNT,
     "translator._target_": [], "translator.n_inputs": COUNT, "translator.n_mels": COUNT,

@@ -45,6 +45,7 @@ MODELS = [
         "streams": True,
         "look_aheads": [20, 60],
         "latency": 1000 * LATENCY,
+        "consent": "Cleo and Dan agreed.",
     },
 ]
 

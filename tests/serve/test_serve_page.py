@@ -171,6 +171,13 @@ def test_a_reload_goes_on_with_the_same_job(page, stub, file):
     assert np.abs(wave).max() == pytest.approx(0.2, abs=0.002)
 
 
+def test_the_consent_of_the_chosen_models_voices_is_told(page):
+    page.select_option("#model", "quick")
+    assert page.inner_text("#consent") == "Consent: Cleo and Dan agreed."
+    page.select_option("#model", "pair")
+    assert page.inner_text("#consent").endswith("do not say what the speakers were asked.")
+
+
 def test_a_conversion_is_cancelled_and_a_result_is_deleted(page, stub, file):
     stub.hold = True
     convert(page, file)

@@ -54,6 +54,7 @@ def test_the_given_model_is_the_default_and_bundled_ones_follow(server):
         "streams": False,
         "look_aheads": [],
         "latency": None,
+        "consent": None,
     }
     assert "four-voices" in [one["name"] for one in others]
 
@@ -94,7 +95,10 @@ def test_another_rate_and_format_is_taken(server):
     stereo = np.stack([speech("low", 0.4, 44_100)] * 2, 1)
     reply = server.call("POST", "/api/convert?target=high", encoded(stereo, 44_100, "FLAC"))
     assert reply.status == 200
-    assert len(reply.body) == 44 + 2 * round(0.4 * RATE)
+    result = soundfile.SoundFile(io.BytesIO(reply.body))
+    assert len(result) == round(0.4 * RATE)
+    said = json.loads(result.comment)
+    assert (said["kind"], said["model"], said["target"]) == ("conversion", "tiny", "high")
 
 
 def flac_bomb(seconds: float, announced: int | None = None) -> bytes:

@@ -14,6 +14,7 @@ from voiceconv.audio.reading import (
     read,
     refuse_longer,
 )
+from voiceconv.audio.tags import Tags, holds_tags, read_comments
 from voiceconv.audio.waves import faded, n_resampled, resample, sounding, trim
 from voiceconv.audio.writing import check_output, write
 
@@ -25,10 +26,12 @@ __all__ = [
     "AudioInfo",
     "Mix",
     "Recording",
+    "Tags",
     "block_powers",
     "check_output",
     "end_of_part",
     "faded",
+    "holds_tags",
     "level",
     "loudness",
     "loudness_gain",
@@ -36,6 +39,7 @@ __all__ = [
     "n_resampled",
     "probe",
     "read",
+    "read_comments",
     "refuse_longer",
     "resample",
     "sounding",

@@ -8,6 +8,7 @@ import numpy as np
 
 from voiceconv.audio.decoders import skipped
 from voiceconv.audio.waves import Samples
+from voiceconv.errors import InputError
 from voiceconv.optional import load
 
 # FFmpeg's names of the formats that are taken; it finds some of the others in noise and text.
@@ -16,6 +17,10 @@ _FORMATS = frozenset(
 )
 # A playlist would open other files, or addresses, before its format is looked at.
 _OPTIONS = {"format_whitelist": ",".join(sorted(_FORMATS)), "protocol_whitelist": ""}
+# libsndfile reads the sound of these, and not every text that FFmpeg has written into them.
+_TEXTS = _OPTIONS | {
+    "format_whitelist": ",".join(sorted({*_FORMATS, *"aiff flac mp3 wav".split()}))
+}
 # The formats whose header states the duration well enough to tell a cut file.
 _EXACT, _SLACK = frozenset({"mov", "matroska", "asf"}), 0.5  # s
 
@@ -37,6 +42,21 @@ class _Source:
             return self._file.seek(offset, whence)
         except (OSError, OverflowError):
             return -1
+
+
+def metadata(file: BinaryIO) -> list[tuple[str, str]]:
+    """The texts of a file and of its first sound stream; none where PyAV is absent or fails."""
+    try:
+        av = load("av", "this format", "PyAV", extra="media")
+    except InputError:
+        return []
+    file.seek(0)
+    try:
+        with av.open(_Source(file), options=_TEXTS, metadata_errors="replace") as container:
+            parts = [container, *container.streams.audio[:1]]
+            return [item for part in parts for item in part.metadata.items()]
+    except av.FFmpegError:
+        return []
 
 
 class Media:

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from voiceconv.audio.bs1770 import level
+from voiceconv.audio.tags import Tags, holds_tags, set_tags
 from voiceconv.audio.waves import Samples, limited
 from voiceconv.errors import InputError, NoRoomError, RunError
 from voiceconv.files import printable, replacing, unwritable
@@ -40,8 +41,18 @@ _LOUDEST, _PROGRAMME = 0.0, -23.0  # LUFS: a square wave of full scale; the leve
 log = logging.getLogger(__name__)
 
 
-def write(path: Path | str, wave: Tensor, sample_rate: int, subtype: str | None = None) -> None:
+def write(
+    path: Path | str,
+    wave: Tensor,
+    sample_rate: int,
+    subtype: str | None = None,
+    tags: Tags | None = None,
+    seal: Callable[[Path], None] | None = None,
+) -> None:
     """Write a wave (N,) whole or not at all; the extension names the format, `-` is WAV to stdout.
+
+    tags: text beside the samples, where `holds_tags`.
+    seal: is given the complete file, under another name, and may change it before it appears.
 
     Where the format would clip, peaks above 1 are limited where they are; a wave that is all above
     1, as of integers in a float file, is turned down first. Each is logged as a warning. PCM holds
@@ -54,9 +65,12 @@ def write(path: Path | str, wave: Tensor, sample_rate: int, subtype: str | None 
         raise RunError(f"nothing is written to {name}: the wave holds NaN or infinite samples")
     clips = peak > 1.0 and subtype not in ("FLOAT", "DOUBLE")
     blocks = _within_one(wave, peak, sample_rate, name) if clips else _blocks(wave)
+    held = tags if holds_tags(path) else None
     try:
         with _destination(path) as temporary:
-            _encode(temporary, name, blocks, sample_rate, format_, subtype)
+            _encode(temporary, name, blocks, sample_rate, format_, subtype, held)
+            if seal is not None:
+                seal(temporary)
     except OSError as error:
         if error.errno == errno.EPIPE:
             raise RunError(f"cannot write {name}: its reader has ended") from None
@@ -134,6 +148,7 @@ def _encode(
     sample_rate: int,
     format_: str,
     subtype: str,
+    tags: Tags | None,
 ) -> None:
     """Encode blocks (n,)."""
     try:
@@ -147,6 +162,8 @@ def _encode(
         ) from None
     try:
         with sound:
+            if tags is not None:
+                set_tags(sound, tags)
             for block in blocks:
                 sound.write(_rounded(block, _BITS[subtype]) if subtype in _BITS else block)
     except (soundfile.LibsndfileError, AssertionError) as error:

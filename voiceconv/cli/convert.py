@@ -4,6 +4,7 @@ Commands import what they need when they are called: `voiceconv --help` must not
 """
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +22,7 @@ from voiceconv.cli.options import (
     Skip,
     Workers,
 )
-from voiceconv.cli.terminal import as_lines, logging_to_stderr
+from voiceconv.cli.terminal import as_lines, escaped, logging_to_stderr
 from voiceconv.errors import InputError
 
 
@@ -101,13 +102,32 @@ def convert(
             "a reference. May be repeated.",
         ),
     ] = None,
+    watermark: Annotated[
+        bool,
+        typer.Option("--watermark", help="Put an inaudible mark into the sound; extra watermark."),
+    ] = False,
+    sidecar: Annotated[
+        bool,
+        typer.Option("--sidecar", help="Write OUT.json beside each output: what made it."),
+    ] = False,
+    c2pa_cert: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PEM",
+            help="Sign a C2PA manifest in each output by this chain of certificates; extra c2pa.",
+        ),
+    ] = None,
+    c2pa_key: Annotated[
+        Path | None, typer.Option(metavar="PEM", help="Private key of the first certificate.")
+    ] = None,
     verbose: Annotated[
         bool,
         typer.Option("-v", "--verbose", help="Print statistics and shift of F0 for each file."),
     ] = False,
 ) -> None:
     """Convert recordings to the target's voice."""
-    from voiceconv.commands.convert import Choice, convert_in_styles
+    from voiceconv.commands.convert import Choice, consent, convert_in_styles
+    from voiceconv.provenance.stamp import Marks
 
     choice = Choice.of(
         target,
@@ -122,6 +142,8 @@ def convert(
         condition=tuple(condition or ()),
         full_band=full_band,
     )
+    if (said := consent(model)) is not None:
+        print(f"voiceconv: consent: {escaped(said)}", file=sys.stderr)
     with logging_to_stderr(verbose):
         convert_in_styles(
             inputs,
@@ -131,6 +153,7 @@ def convert(
             sample_rate=sample_rate,
             skip_existing=skip_existing,
             n_workers=jobs,
+            marks=Marks(watermark, sidecar, c2pa_cert, c2pa_key),
         )
 
 
@@ -281,3 +304,18 @@ def info(
     else:
         shown = model_info(words[0] if words else None)
     print(json.dumps(shown, indent=2) if as_json else as_lines(shown))
+
+
+def inspect(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files of sound or MIDI.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say what made a file: its metadata, sidecar, C2PA manifest and watermark."""
+    from voiceconv.commands.inspect import inspect
+
+    with logging_to_stderr():
+        found = [inspect(one) for one in files]
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return
+    print("\n\n".join(as_lines(one) for one in found))

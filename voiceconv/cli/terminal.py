@@ -54,10 +54,10 @@ def as_lines(shown: dict[str, Any], indent: str = "") -> str:
     lines = []
     for key, value in shown.items():
         if isinstance(value, dict):
-            lines += [f"{indent}{key}:", as_lines(value, indent + "  ")]
+            lines += [f"{indent}{escaped(str(key))}:", as_lines(value, indent + "  ")]
         else:
             words = ", ".join(map(str, value)) or "none" if isinstance(value, list) else value
-            lines.append(f"{indent}{key}: {words}")
+            lines.append(f"{indent}{escaped(str(key))}: {escaped(str(words))}")
     return "\n".join(lines)
 
 

@@ -26,20 +26,27 @@ from voiceconv.workers import Kept, Logged, describe, log_again, run_tasks
 log = logging.getLogger(__name__)
 Report = Callable[[float], None]
 Change = Callable[[Tensor, Job, Report], Tensor]  # a wave, the job that it is of, progress
+Write = Callable[[Job, Tensor, int], None]  # of a job; a wave at a rate
 _Failure = InputError | RunError  # of one job
 _End = tuple[Logged, Exception | None]  # what a worker says of a job
 Show = Callable[[Job, float], None]  # what is worked on, how many are done
+
+
+def _write(job: Job, wave: Tensor, sample_rate: int) -> None:
+    audio.write(job.output, wave, sample_rate)
 
 
 class Opened(NamedTuple):
     """What changes waves, the rate at which it takes them, and the rate at which it gives them.
 
     made_rate: None is the same.
+    write: what writes the output.
     """
 
     change: Change
     sample_rate: int
     made_rate: int | None = None
+    write: Write = _write
 
     def do(self, job: Job, output_rate: int | None, report: Report) -> None:
         """Read, change and write a job's wave."""
@@ -49,7 +56,7 @@ class Opened(NamedTuple):
         if output_rate is not None:
             changed = audio.resample(changed, made_rate, output_rate)
         make_folder(job)
-        audio.write(job.output, changed, output_rate or made_rate)
+        self.write(job, changed, output_rate or made_rate)
 
 
 class OpenedFiles(NamedTuple):

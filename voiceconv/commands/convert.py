@@ -11,6 +11,7 @@ from torch import Tensor
 from voiceconv.commands import batch
 from voiceconv.commands.jobs import STREAM, Job, plan
 from voiceconv.commands.targets import (
+    SAMPLE,
     main_part,
     mix_condition,
     read_mix,
@@ -19,13 +20,15 @@ from voiceconv.commands.targets import (
     style_name,
 )
 from voiceconv.converter import Converter, FileConverter, FrameConverter, open_model
-from voiceconv.converter.directory import digest, find_model
+from voiceconv.converter.directory import DEFAULT, called, digest, find_model, read_config
 from voiceconv.converter.full_band import FullBand
 from voiceconv.data.stores import local
 from voiceconv.device import pick_device
 from voiceconv.errors import InputError
 from voiceconv.files import printable
 from voiceconv.provenance import write_conversion
+from voiceconv.provenance.note import CONVERTED
+from voiceconv.provenance.stamp import NO_MARKS, Marks, Stamp
 
 BASELINE = "baseline:"
 STRENGTH = "strength"  # the condition that --strength sets
@@ -89,9 +92,11 @@ def convert(
     sample_rate: int | None = None,
     skip_existing: bool = False,
     n_workers: int = 1,
+    marks: Marks = NO_MARKS,
 ) -> None:
     """Convert recordings, or the files of a model's own kind; conversion.json says what made them.
 
+    Each file of sound says it, too; marks: what else says it.
     Raises InputError, and RunError where some of several inputs failed.
     """
     source = choice.source
@@ -100,18 +105,31 @@ def convert(
     extensions = None
     if isinstance(converter, FileConverter):
         extensions = converter.representation.extensions
+        if marks.watermark or marks.certificates is not None:
+            raise InputError("--watermark and --c2pa-cert are for sound; leave them out")
     jobs = plan(inputs, output, choice.name, source, without, extensions)
-    opened, done = _opened(converter, choice), list[Job]()
-    reopen = partial(_reopen, choice)
+    for job in jobs:
+        marks.check(job.output)
+    is_folder = len(jobs) > 1 and output is not None
+    opened, done = _opened(converter, choice, marks, is_folder), list[Job]()
+    reopen = partial(_reopen, choice, marks, is_folder)
     try:
         batch.run(jobs, opened, reopen, sample_rate, skip_existing, n_workers, done.append)
     finally:  # what is there says what made it, even where it isn't all
-        if done and len(jobs) > 1 and output is not None and Path(output).is_dir():
+        if done and is_folder and output is not None and Path(output).is_dir():
             write_conversion(Path(output), identify(choice.model) | described(choice))
 
 
-def _reopen(choice: Choice) -> batch.Opened | batch.OpenedFiles:
-    return _opened(_open(choice), choice)
+def consent(model: Path | str | None) -> str | None:
+    """What a model's card says of the consent of those whose voices it gives; None: nothing."""
+    if str(model).startswith(BASELINE):
+        return None
+    said = (read_config(find_model(model)).get("card") or {}).get("consent")
+    return None if said is None else str(said)
+
+
+def _reopen(choice: Choice, marks: Marks, noted: bool) -> batch.Opened | batch.OpenedFiles:
+    return _opened(_open(choice), choice, marks, noted)
 
 
 def _open(choice: Choice) -> Converter | FileConverter:
@@ -137,8 +155,9 @@ def _open(choice: Choice) -> Converter | FileConverter:
 
 
 def _opened(
-    converter: Converter | FileConverter, choice: Choice
+    converter: Converter | FileConverter, choice: Choice, marks: Marks, noted: bool
 ) -> batch.Opened | batch.OpenedFiles:
+    """What does a job; noted: conversion.json will say what made the files."""
     given = [] if choice.strength is None else [f"{STRENGTH}={choice.strength}"]
     if given and any(one.startswith(f"{STRENGTH}=") for one in choice.condition):
         raise InputError("--strength and --condition strength= are the same; give one of them")
@@ -154,6 +173,7 @@ def _opened(
         """The source that is named, or else a data directory's domain, where it is known."""
         return choice.source or (domain if domain in converter.domains else None)
 
+    stamp = Stamp(CONVERTED, stated(choice), marks, noted)
     if isinstance(converter, FileConverter):
 
         def convert_file(job: Job) -> None:
@@ -161,6 +181,7 @@ def _opened(
             converter.convert(
                 path, output, choice.target, source, job.start, job.end, condition, voice
             )
+            stamp.put_beside(output, source=source)
 
         return batch.OpenedFiles(convert_file)
     full_band = open_full_band(choice, converter.sample_rate)
@@ -183,8 +204,11 @@ def _opened(
             converted, converter.sample_rate, lambda done: report(share + share * done)
         )
 
+    def write(job: Job, wave: Tensor, sample_rate: int) -> None:
+        stamp.write(job.output, wave, sample_rate, source=source_of(job.domain))
+
     made_rate = full_band.sample_rate if full_band else None
-    return batch.Opened(change, converter.sample_rate, made_rate)
+    return batch.Opened(change, converter.sample_rate, made_rate, write)
 
 
 def open_full_band(choice: Choice, sample_rate: int) -> FullBand | None:
@@ -271,3 +295,28 @@ def identify(model: Path | str | None) -> dict[str, object]:
         return {"model": model, "sha256": None}
     folder = find_model(model)
     return {"model": folder.name if model is None else str(model), "sha256": digest(folder)}
+
+
+def stated(choice: Choice) -> dict[str, object]:
+    """What each file says of the choice: as `described`, without places of this machine."""
+    facts = {**identify(choice.model), **described(choice), "model": public_name(choice.model)}
+    if choice.style is not None and not choice.style.startswith(f"{SAMPLE}:"):
+        facts["style"] = "a recording"
+    if choice.condition:
+        facts["condition"] = [_without_place(one) for one in choice.condition]
+    if choice.full_band is not None:
+        facts["full_band"] = {**identify(choice.full_band), "model": public_name(choice.full_band)}
+    return facts
+
+
+def public_name(model: Path | str | None) -> str:
+    """A model's name without its place."""
+    name = DEFAULT if model is None else str(model)
+    return called(find_model(name)) if Path(name).exists() else name
+
+
+def _without_place(condition: str) -> str:
+    """NAME=VALUE as it is if the value is numbers; else it is the file of a reference."""
+    name, _, value = condition.partition("=")
+    is_numbers = set(value) <= set("0123456789.,+-eE ")
+    return condition if is_numbers else f"{name}=a file"

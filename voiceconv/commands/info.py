@@ -8,7 +8,13 @@ from omegaconf import DictConfig
 
 from voiceconv.build import build
 from voiceconv.commands.choices import composed, root_of
-from voiceconv.converter.directory import WEIGHTS, bundled_models, find_model, read_config
+from voiceconv.converter.directory import (
+    WEIGHTS,
+    bundled_models,
+    called,
+    find_model,
+    read_config,
+)
 from voiceconv.errors import InputError
 from voiceconv.features import MelSpectrogram, Representation
 from voiceconv.models import Translator
@@ -36,16 +42,17 @@ def model_info(model: Path | str | None) -> dict[str, Any]:
         except InputError:
             raise error from None
     config = read_config(folder)
-    weights = folder / WEIGHTS
+    weights, card = folder / WEIGHTS, config.get("card") or {}
     return {
-        "name": _name(folder),
+        "name": called(folder),
         "domains": config["domains"],
         "features": config["features"],
         "translator": config["translator"],
         "vocoder": config["vocoder"],
         "loudness": config["loudness"],
         "megabytes": round(weights.stat().st_size / 1e6, 2) if weights.exists() else None,
-        **(config.get("card") or {}),
+        **card,
+        "consent": card.get("consent") or "not stated",
     }
 
 
@@ -53,7 +60,7 @@ def vocoder_info(folder: Path) -> dict[str, Any]:
     """A vocoder's card: mel, network, size, and the author's statements."""
     config = directory.read_config(folder)
     return {
-        "name": _name(folder),
+        "name": called(folder),
         "features": config["features"],
         "generator": config["generator"],
         "megabytes": round((folder / directory.WEIGHTS).stat().st_size / 1e6, 2),
@@ -116,8 +123,3 @@ def _vocoder_sizes(config: DictConfig) -> dict[str, Any]:
             for name, network in {"generator": generator, **judges}.items()
         }
     }
-
-
-def _name(folder: Path) -> str:
-    """The run's, where it is one's model."""
-    return folder.parent.name if folder.name == "model" else folder.name

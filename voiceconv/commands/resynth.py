@@ -7,7 +7,10 @@ from voiceconv.commands import batch
 from voiceconv.commands.choices import open_vocoder
 from voiceconv.commands.jobs import plan
 from voiceconv.converter import through_features
+from voiceconv.converter.directory import digest
 from voiceconv.device import pick_device
+from voiceconv.provenance.note import RESYNTHESISED
+from voiceconv.provenance.stamp import Stamp
 
 
 def resynth(
@@ -38,7 +41,11 @@ def _open(
     place = pick_device(device, "--device ")
     copier = open_vocoder(features, vocoder, model)
     copier.to(place)
+    weights = None if copier.folder is None else digest(copier.folder)
+    parts = {"features": type(copier.extractor).__name__, "vocoder": type(copier).__name__}
+    stamp = Stamp(RESYNTHESISED, {**parts, "sha256": weights})
     return batch.Opened(
         lambda wave, _, report: through_features(copier, wave, progress=report),
         copier.extractor.sample_rate,
+        write=lambda job, wave, rate: stamp.write(job.output, wave, rate),
     )

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from voiceconv.errors import InputError
 from voiceconv.features import DomainStats, load_stats, save_stats
-from voiceconv.files import replace_text, replacing
+from voiceconv.files import read_mapping, replace_text, replacing
 from voiceconv.model_folder import (
     BUNDLED,
     CARD,
@@ -81,15 +81,29 @@ def engine_of(folder: Path, wanted: str | None = None) -> str:
 
 
 def digest(folder: Path) -> str:
-    """The SHA-256 of all that a model's directory computes with: settings, statistics, networks."""
+    """The SHA-256 of all that a model's directory computes with: settings, statistics, networks.
+
+    The card is none of it. Raises InputError for a configuration that is not readable.
+    """
     whole = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         if path.suffix not in (".yaml", ".safetensors", ".onnx") and path.name != EXPORT:
             continue
         whole.update(f"{path.relative_to(folder).as_posix()}\0".encode())
+        if path.name == CONFIG:
+            settings = read_mapping(path, "fetch the model again")
+            settings.pop("card", None)
+            whole.update(hashlib.sha256(repr(settings).encode()).digest())
+            continue
         with open(path, "rb") as file:
             whole.update(hashlib.file_digest(file, "sha256").digest())
     return whole.hexdigest()
+
+
+def called(folder: Path) -> str:
+    """A model's name: its directory's, or its run's."""
+    folder = folder.resolve()
+    return folder.parent.name if folder.name == "model" else folder.name
 
 
 def bundled_models() -> list[Path]:
@@ -164,7 +178,7 @@ def _card(config: Mapping[str, Any], n_parameters: int) -> str:
         "network": network_name(config["translator"]),
         "parameters": f"{n_parameters:,}",
         "features": as_words(config["features"]),
-        **{key: card.get(key) for key in ("experiment", "steps", "data", "licence")},
+        **{key: card.get(key) for key in ("experiment", "steps", "data", "licence", "consent")},
     }
     return card_text(
         domains,

@@ -65,7 +65,9 @@ DATA = {
     "batch_size": Count,
     "loudness": Annotated[float, Range(-70, most=0)] | None,
 }
+CARD = COMMON["card"] | {"consent": Note}  # a vocoder gives nobody's voice
 CONVERTER = COMMON | {
+    "card": CARD,
     "translator": Translator,
     "discriminator": Discriminator,
     "batches": Crops,
@@ -79,6 +81,7 @@ VOCODER = COMMON | {
     "validation": {"n_utterances": Some, "n_scored": Count},
 }
 STUDENT = COMMON | {
+    "card": CARD,
     "translator": Translator,
     "discriminator": Discriminator,
     "vocoder": Vocoder,

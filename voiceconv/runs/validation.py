@@ -45,6 +45,7 @@ def model_card(config: DictConfig, step: int) -> dict[str, object]:
         "steps": step,
         "data": config.card.data,
         "licence": config.card.licence,
+        "consent": config.card.get("consent"),
     }
 
 

@@ -62,7 +62,7 @@ def _handled(
     """Do a task; the last message about it."""
     try:
         os.chdir(task["folder"])  # so messages name no folder of ours
-        _convert(channel, models[task["model"]], task, most_seconds)
+        _convert(channel, models, task, most_seconds)
         return {"done": True}
     except CancelledError:
         return {"error": "cancelled", "fault": "client"}
@@ -77,7 +77,7 @@ def _handled(
 
 
 def _convert(
-    channel: wire.Channel, converter: Converter, task: wire.Message, most_seconds: float
+    channel: wire.Channel, models: Models, task: wire.Message, most_seconds: float
 ) -> None:
     """The upload in the working directory -> the source, the result and the analysis of both."""
 
@@ -86,6 +86,7 @@ def _convert(
             raise CancelledError
         channel.send({"progress": share})
 
+    converter = models[task["model"]]
     converter.check_domains(task["target"])
     converter.check_semitones(task["semitones"])
     condition = _condition(converter, task["strength"])
@@ -103,7 +104,9 @@ def _convert(
         name="the recording",
     )
     audio.write(SOURCE, wave, rate)
-    audio.write(RESULT, converted, rate)
+    chosen = {"strength": task["strength"], "semitones": task["semitones"] or None}
+    stamp = models.stamp(task["model"], target=task["target"], **chosen)
+    stamp.write(RESULT, converted, rate)
     report(0.9)
     pictures = {"source": analysis(wave, rate), "result": analysis(converted, rate)}
     both: dict[str, Any] = {"frame_period": FRAME_PERIOD, "bands": BANDS, **pictures}

@@ -5,8 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from voiceconv.converter import Converter, converter_class, open_model
-from voiceconv.converter.directory import DEFAULT, bundled_models, find_model, read_config
+from voiceconv.converter.directory import (
+    DEFAULT,
+    bundled_models,
+    digest,
+    find_model,
+    read_config,
+)
 from voiceconv.errors import InputError
+from voiceconv.provenance.note import CONVERTED
+from voiceconv.provenance.stamp import Stamp
 
 
 def allowed(given: Sequence[str]) -> dict[str, str]:
@@ -45,6 +53,11 @@ class Models:
             self._opened[name] = converter
         return self._opened[name]
 
+    def stamp(self, name: str, **facts: object) -> Stamp:
+        """What writes a conversion by a model; facts: what its note says of it, too."""
+        sha256 = digest(find_model(self._models[name]))
+        return Stamp(CONVERTED, {"model": name, "sha256": sha256, **facts})
+
     def described(self) -> list[dict[str, Any]]:
         """What clients are told of each."""
         return [describe(name, self[name]) for name in self._models]
@@ -61,6 +74,7 @@ def describe(name: str, converter: Converter) -> dict[str, Any]:
         "streams": converter.streams,
         "look_aheads": [round(1000 * one) for one in converter.look_aheads],
         "latency": None if latency is None else round(1000 * latency, 1),
+        "consent": converter.config["card"].get("consent"),
     }
 
 

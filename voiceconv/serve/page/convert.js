@@ -36,8 +36,9 @@ export function startConvert({ models, default: preferred }) {
 }
 
 function fillTargets() {
-  const { targets } = offered.get(byId('model').value);
+  const { targets, consent } = offered.get(byId('model').value);
   fill(byId('target'), targets.map((target) => [target, target]));
+  byId('consent').textContent = text('consent', { said: consent ?? text('consent_unknown') });
 }
 
 async function submit(event) {

@@ -35,8 +35,9 @@ export function startLive({ models, live: preferred }) {
 }
 
 function fillChoices() {
-  const { targets, look_aheads: lookAheads } = offered.get(byId('live-model').value);
+  const { targets, look_aheads: lookAheads, consent } = offered.get(byId('live-model').value);
   fill(byId('live-target'), targets.map((target) => [target, target]));
+  byId('live-consent').textContent = text('consent', { said: consent ?? text('consent_unknown') });
   const options = lookAheads.map((value) => [String(value), text('milliseconds', { value })]);
   fill(byId('look-ahead'), [['', text('look_ahead_default')], ...options]);
 }

@@ -29,6 +29,9 @@ const TEXTS = {
   kilobytes: '{size} kB',
   megabytes: '{size} MB',
 
+  consent: 'Consent: {said}',
+  consent_unknown: 'the makers of this model do not say what the speakers were asked.',
+
   no_clip: 'Choose or record a recording first.',
   sending: 'Sending the recording',
   queued: 'Waiting in the queue',

@@ -45,8 +45,12 @@ def test_a_digest_is_of_what_a_model_computes_with(tmp_path):
     (tmp_path / "vocoder" / "generator.safetensors").write_bytes(b"weights")
     before = digest(tmp_path)
     (tmp_path / "README.md").write_text("words")
+    (tmp_path / "config.yaml").write_text("a: 1\ncard: {consent: none}\n")
     assert digest(tmp_path) == before and len(before) == 64
     (tmp_path / "vocoder" / "generator.safetensors").write_bytes(b"weighty")
+    (tmp_path / "config.yaml").write_text("a: 1.5\n")
+    assert digest(tmp_path) != before
+    (tmp_path / "config.yaml").write_text("a: 1\n")
     weighty = digest(tmp_path)
     assert weighty != before
     (tmp_path / "export.json").write_text('{"translator": {"directions": [[0, 1]]}}')

@@ -1,4 +1,4 @@
-"""How a file was made: version, commit, command, seed."""
+"""How a run, or a folder of converted files, was made: version, commit, command, seed."""
 
 import json
 import logging
@@ -87,7 +87,7 @@ def write_conversion(folder: Path, made: Mapping[str, object]) -> None:
 
 def commit() -> str | None:
     """The source tree's commit, with a + if it has changes; None for an installed package."""
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None
     git = ["git", "-C", str(root)]
