@@ -27,7 +27,9 @@ _COMPILERS = {"darwin": "clang++", "win32": "cl"}
 def require_possible(switches: Collection[Switch], device: torch.device) -> None:
     """Raise InputError for a switch that can't work on this device or machine."""
     if "cuda_graphs" in switches and device.type != "cuda":
-        raise InputError(f"trainer.speed has cuda_graphs, which need CUDA, not {device}; use compile")
+        raise InputError(
+            f"trainer.speed has cuda_graphs, which need CUDA, not {device}; use compile"
+        )
     compiler = os.environ.get("CXX", _COMPILERS.get(sys.platform, "g++"))
     if not COMPILING.isdisjoint(switches) and shutil.which(compiler) is None:
         raise InputError(

@@ -3,6 +3,7 @@
 import copy
 import logging
 import math
+import signal
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
@@ -176,6 +177,8 @@ class Trainer:
         try:
             return self._run()
         except LostRankError as error:
+            # torchrun ends the others of a rank that has died: the sentence comes first.
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
             raise RunError(f"step {self.step}: {error}; {self._where_it_goes_on()}") from error
 
     def _run(self) -> bool:
