@@ -32,9 +32,10 @@ def require_possible(switches: Collection[Switch], device: torch.device) -> None
         )
     compiler = os.environ.get("CXX", _COMPILERS.get(sys.platform, "g++"))
     if not COMPILING.isdisjoint(switches) and shutil.which(compiler) is None:
+        asked = " and ".join(sorted(COMPILING.intersection(switches)))
         raise InputError(
-            f"trainer.speed has {' and '.join(sorted(COMPILING.intersection(switches)))}, and there "
-            f"is no C++ compiler {compiler}; install it, name another in CXX, or leave that out"
+            f"trainer.speed has {asked}, and there is no C++ compiler {compiler}; install it, name "
+            "another in CXX, or leave that out"
         )
 
 
