@@ -43,7 +43,7 @@ SPEEDS = {  # in the order of measurement: what is left out when time is short c
 BASE = ["trainer.precision=float32", "name=x", "run_dir=x", "data.dump=x"]
 TOY = ["experiment=cyclegan_vc2_small", "data.n_frames=32"]  # of --cpu
 NOT_MEASURED = {  # the clones that --peers may hold
-    "hifi-gan": "its train.py has no step to call, and its mel needs librosa before 0.10",
+    "hifi-gan": "its train() has no step to call, and its torch.stft needs torch before 2.0",
     "vocos": "its step is Lightning 1.8's, with optimizer_idx, which current versions lack",
     "StarGAN-Voice-Conversion": "no adapter",
     "UNIT": "no adapter",
