@@ -279,9 +279,9 @@ def hand_over(file: Path, folder: Path) -> None:
 
 
 def pack(options: argparse.Namespace) -> None:
-    """PACK/frames.npz of a dump's train split: float16, fewer sources where it would be too large.
+    """PACK/frames.npz of a dump's train split, in float16: as many utterances as fit.
 
-    All utterances of the targets; of the sources each second, each third ... until it fits.
+    Of each domain the same share, spread over its utterances.
     """
     from voiceconv.data.dump import read_dump
 
@@ -295,17 +295,20 @@ def pack(options: argparse.Namespace) -> None:
         raise SystemExit(f"{split} has no {', '.join(sorted(unknown))}")
     (options.pack / "targets").write_text("\n".join(targets) + "\n")
     path = options.pack / "frames.npz"
-    for every in range(1, 100):
+    for share in np.arange(1.0, 0.0, -0.05):
         chosen = {
             f"{domain}/{stem}": frames.astype(np.float16)
             for domain, some in utterances.items()
-            for number, (stem, frames) in enumerate(some.items())
-            if domain in targets or number % every == 0
+            for number, (stem, frames) in enumerate(some.items(), 1)
+            if int(number * share) > int((number - 1) * share) or len(some) == 1
         }
+        if sum(frames.nbytes for frames in chosen.values()) > 1.5 * options.mib * 2**20:
+            continue  # no compression will do
         np.savez_compressed(path, **chosen)  # type: ignore[arg-type]
-        if path.stat().st_size <= options.mib * 2**20 or set(targets) == set(utterances):
+        if path.stat().st_size <= options.mib * 2**20:
             break
-    print(f"{len(chosen)} utterances, {path.stat().st_size / 2**20:.1f} MiB in {path}")
+    mib = path.stat().st_size / 2**20
+    print(f"{len(chosen)} utterances, {share:.0%} of each domain, {mib:.1f} MiB in {path}")
 
 
 def unpack(packed: Path, dump: Path) -> None:
@@ -358,7 +361,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--set", nargs="*", default=[], help="overrides of the flagship's")
     parser.add_argument("--dump", type=Path, help="pack: of egs/rhasspy/any1, say")
     parser.add_argument("--targets", nargs="*", help="pack: domains of the model; default all")
-    parser.add_argument("--mib", type=float, default=17.0, help="pack: of frames")
+    parser.add_argument("--mib", type=float, default=15.0, help="pack: of frames")
     options = parser.parse_args(arguments)
     options.out = options.out.resolve()
     options.work = options.work.resolve()
