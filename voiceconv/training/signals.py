@@ -38,8 +38,8 @@ class StopSignals:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         if kind is None:
-            for number in self._warnings:
-                signal.raise_signal(number)
+            for warning in self._warnings:
+                signal.raise_signal(warning)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.received = True
