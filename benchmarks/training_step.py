@@ -54,21 +54,21 @@ def our_trainer(precision: Precision, batch: list[Tensor], folder: Path) -> Trai
     )
 
 
-def port_step(folder: Path, batch: list[Tensor]) -> Callable[[], Any]:
+def port_step(folder: Path, batch: list[Tensor], device: str = "cpu") -> Callable[[], Any]:
     """One pass of the port's training loop over a loader that holds one item."""
     port = port_module(folder, "mask_cyclegan_vc.train")
     run = object.__new__(port.MaskCycleGANVCTraining)  # its constructor loads a vocoder and data
     run.num_epochs = run.start_epoch = 1
     run.generator_lr, run.discriminator_lr, run.decay_after = 2e-4, 1e-4, 1e9
     run.stop_identity_after, run.cycle_loss_lambda, run.identity_loss_lambda = 1e9, 10.0, 5.0
-    run.device, run.n_samples, run.mini_batch_size = "cpu", 1, 1
+    run.device, run.n_samples, run.mini_batch_size = device, 1, 1
     run.epochs_per_plot = run.epochs_per_save = 10**9
     run.logger, run.saver = MagicMock(epoch=1, global_step=1), MagicMock()
     for name in ("generator_A2B", "generator_B2A"):
-        setattr(run, name, port.Generator())
+        setattr(run, name, port.Generator().to(device))
     judges = ("discriminator_A", "discriminator_B", "discriminator_A2", "discriminator_B2")
     for name in judges:
-        setattr(run, name, port.Discriminator())
+        setattr(run, name, port.Discriminator().to(device))
     players = ([run.generator_A2B, run.generator_B2A], [getattr(run, name) for name in judges])
     run.generator_optimizer, run.discriminator_optimizer = (
         torch.optim.Adam([p for n in networks for p in n.parameters()], lr=lr, betas=(0.5, 0.999))

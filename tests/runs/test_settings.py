@@ -35,7 +35,8 @@ COMMON = {  # what of VALUES a setting takes; all others are refused
     "optimizer.generator.fused": [None, True], "optimizer.discriminator.fused": [None, True],
     "trainer.n_steps": COUNT, "trainer.decay_start": [0, 2, None],
     "trainer.device": ["x"],  # the machine decides
-    "trainer.precision": [], "trainer.ship": [],
+    "trainer.precision": [], "trainer.ship": [], "trainer.speed": [[]],
+    "trainer.accumulate": COUNT,
     "trainer.gradient_clip": [2, 1e9, None], "trainer.ema_decay": [None],
     "trainer.replay_size": SOME, "trainer.warmup_steps": SOME, "trainer.patience": [2, None],
     "trainer.log_every": SOME, "trainer.checkpoint_every": SOME, "trainer.validate_every": SOME,

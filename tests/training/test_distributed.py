@@ -1,5 +1,7 @@
 """Two processes over gloo, as torchrun starts them."""
 
+import os
+import signal
 import socket
 from pathlib import Path
 
@@ -8,6 +10,8 @@ import torch
 from runs import CONTEXT, rank
 from tiny import NoiseBatches, cyclegan, differing, trainer
 
+from voiceconv.data.batches import Unpaired
+from voiceconv.errors import InputError, RunError
 from voiceconv.objectives import PLAYERS, Fake
 from voiceconv.objectives.cyclegan import CycleGAN
 from voiceconv.training.distributed import Ranks, joined_ranks
@@ -16,6 +20,10 @@ N_STEPS = 4
 
 
 def start_two(folder: Path, body) -> None:
+    assert exit_codes_of_two(folder, body) == [0, 0]
+
+
+def exit_codes_of_two(folder: Path, body) -> list[int]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -26,7 +34,7 @@ def start_two(folder: Path, body) -> None:
         process.start()
     for process in processes:
         process.join(120)
-    assert [process.exitcode for process in processes] == [0, 0]
+    return [process.exitcode for process in processes]
 
 
 class Described(CycleGAN):
@@ -162,14 +170,60 @@ def test_alone_nothing_is_exchanged():
 
 
 def test_another_number_of_ranks_does_not_resume(tmp_path):
-    from voiceconv.errors import InputError
-
     run = trainer(tmp_path, 2)
     run.run()
     state = torch.load(run.checkpoint_path, weights_only=True)
     state["torch_rng"] *= 2
     with pytest.raises(InputError, match="written by 2 processes, now there are 1"):
         run.load_state_dict(state)
+
+
+class Fatal(NoiseBatches):
+    """Kills its process at a step, as an operating system does that lacks memory."""
+
+    def batch(self, step: int) -> Unpaired:
+        if step == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().batch(step)
+
+
+def train_until_one_dies(ranks: Ranks, folder: Path) -> None:
+    """The first call's second rank dies; what the first rank says goes to a file."""
+    is_first = not (folder / "said").exists()
+    batches = Fatal(rank=1) if ranks.rank and is_first else NoiseBatches(rank=ranks.rank)
+    run = trainer(folder, 6, cyclegan(), batches, ranks=ranks, checkpoint_every=2)
+    try:
+        assert run.run()
+    except RunError as error:
+        (folder / "said").write_text(str(error))
+
+
+def test_a_rank_that_is_killed_ends_the_others_with_a_sentence(tmp_path):
+    """And the same call goes on from the last checkpoint, to where it would have been."""
+    parts, whole = tmp_path / "parts", tmp_path / "whole"
+    parts.mkdir()
+    whole.mkdir()
+    assert exit_codes_of_two(parts, train_until_one_dies) == [0, -signal.SIGKILL]
+    said = (parts / "said").read_text()
+    assert said.startswith("step 3: rank 0 has lost another of the 2 ranks, which ended or hangs (")
+    assert said.endswith("); the same command goes on from step 2")
+    assert "\n" not in said
+    start_two(parts, train_until_one_dies)
+    (whole / "said").write_text("nobody dies here")
+    start_two(whole, train_until_one_dies)
+    states = [torch.load(folder / "checkpoints" / "last.pt") for folder in (parts, whole)]
+    assert differing(*states) == []
+
+
+def test_averaged_gradients_lie_in_memory_as_their_parameters_do(monkeypatch):
+    """A fused optimiser reads both in a row."""
+    monkeypatch.setattr("torch.distributed.all_reduce", lambda flat: flat.mul_(2))
+    layer = torch.nn.Conv2d(3, 4, 2).to(memory_format=torch.channels_last)
+    layer(torch.randn(1, 3, 5, 5)).square().sum().backward()
+    before = layer.weight.grad.clone()
+    Ranks(0, 2).average_gradients(layer)
+    assert torch.equal(layer.weight.grad, before)
+    assert layer.weight.grad.stride() == layer.weight.stride()
 
 
 def train_with_patience(ranks: Ranks, folder: Path) -> None:

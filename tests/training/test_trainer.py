@@ -163,11 +163,10 @@ def test_a_players_loss_leaves_no_gradient_with_the_other(tmp_path):
     # The discriminators have none yet when the generator moves; no generator gets a second one.
     assert not any(gradients["generator"])
     before = [p.grad.clone() for p in run.objective.player("generator").parameters()]
-    run._train_only("discriminator")
     batch = NoiseBatches().batch(0)
     with torch.no_grad():
         _, generated = run.objective.generator_losses(batch, 0)
-    run._update("discriminator", run.objective.discriminator_losses(batch, generated))
+    run._update("discriminator", lambda part: run.objective.discriminator_losses(batch, generated))
     after = [p.grad for p in run.objective.player("generator").parameters()]
     assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
 
@@ -372,6 +371,28 @@ def test_a_signal_saves_and_the_same_call_goes_on(tmp_path, number):
     whole = trainer(tmp_path / "whole", 6)
     whole.run()
     assert differing(resumed.state_dict(), whole.state_dict()) == []
+
+
+def test_a_launchers_own_handler_gets_its_signal_when_the_run_is_saved(tmp_path):
+    """Slurm warns a job by SIGUSR2, and submitit puts it back into the queue: after the save."""
+    run = trainer(tmp_path, 50, log_every=0, checkpoint_every=0)
+    saved: list[bool] = []
+    before = signal.signal(signal.SIGUSR2, lambda *_: saved.append(run.checkpoint_path.exists()))
+    try:
+        step = run.train_step
+
+        def interrupted() -> dict:
+            if run.step == 2:
+                signal.raise_signal(signal.SIGUSR2)
+                assert saved == []
+            return step()
+
+        run.train_step = interrupted
+        assert not run.run()
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    assert saved == [True]
+    assert run.step == 3
 
 
 def test_a_run_under_nohup_goes_on(tmp_path):

@@ -22,6 +22,7 @@ from voiceconv.models import Discriminator, Translator
 from voiceconv.models.base import Generator, WaveGenerator
 from voiceconv.objectives import PLAYERS, Objective
 from voiceconv.schema import MAPPINGS, Above0, Count, Range, Some, Step, Steps, Text, fits, words
+from voiceconv.training.speed import Switch
 from voiceconv.training.trainer import Precision, Ship
 from voiceconv.vocoders import Vocoder
 
@@ -37,7 +38,9 @@ TRAINER = {
     "n_steps": Steps,
     "decay_start": Step | None,
     "device": str,
+    "accumulate": Count,
     "precision": Precision,
+    "speed": list[Switch],
     "gradient_clip": Above0 | None,
     "ema_decay": Annotated[float, Range(above=0, below=1)] | None,
     "replay_size": Some,

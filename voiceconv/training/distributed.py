@@ -9,10 +9,22 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+from voiceconv.errors import RunError
+from voiceconv.optional import load
+
+# A rank that has died is noticed at once. This is for one that hangs: longer than any validation,
+# for which all wait.
+PATIENCE = timedelta(minutes=30)
+
+
+class LostRankError(RunError):
+    """Another process of this training has ended, or does not answer."""
 
 
 @dataclass(frozen=True)
@@ -37,23 +49,27 @@ class Ranks:
         parameters = [p for p in network.parameters() if p.requires_grad]
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
         flat = torch.cat([g.flatten() for g in gradients])
-        dist.all_reduce(flat)
+        with self._together():
+            dist.all_reduce(flat)
         flat /= self.world_size
-        for p, mean in zip(parameters, flat.split([g.numel() for g in gradients]), strict=True):
-            p.grad = mean.view_as(p)
+        means = flat.split([g.numel() for g in gradients])
+        for p, gradient, mean in zip(parameters, gradients, means, strict=True):
+            p.grad = gradient.copy_(mean.view_as(p))  # in the order in memory that p has
 
     def broadcast(self, network: nn.Module) -> None:
         """Give every rank the main rank's parameters."""
         if self.world_size > 1:
             for tensor in network.state_dict().values():
-                dist.broadcast(tensor, src=0)
+                with self._together():
+                    dist.broadcast(tensor, src=0)
 
     def any(self, flag: bool) -> bool:
         """Whether `flag` holds on at least one rank; all ranks must ask."""
         if self.world_size == 1:
             return flag
         raised = torch.tensor(float(flag), device="cuda" if dist.get_backend() == "nccl" else "cpu")
-        dist.all_reduce(raised, dist.ReduceOp.MAX)
+        with self._together():
+            dist.all_reduce(raised, dist.ReduceOp.MAX)
         return bool(raised)
 
     def gather(self, tensor: Tensor) -> list[Tensor]:
@@ -62,21 +78,52 @@ class Ranks:
             return [tensor.cpu()]
         device = "cuda" if dist.get_backend() == "nccl" else "cpu"
         gathered = [torch.empty_like(tensor, device=device) for _ in range(self.world_size)]
-        dist.all_gather(gathered, tensor.to(device))
+        with self._together():
+            dist.all_gather(gathered, tensor.to(device))
         return [one.cpu() for one in gathered]
+
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        """Around what all ranks do. Raises LostRankError."""
+        try:
+            yield
+        except RuntimeError as error:
+            raise LostRankError(
+                f"rank {self.rank} has lost another of the {self.world_size} ranks, which ended or "
+                f"hangs ({_reason(error)})"
+            ) from error
+
+
+def _reason(error: RuntimeError) -> str:
+    """What gloo says, without the place in its source."""
+    return str(error).splitlines()[0].rpartition("] ")[2].rstrip(". ")
 
 
 @contextmanager
 def joined_ranks(on_cuda: bool = False) -> Iterator[Ranks]:
-    """Join the group that torchrun's environment variables describe; without them, train alone."""
+    """Join the group that torchrun's environment variables describe; without them, train alone.
+
+    The tasks of a job of submitit are a group, too. Raises LostRankError where the others don't
+    come.
+    """
+    _note_tasks()
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     if world_size == 1:
         yield Ranks()
         return
     if on_cuda:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("nccl" if on_cuda else "gloo")
+    ranks = Ranks(int(os.environ["RANK"]), world_size)
+    with ranks._together():
+        dist.init_process_group("nccl" if on_cuda else "gloo", timeout=PATIENCE)
     try:
-        yield Ranks(dist.get_rank(), dist.get_world_size())
+        yield ranks
     finally:
         dist.destroy_process_group()
+
+
+def _note_tasks() -> None:
+    """Describe the tasks of a job of submitit as torchrun does."""
+    if "SUBMITIT_EXECUTOR" in os.environ and "WORLD_SIZE" not in os.environ:
+        helpers = load("submitit.helpers", "a job of submitit", "submitit", "cluster")
+        helpers.TorchDistributedEnvironment().export(set_cuda_visible_devices=False)

@@ -3,8 +3,9 @@
 import copy
 import logging
 import math
+import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -14,14 +15,23 @@ from torch.optim import Optimizer
 
 from voiceconv.data.batches import Batch
 from voiceconv.errors import InputError, RunError
-from voiceconv.objectives.base import PLAYERS, Losses, Objective
+from voiceconv.objectives.base import PLAYERS, Generated, Losses, Objective
 from voiceconv.training.best import Best
 from voiceconv.training.checkpoint import State, load_checkpoint, save_checkpoint
-from voiceconv.training.distributed import Ranks
+from voiceconv.training.distributed import LostRankError, Ranks
 from voiceconv.training.health import HealthMonitor
 from voiceconv.training.replay import ReplayPool
 from voiceconv.training.schedule import LinearDecay
 from voiceconv.training.signals import StopSignals
+from voiceconv.training.speed import (
+    Switch,
+    arrange,
+    arrange_state,
+    begin_step,
+    compile_parts,
+    require_possible,
+    uncompiled,
+)
 from voiceconv.training.tracker import Tracker
 
 Precision = Literal["float32", "bf16", "fp16"]
@@ -33,10 +43,10 @@ log = logging.getLogger(__name__)
 
 
 class Batches(Protocol):
-    """The source of batches; a batch depends only on the step."""
+    """The source of batches; a batch depends only on its number."""
 
     def batch(self, step: int) -> Batch:
-        """The batch of a step, for the objective."""
+        """The batch of a step, for the objective; of a step's part, where gradients accumulate."""
         ...
 
 
@@ -59,7 +69,11 @@ class Trainer:
         optimizers: player -> parameters -> optimiser; each player has its own, at its own rate.
         gradient_clip: largest norm of a player's gradient; None leaves it.
         ema_decay: of an exponential moving average of the generator, which then is what ships.
+        accumulate: batches of a step: both players' losses and gradients are means over them, as
+            of one batch of so many times the size. What an objective draws by the step (targets,
+            masks) is the same for all of them.
         precision: autocast type of forward passes; parameters stay float32.
+        speed: see training/speed.py.
         warmup_steps: the discriminators learn alone for so many: new ones would destroy what a
             generator brings along from another run.
         log_every, checkpoint_every, validate_every: steps; 0 is never but at the end, where a run
@@ -85,7 +99,9 @@ class Trainer:
         ranks: Ranks = Ranks(),  # noqa: B008 (frozen)
         gradient_clip: float | None = None,
         ema_decay: float | None = None,
+        accumulate: int = 1,
         precision: Precision = "float32",
+        speed: Collection[Switch] = (),
         replay_size: int = 0,
         warmup_steps: int = 0,
         log_every: int = 100,
@@ -98,12 +114,15 @@ class Trainer:
     ) -> None:
         if precision == "fp16" and torch.device(device).type != "cuda":
             raise InputError(f"trainer.precision=fp16 needs CUDA, not {device}; use bf16")
+        self.device = torch.device(device)
+        require_possible(speed, self.device)
         self.objective = objective.to(device)
+        arrange(self.objective, speed)
         self.batches = batches
         self.schedule = schedule
         self.folder = folder
-        self.device = torch.device(device)
         self.ranks = ranks
+        self.accumulate = accumulate
         self.gradient_clip = gradient_clip
         self.log_every, self.checkpoint_every = log_every, checkpoint_every
         self.validate_every = validate_every
@@ -122,6 +141,8 @@ class Trainer:
         self._average = (
             copy.deepcopy(objective.generator).requires_grad_(False) if ema_decay else None
         )
+        compile_parts(self.objective, speed)  # not the copy
+        self._speed = speed
         self._autocast = AUTOCAST[precision]
         self._scaler = torch.amp.GradScaler(
             self.device.type, enabled=precision == "fp16" and self.device.type == "cuda"
@@ -148,11 +169,19 @@ class Trainer:
         return waited or self.step >= self.schedule.n_steps
 
     def run(self) -> bool:
-        """Train to the end, or until SIGINT, SIGTERM or SIGHUP. True when training is finished.
+        """Train to the end, or until a signal of StopSignals. True when training is finished.
 
-        Raises RunError when a loss is no longer finite; the checkpoint on disk is then the last
-        good one.
+        Raises RunError when a loss is no longer finite, or another rank has gone; the checkpoint on
+        disk is then the last good one.
         """
+        try:
+            return self._run()
+        except LostRankError as error:
+            # torchrun ends the others of a rank that has died: the sentence comes first.
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            raise RunError(f"step {self.step}: {error}; {self._where_it_goes_on()}") from error
+
+    def _run(self) -> bool:
         if self.checkpoint_path.exists():
             self.load_state_dict(load_checkpoint(self.checkpoint_path))
         silent, n_steps = not self.ranks.is_main, max(self.step, self.schedule.n_steps)
@@ -196,48 +225,69 @@ class Trainer:
 
         Losses by `player/name`, gradient norms by `gradient_norm/player`, detached.
         """
-        batch = self.batches.batch(self.step).to(self.device)
+        begin_step(self._speed)
+        self._set_learning_rates()
+        numbers = range(self.step * self.accumulate, (self.step + 1) * self.accumulate)
+        batches = [self.batches.batch(number).to(self.device) for number in numbers]
+        generated: list[Generated] = []
+
+        def generator_losses(part: int) -> Losses:
+            with torch.set_grad_enabled(self.step >= self._warmup_steps):
+                losses, fakes = self.objective.generator_losses(batches[part], self.step)
+            generated.append({kind: [one.detach() for one in some] for kind, some in fakes.items()})
+            return losses
+
+        def discriminator_losses(part: int) -> Losses:
+            shown = self._replay(generated[part], numbers[part])
+            return self.objective.discriminator_losses(batches[part], shown)
+
+        report = self._update("generator", generator_losses)
+        report |= self._update("discriminator", discriminator_losses)
+        self._scaler.update()
+        self._update_average()
+        self.step += 1
+        return report
+
+    def _set_learning_rates(self) -> None:
         factor = self.schedule.factor(self.step)
         for player, optimizer in self.optimizers.items():
             for group, rate in zip(
                 optimizer.param_groups, self._learning_rates[player], strict=True
             ):
                 group["lr"] = rate * factor
-        generator_learns = self.step >= self._warmup_steps
-        with self._autocasting(), torch.set_grad_enabled(generator_learns):
-            self._train_only("generator")
-            losses, generated = self.objective.generator_losses(batch, self.step)
-        report = self._update("generator", losses)
-        detached = {kind: [fake.detach() for fake in fakes] for kind, fakes in generated.items()}
-        shown = self._replay(detached, self.step)
-        with self._autocasting():
-            self._train_only("discriminator")
-            losses = self.objective.discriminator_losses(batch, shown)
-        report |= self._update("discriminator", losses)
-        self._scaler.update()
-        self._update_average()
-        self.step += 1
-        return report
 
     def _train_only(self, moving: str) -> None:
         """Freeze the other player: its gradients are not wanted, and cost a third of the step."""
         for player in PLAYERS:
             self.objective.player(player).requires_grad_(player == moving)
 
-    def _update(self, player: str, losses: Losses) -> Losses:
-        """Backward and step of one player's optimiser; none where all losses are constants yet."""
-        total = self.objective.total(player, losses)
-        if not total.requires_grad:
-            return {}
+    def _update(self, player: str, losses_of: Callable[[int], Losses]) -> Losses:
+        """Step of one player's optimiser on the mean of the losses of a step's parts.
+
+        None where all losses are constants yet.
+        """
         network, optimizer = self.objective.player(player), self.optimizers[player]
+        self._train_only(player)
         optimizer.zero_grad(set_to_none=True)
-        self._scaler.scale(total).backward()
+        report: Losses = {}
+        learns = False
+        for part in range(self.accumulate):
+            with self._autocasting():
+                losses = losses_of(part)
+            total = self.objective.total(player, losses) / self.accumulate
+            if total.requires_grad:
+                self._scaler.scale(total).backward()
+                learns = True
+            for name, loss in losses.items():
+                key, mean = f"{player}/{name}", loss.detach() / self.accumulate
+                report[key] = report[key] + mean if key in report else mean
+        if not learns:
+            return {}
         self.ranks.average_gradients(network)  # first: ranks must agree on what has overflowed
         self._scaler.unscale_(optimizer)
         limit = float("inf") if self.gradient_clip is None else self.gradient_clip
         norm = nn.utils.clip_grad_norm_(network.parameters(), limit)
         self._scaler.step(optimizer)
-        report = {f"{player}/{name}": loss.detach() for name, loss in losses.items()}
         return report | {f"gradient_norm/{player}": norm.detach()}
 
     @torch.no_grad()
@@ -281,15 +331,22 @@ class Trainer:
                 "set trainer.gradient_clip, or use trainer.precision=float32"
             )
 
+    def _where_it_goes_on(self) -> str:
+        if not self.checkpoint_path.exists():
+            return "there is no checkpoint yet: the same command begins again"
+        step = load_checkpoint(self.checkpoint_path)["step"]
+        return f"the same command goes on from step {step}"
+
     def _probe(self) -> Batch:
-        end = self.schedule.n_steps
+        end = self.schedule.n_steps * self.accumulate
         batches = [self.batches.batch(step) for step in range(end, end + N_PROBED)]
         return type(batches[0]).of_first_items(batches).to(self.device)
 
     def _examine(
         self, monitor: HealthMonitor, values: dict[str, float], tracker: Tracker
     ) -> dict[str, float]:
-        figures, findings = monitor.examine(self.step, values)
+        with uncompiled(self._speed):
+            figures, findings = monitor.examine(self.step, values)
         for finding in findings:
             tracker.warn(self.step, finding.message)
         return figures
@@ -308,7 +365,7 @@ class Trainer:
         if self.validator and self.validate_every and self.ranks.is_main:
             network = self.network
             network.eval()
-            with torch.no_grad():
+            with torch.no_grad(), uncompiled(self._speed):
                 score = self.validator.measure(self.step, network, tracker)
             network.train()
         # All ranks note the same score, for all must know when patience is at its end.
@@ -391,6 +448,7 @@ class Trainer:
         self.objective.load_state_dict(state["objective"])
         for player, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][player])
+            arrange_state(optimizer)
         if self._average is not None:
             self._average.load_state_dict(state["average"] or self.objective.generator.state_dict())
         if state["scaler"]:  # none of a run in another precision
