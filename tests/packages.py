@@ -30,6 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "build": set(),
     "provenance": set(),
     "audio": set(),
+    "executors": set(),
     "features": set(),
     "models": set(),
     "pages": set(),

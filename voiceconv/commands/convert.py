@@ -25,6 +25,7 @@ from voiceconv.device import pick_device
 from voiceconv.errors import InputError
 from voiceconv.files import printable
 from voiceconv.provenance import write_conversion
+from voiceconv.workers import Executor
 
 BASELINE = "baseline:"
 STRENGTH = "strength"  # the condition that --strength sets
@@ -88,6 +89,7 @@ def convert(
     sample_rate: int | None = None,
     skip_existing: bool = False,
     n_workers: int = 1,
+    executor: Executor | None = None,
 ) -> None:
     """Convert recordings, or the files of a model's own kind; conversion.json says what made them.
 
@@ -103,7 +105,9 @@ def convert(
     opened, done = _opened(converter, choice), list[Job]()
     reopen = partial(_reopen, choice)
     try:
-        batch.run(jobs, opened, reopen, sample_rate, skip_existing, n_workers, done.append)
+        batch.run(
+            jobs, opened, reopen, sample_rate, skip_existing, n_workers, done.append, executor
+        )
     finally:  # what is there says what made it, even where it isn't all
         if done and len(jobs) > 1 and output is not None and Path(output).is_dir():
             write_conversion(Path(output), identify(choice.model) | described(choice))
