@@ -19,25 +19,28 @@ _CLUSTERS = {"slurm": "SLURMCluster", "sge": "SGECluster"}
 @contextmanager
 def open_cluster(kind: str, jobs: int) -> Iterator[Any]:
     """Give a cluster for which `jobs` jobs are submitted. Raises InputError."""
-    cluster = make_cluster(kind)
-    with cluster:
-        command = cluster.job_cls.submit_command.split()[0]
-        if shutil.which(command) is None:
-            raise InputError(
-                f"--executor {kind}: there is no {command} here; run this where jobs are submitted"
-            )
+    command = _cluster_class(kind).job_cls.submit_command.split()[0]
+    if shutil.which(command) is None:
+        raise InputError(
+            f"--executor {kind}: there is no {command} here; run this where jobs are submitted"
+        )
+    with make_cluster(kind) as cluster:
         cluster.scale(jobs=jobs)
         yield cluster
 
 
-def make_cluster(kind: str, **settings: Any) -> Any:
-    """A cluster without jobs; settings: over those of Dask's configuration. Raises InputError."""
-    jobqueue = load("dask_jobqueue", f"--executor {kind}", "dask-jobqueue", "cluster")
+def make_cluster(kind: str) -> Any:
+    """A cluster without jobs, by Dask's configuration. Raises InputError."""
     try:
-        return getattr(jobqueue, _CLUSTERS[kind])(**settings)
+        return _cluster_class(kind)()
     except (ValueError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
             f"--executor {kind}: {reason}; set jobqueue.{kind} in ~/.config/dask/jobqueue.yaml, as "
             "docs/clusters.md says"
         ) from None
+
+
+def _cluster_class(kind: str) -> Any:
+    module = load("dask_jobqueue", f"--executor {kind}", "dask-jobqueue", "cluster")
+    return getattr(module, _CLUSTERS[kind])
