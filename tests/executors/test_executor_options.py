@@ -7,6 +7,7 @@ import dask
 import dask_jobqueue  # noqa: F401 - its defaults, in Dask's configuration
 import dask_places
 import pytest
+from tiny_model import make_cli
 
 from voiceconv.errors import InputError
 from voiceconv.executors import open_executor
@@ -33,6 +34,12 @@ def test_options_that_do_not_fit_are_refused(kind, scheduler, jobs, wait, senten
         open_executor(kind, scheduler, jobs, wait),
     ):
         pass
+
+
+def test_the_command_line_refuses_them_too(monkeypatch, capsys):
+    ended = make_cli(monkeypatch, capsys)("extract", "d", "e", "--scheduler", "tcp://a:1")
+    assert ended[0] == 2
+    assert "--scheduler tcp://a:1 is for --executor dask" in "".join(map(str, ended[1:]))
 
 
 def test_local_is_the_processes_of_this_machine():
@@ -71,6 +78,7 @@ echo "Submitted batch job $!"
 """
 
 
+@pytest.mark.slow
 def test_slurm_jobs_run_tasks_and_end_with_the_run(tmp_path, monkeypatch):
     pids = tmp_path / "pids"
     for name, text in (
@@ -81,7 +89,8 @@ def test_slurm_jobs_run_tasks_and_end_with_the_run(tmp_path, monkeypatch):
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", dask_places.ENVIRONMENT["PYTHONPATH"])
-    settings = SETTINGS | {"cores": 1, "interface": "lo", "log_directory": str(tmp_path)}
+    settings = SETTINGS | {"cores": 1, "interface": "lo", "log-directory": str(tmp_path)}
+    settings |= {"death-timeout": 600}  # a slow machine is no dead scheduler
     with dask.config.set(
         {
             f"jobqueue.{kind}.{key}": one

@@ -39,7 +39,7 @@ def open_executor(
         return
     queues = importlib.import_module("voiceconv.executors.queues")
     with queues.open_cluster(kind, jobs) as cluster:
-        yield dask.DaskExecutor.on(cluster, kind, needed)
+        yield dask.DaskExecutor.on(cluster, kind, jobs, needed)
 
 
 def _check(kind: str, scheduler: str | None, jobs: int | None, wait: float | None) -> None:

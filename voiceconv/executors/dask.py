@@ -30,6 +30,7 @@ _CONNECT = 10.0  # s for one attempt
 _WORTH = 5.0  # s of work in a message
 _MOST = 64  # tasks in a message
 _LOOK = 2.0  # s between looks at the number of workers
+_KEEP = 30.0  # s between looks at jobs that have ended
 _PATIENCE = 15.0  # s without a worker until we say so
 
 
@@ -80,13 +81,15 @@ class DaskExecutor:
         places: Iterable[Path],
         at_most: int | None = None,
         wait: float = 0.0,
+        keep: Callable[[], None] = lambda: None,
     ) -> None:
         """connect: makes a client, in so many seconds. name: of the scheduler, for messages.
 
-        at_most: messages at once. The others are as `open_executor` has them.
+        at_most: messages at once. keep: is called now and then, to have ended workers started
+        again. The others are as `open_executor` has them.
         """
         self._connect, self._name, self._wait = connect, name, wait
-        self._places, self._at_most = list(places), at_most
+        self._places, self._at_most, self._keep = list(places), at_most, keep
         self._said: set[LogEntry] = set()
 
     @classmethod
@@ -109,13 +112,15 @@ class DaskExecutor:
         return made
 
     @classmethod
-    def on(cls, cluster: Any, kind: str, places: Iterable[Path]) -> "DaskExecutor":
-        """Of a cluster of ours, whose scheduler is in this process."""
+    def on(cls, cluster: Any, kind: str, jobs: int, places: Iterable[Path]) -> "DaskExecutor":
+        """Of a cluster of ours, whose scheduler is in this process; jobs that end are replaced."""
 
         def connect(timeout: float) -> Client:
             return Client(cluster, timeout=timeout, set_as_default=False, name="voiceconv")
 
-        return cls(connect, f"the scheduler for {kind}", places)
+        return cls(
+            connect, f"the scheduler for {kind}", places, keep=lambda: cluster.scale(jobs=jobs)
+        )
 
     def __call__(
         self,
@@ -155,7 +160,7 @@ class DaskExecutor:
         """Yield outcomes until all is done. Raises _LostError; what was not done is then to do."""
         done: SimpleQueue[Future] = SimpleQueue()
         flight: dict[Future, list[int]] = {}
-        threads = _Threads(client, self._name)
+        threads = _Threads(client, self._name, self._keep)
         try:
             while left.n_open:
                 n_threads = threads.count()
@@ -245,9 +250,11 @@ class DaskExecutor:
 class _Threads:
     """Counts the threads of a scheduler's workers; says when there are none."""
 
-    def __init__(self, client: Client, name: str) -> None:
-        self._client, self._name = client, name
-        self._n, self._looked, self._had, self._said = 0, -_LOOK, time.monotonic(), False
+    def __init__(self, client: Client, name: str, keep: Callable[[], None]) -> None:
+        self._client, self._name, self._keep = client, name, keep
+        self._n, self._said = 0, False
+        self._kept = self._had = time.monotonic()
+        self._looked = self._had - _LOOK
 
     def count(self) -> int:
         """The number of a moment ago. Raises _LostError."""
@@ -261,6 +268,9 @@ class _Threads:
         except Exception:
             raise _LostError from None
         self._looked = now
+        if now - self._kept > _KEEP:
+            self._kept = now
+            self._keep()
         if self._n:
             self._had, self._said = now, False
         elif now - self._had > _PATIENCE and not self._said:
