@@ -17,7 +17,6 @@ import argparse
 import hashlib
 import json
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -130,7 +129,7 @@ def timed(
     data: Path, dump: Path, node: dict[str, Any], jobs: int, place: Place | None = None
 ) -> dict[str, float]:
     """Extract; wall seconds, and seconds of CPU of this process and all below it."""
-    watch = Cpu(place)
+    watch = Cpu()
     start = time.perf_counter()
     kind = ("local", None) if place is None else ("dask", place.address)
     with progress_bar(dump.name) as bar, open_executor(*kind, places=[data, dump]) as executor:
@@ -139,38 +138,27 @@ def timed(
 
 
 class Cpu:
-    """Seconds of CPU of this process, its ended children and a cluster, since its making."""
+    """Seconds of CPU of this process and of all below it, since its making."""
 
-    def __init__(self, place: Place | None) -> None:
+    def __init__(self) -> None:
         self._seen: dict[int, float] = {}
         self._is_over = threading.Event()
-        self._place = place
-        self._before = self._own()
-        if place is not None:  # a worker's process may end any time: look often
-            self._thread = threading.Thread(target=self._look, daemon=True)
-            self._thread.start()
+        self._before = time.process_time()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
 
     def seconds(self) -> float:
         """Until now."""
         self._is_over.set()
-        if self._place is not None:
-            self._thread.join()
-        return self._own() - self._before + sum(self._seen.values())
-
-    def _own(self) -> float:
-        """Of this process and of its children that have ended: local workers, not the cluster's."""
-        own = resource.getrusage(resource.RUSAGE_SELF)
-        spent = own.ru_utime + own.ru_stime
-        if self._place is None:
-            ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-            spent += ended.ru_utime + ended.ru_stime
-        return spent
+        self._thread.join()
+        return time.process_time() - self._before + sum(self._seen.values())
 
     def _look(self) -> None:
+        """Processes may end any time, and not all are waited for: look often."""
         first: dict[int, float] = {}
         is_first = True
         while True:
-            over = self._is_over.wait(0 if is_first else 0.5)
+            over = self._is_over.wait(0 if is_first else 0.2)
             for process in psutil.Process().children(recursive=True):
                 try:
                     times = process.cpu_times()
