@@ -37,6 +37,9 @@ names another place. Stages:
   --stage N        first stage to run ($stage)
   --stop-stage N   last stage to run ($stop_stage)
   --jobs N         parallel processes of stage 2 (one per core: $jobs)
+  --nj N           the same, Kaldi's name
+  --cmd STR        command that runs stages 2 and 3, such as \"srun -c 8\"; one that ends in .pl is Kaldi's and gets a
+                   log file: \"slurm.pl --mem 4G\" (none)
   --corpus DIR     folder of the corpus, if you have it; without it local/data.sh downloads the corpus
   --domains \"A B\"  speakers to prepare (default: those of local/data.sh)
   --split NAME     split with the sentences that both voices say ($split)
@@ -63,12 +66,12 @@ fi
 
 if wanted 2 "augment"; then
   options=(--targets "$targets" --source-domains "$voice" --jobs "$jobs")
-  run augment.statistics voiceconv augment "$data/$split" "$exp/statistics" "${options[@]}" --model baseline:statistics
-  run augment.conversion voiceconv augment "$data/$split" "$exp/conversion" "${options[@]}" ${model:+--model "$model"}
+  send augment.statistics voiceconv augment "$data/$split" "$exp/statistics" "${options[@]}" --model baseline:statistics
+  send augment.conversion voiceconv augment "$data/$split" "$exp/conversion" "${options[@]}" ${model:+--model "$model"}
 fi
 
 if wanted 3 "recognise"; then
-  run recognise "$python" "$recipes/command_recogniser.py" "$exp/RESULTS.md" --test "$data/$split" --copies "statistics=$exp/statistics" \
+  send recognise "$python" "$recipes/command_recogniser.py" "$exp/RESULTS.md" --test "$data/$split" --copies "statistics=$exp/statistics" \
     --copies "conversion=$exp/conversion" --voice "$voice" --unseen "$unseen" --part "$part" --n-commands "$n_commands" \
     --n-seeds "$n_seeds" --n-epochs "$n_epochs" --facts "scored at commit: $commit" "command: \`$command_line\`"
 fi

@@ -34,6 +34,11 @@ run.sh, unless an option names another place. Stages:
   --stage N               first stage to run ($stage)
   --stop-stage N          last stage to run ($stop_stage)
   --jobs N                parallel processes of stage 2 (one per core: $jobs)
+  --nj N                  the same, Kaldi's name
+  --cmd STR               command that runs stages 2 to 5 and 7, such as \"srun -c 8 --gres gpu:1\"; one that
+                          ends in .pl is Kaldi's and gets a log file: \"slurm.pl --mem 4G\" (none)
+  --executor NAME         dask, slurm or sge: where stages 2 and 7 run, by docs/clusters.md (local)
+  --scheduler ADDRESS     scheduler for --executor dask, such as tcp://node1:8786
   --corpus DIR            folder of the corpus
   --domains \"A B\"         genres to prepare (default: those of local/data.sh)
   --experiment NAME       experiment to train
@@ -57,20 +62,21 @@ if wanted 1 "data"; then
 fi
 
 if wanted 2 "extract"; then
-  run extract voiceconv extract "$data" "$dump" ${search[@]+"${search[@]}"} --features "experiment=$experiment" --jobs "$jobs"
+  spread extract voiceconv extract "$data" "$dump" ${search[@]+"${search[@]}"} --features "experiment=$experiment" \
+    ${local_jobs[@]+"${local_jobs[@]}"}
 fi
 
 if wanted 3 "stats"; then
-  run stats voiceconv stats "$dump/train"
+  send stats voiceconv stats "$dump/train"
 fi
 
 if wanted 4 "classify"; then
-  run classify voiceconv genre train "$dump" -o "$exp/classifier" --steps "$classifier_steps"
+  send classify voiceconv genre train "$dump" -o "$exp/classifier" --steps "$classifier_steps"
 fi
 
 if wanted 5 "train"; then
   read -r -a overrides <<< "$train_options"
-  run train voiceconv train ${search[@]+"${search[@]}"} "experiment=$experiment" "data.dump=$dump" "run_dir=$exp" \
+  send train voiceconv train ${search[@]+"${search[@]}"} "experiment=$experiment" "data.dump=$dump" "run_dir=$exp" \
     ${overrides[@]+"${overrides[@]}"}
 fi
 
@@ -98,7 +104,7 @@ if wanted 7 "convert"; then
       mapfile -t songs < <(awk -v domain="$source" -v n="$n_songs" \
         'NR == FNR { of[$1] = $2; next } of[$1] == domain && n-- > 0 { print substr($0, index($0, " ") + 1) }' \
         "$data/test/utt2spk" "$data/test/wav.scp")
-      run "convert.$source" voiceconv convert "${songs[@]}" --model "$exp" --source "$source" --target "$target" \
+      spread "convert.$source" voiceconv convert "${songs[@]}" --model "$exp" --source "$source" --target "$target" \
         -o "$exp/songs/$source-$target/"
     done < <(domains_of "$data/test")
   done < <(domains_of "$data/test")

@@ -32,6 +32,11 @@ place. Stages:
   --stage N               first stage to run ($stage)
   --stop-stage N          last stage to run ($stop_stage)
   --jobs N                parallel processes of stage 2 (one per core: $jobs)
+  --nj N                  the same, Kaldi's name
+  --cmd STR               command that runs stages 2 to 5, such as \"srun -c 8 --gres gpu:1\"; one that
+                          ends in .pl is Kaldi's and gets a log file: \"slurm.pl --mem 4G\" (none)
+  --executor NAME         dask, slurm or sge: where stage 2 runs, by docs/clusters.md (local)
+  --scheduler ADDRESS     scheduler for --executor dask, such as tcp://node1:8786
   --corpus DIR            folder of the corpus, if you have it; without it local/data.sh downloads the corpus, if it can
   --domains \"A B\"         speakers of the corpus (default: those of local/data.sh)
   --experiment NAME       experiment in voiceconv/conf/experiment or in conf/experiment here ($experiment)
@@ -55,24 +60,25 @@ if wanted 1 "data"; then
 fi
 
 if wanted 2 "extract"; then
-  run extract voiceconv extract "$data" "$dump" --features "$teacher_features" --waves --loudness -23 --jobs "$jobs"
+  spread extract voiceconv extract "$data" "$dump" --features "$teacher_features" --waves --loudness -23 \
+    ${local_jobs[@]+"${local_jobs[@]}"}
 fi
 
 if wanted 3 "pairs"; then
   if [ -e "$dump/pairs/train/feats.scp" ]; then
     echo "$dump/pairs is there already"
   else
-    run pairs voiceconv distill pairs "$dump" -o "$dump/pairs" --teacher "$teacher" --targets "$n_targets"
+    send pairs voiceconv distill pairs "$dump" -o "$dump/pairs" --teacher "$teacher" --targets "$n_targets"
   fi
 fi
 
 if wanted 4 "train"; then
   read -r -a overrides <<< "$train_options"
-  run train voiceconv distill train ${search[@]+"${search[@]}"} "experiment=$experiment" "data.dump=$dump/pairs" "run_dir=$exp" \
+  send train voiceconv distill train ${search[@]+"${search[@]}"} "experiment=$experiment" "data.dump=$dump/pairs" "run_dir=$exp" \
     ${overrides[@]+"${overrides[@]}"}
 fi
 
 if wanted 5 "export"; then
   rm -rf "$exp/onnx"
-  run export voiceconv export "$exp" -o "$exp/onnx" --streaming
+  send export voiceconv export "$exp" -o "$exp/onnx" --streaming
 fi

@@ -5,13 +5,21 @@
 #
 #     . "$recipes/stages.sh"
 #
-# Afterwards the working directory is the recipe's (beside run.sh), $data, $dump and $exp are set, voiceconv is on the PATH,
+# The options --cmd, --nj, --executor and --scheduler have their defaults here; --nj needs $jobs. Afterwards the working
+# directory is the recipe's (beside run.sh), $data, $dump and $exp are set, voiceconv is on the PATH,
 # and $search has the options with which voiceconv finds the recipe's own experiments.
+
+cmd=""
+given_jobs=${jobs:?}
+nj=$jobs
+executor=local
+scheduler=""
 
 recipe=$(cd "$(dirname "${program:?}")" && pwd)
 # shellcheck source=recipes/parse_options.sh
 . "${recipes:?}/parse_options.sh"
 [ $# -eq 0 ] || parse_options_fail "unexpected argument '$1'"
+[ "$nj" = "$given_jobs" ] || jobs=$nj # Kaldi's name of it
 [ -x "$recipe/local/data.sh" ] || parse_options_fail "there is no $recipe/local/data.sh"
 
 fail() {
@@ -42,6 +50,23 @@ mkdir -p "$exp/log"
 search=() # the recipe's own experiments, beside those of the package
 [ ! -d conf ] || search=(--config-dir "$recipe/conf")
 
+local_jobs=(--jobs "$jobs") # of processes here; a cluster has its own
+engine=()
+case $executor in
+  local) ;;
+  dask)
+    engine=(--executor dask --scheduler "$scheduler")
+    [ "$jobs" = "$given_jobs" ] || engine+=(--jobs "$jobs") ;;
+  *) engine=(--executor "$executor" --jobs "$jobs") ;;
+esac
+case $executor-$scheduler in
+  local- | slurm- | sge- | dask-?*) ;;
+  dask-) parse_options_fail "--executor dask needs --scheduler ADDRESS, such as tcp://node1:8786" ;;
+  local-* | slurm-* | sge-*) parse_options_fail "--scheduler $scheduler is for --executor dask" ;;
+  *) parse_options_fail "--executor $executor: choose from local, dask, slurm, sge" ;;
+esac
+[ "$executor" = local ] || local_jobs=()
+
 # run NAME COMMAND...: runs the command; its output goes to the screen and to EXP/log/NAME.log. Its stderr (progress bars,
 # errors) goes to the terminal, or to the log if there is no terminal.
 run() {
@@ -57,6 +82,24 @@ run() {
   else
     COLUMNS=${COLUMNS:-160} "$@" 2>&1 | tee -a "$log" || fail "$name failed; see $log"
   fi
+}
+
+# send NAME COMMAND...: as run, by --cmd if that is given. A first word in .pl, as Kaldi's slurm.pl, gets EXP/log/NAME.log,
+# which it writes; any other is a prefix, as srun. They don't read what a loop around them reads.
+send() {
+  local name=$1 log=$exp/log/$1.log words
+  read -r -a words <<< "$cmd"
+  shift
+  case ${words[0]-} in
+    "") run "$name" "$@" ;;
+    *.pl) "${words[@]}" "$log" "$@" < /dev/null || fail "$name failed; see $log" ;;
+    *) run "$name" "${words[@]}" "$@" < /dev/null ;;
+  esac
+}
+
+# spread NAME COMMAND...: runs a voiceconv command that takes --executor: there if it is given, else by --cmd.
+spread() {
+  if [ "$executor" = local ]; then send "$@"; else run "$@" "${engine[@]}"; fi
 }
 
 # wanted NUMBER NAME: whether the options ask for this stage; if so, prints its name.

@@ -45,6 +45,11 @@ Trains a voice converter and scores it. All outputs are beside run.sh, unless an
   --stage N              first stage to run ($stage)
   --stop-stage N         last stage to run ($stop_stage)
   --jobs N               parallel processes of stage 2 (one per core: $jobs)
+  --nj N                 the same, Kaldi's name
+  --cmd STR              command that runs stages 2 to 6, such as \"srun -c 8 --gres gpu:1\"; one that
+                         ends in .pl is Kaldi's and gets a log file: \"slurm.pl --mem 4G\" (none)
+  --executor NAME        dask, slurm or sge: where stages 2, 5 and 6 run, by docs/clusters.md (local)
+  --scheduler ADDRESS    scheduler for --executor dask, such as tcp://node1:8786
   --corpus DIR           folder of the corpus, if you have it; without it local/data.sh downloads the corpus
   --domains \"A B\"        speakers to convert between (default: those of local/data.sh)
   --targets \"A B\"        domains that the model converts into; the others only teach it (default: those of
@@ -169,7 +174,7 @@ list_against() {
 
 # score NAME CONVERTED [OPTION...]: EXP/scores/NAME.json
 score() {
-  run "evaluate.$1" voiceconv evaluate "$2" "${against[@]}" "${@:3}" -o "$exp/scores/$1.json"
+  spread "evaluate.$1" voiceconv evaluate "$2" "${against[@]}" "${@:3}" -o "$exp/scores/$1.json"
 }
 
 check_overrides 4 "$train_options"
@@ -189,12 +194,12 @@ for name in $targets; do # known now, not after hours
 done
 
 if wanted 2 "extract"; then
-  run extract voiceconv extract "$data" "$dump" --features "${features:-experiment=$experiment}" --jobs "$jobs" \
+  spread extract voiceconv extract "$data" "$dump" --features "${features:-experiment=$experiment}" ${local_jobs[@]+"${local_jobs[@]}"} \
     ${search[@]+"${search[@]}"}
 fi
 
 if wanted 3 "stats"; then
-  run stats voiceconv stats "$dump/train"
+  send stats voiceconv stats "$dump/train"
 fi
 
 if wanted 4 "train"; then
@@ -204,7 +209,7 @@ if wanted 4 "train"; then
     quoted=$(printf ",'%s'" "${names[@]//\'/\\\'}")
     overrides+=("data.targets=[${quoted#,}]")
   fi
-  run train voiceconv train ${search[@]+"${search[@]}"} "experiment=$experiment" "data.dump=$dump" "data.waves=$data" "run_dir=$exp" \
+  send train voiceconv train ${search[@]+"${search[@]}"} "experiment=$experiment" "data.dump=$dump" "data.waves=$data" "run_dir=$exp" \
     ${overrides[@]+"${overrides[@]}"}
 fi
 
@@ -219,7 +224,7 @@ if wanted 5 "convert"; then
       [ "$system" != bundled ] || options=(--model nathalie-flemishguy)
       [ "$system" != half ] || options=(--model "$exp" --strength 0.5)
       [ "$place" != "$data" ] || options+=(--source "$source")
-      run "convert.$source-$target.$system" voiceconv convert "$place/test" --target "$target" "${options[@]}" \
+      spread "convert.$source-$target.$system" voiceconv convert "$place/test" --target "$target" "${options[@]}" \
         -o "$(folder_of "$system" "$source-$target")"
     done
   done

@@ -35,6 +35,11 @@ Trains a vocoder and scores its copies of recordings. All outputs are beside run
   --stage N              first stage to run ($stage)
   --stop-stage N         last stage to run ($stop_stage)
   --jobs N               parallel processes of stages 2 and 5 (one per core: $jobs)
+  --nj N                 the same, Kaldi's name
+  --cmd STR              command that runs stages 2 to 5, such as \"srun -c 8 --gres gpu:1\"; one that
+                         ends in .pl is Kaldi's and gets a log file: \"slurm.pl --mem 4G\" (none)
+  --executor NAME        dask, slurm or sge: where stages 2 and 5 run, by docs/clusters.md (local)
+  --scheduler ADDRESS    scheduler for --executor dask, such as tcp://node1:8786
   --corpus DIR           folder of the corpus, if you have it; without it local/data.sh downloads the corpus, if it can
   --domains \"A B\"        speakers to train on (default: those of local/data.sh)
   --experiment NAME      vocoder experiment in voiceconv/conf/experiment or in conf/experiment here ($experiment)
@@ -56,7 +61,7 @@ paths="corpus data dump exp"
 
 # train NAME DUMP EXP [OVERRIDE...]
 train() {
-  run "$1" voiceconv vocoder train ${search[@]+"${search[@]}"} "experiment=$experiment" "data.dump=$2" "run_dir=$3" "${@:4}"
+  send "$1" voiceconv vocoder train ${search[@]+"${search[@]}"} "experiment=$experiment" "data.dump=$2" "run_dir=$3" "${@:4}"
 }
 
 # leave_out SPEAKER: EXP/without-SPEAKER/dump is DUMP/{train,val} less the speaker, without a copy of what lies in them.
@@ -98,7 +103,7 @@ list_speaker() {
 score() {
   local options
   read -r -a options <<< "$metrics"
-  run "evaluate.$1" voiceconv evaluate "$2" --copy-of "$data/test" --jobs "$jobs" "${options[@]}" "${@:3}" -o "$exp/scores/$1.json"
+  spread "evaluate.$1" voiceconv evaluate "$2" --copy-of "$data/test" ${local_jobs[@]+"${local_jobs[@]}"} "${options[@]}" "${@:3}" -o "$exp/scores/$1.json"
 }
 
 check_overrides 3 "$train_options $held_out_options"
@@ -108,7 +113,7 @@ if wanted 1 "data"; then
 fi
 
 if wanted 2 "extract"; then
-  run extract voiceconv extract "$data" "$dump" --features "experiment=$experiment" --waves --jobs "$jobs" \
+  spread extract voiceconv extract "$data" "$dump" --features "experiment=$experiment" --waves ${local_jobs[@]+"${local_jobs[@]}"} \
     ${search[@]+"${search[@]}"}
 fi
 
@@ -135,7 +140,7 @@ if wanted 4 "copy"; then
         griffin_lim) how=(--features "$exp" --vocoder griffin_lim) ;;
         *) how=(--features "$system") ;;
       esac
-      run "copy.$section.$system" voiceconv resynth "$data/test" "${how[@]}" ${speaker[@]+"${speaker[@]}"} \
+      send "copy.$section.$system" voiceconv resynth "$data/test" "${how[@]}" ${speaker[@]+"${speaker[@]}"} \
         -o "$exp/copies/$section/$system"
     done
   done

@@ -30,6 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "build": set(),
     "audio": set(),
     "provenance": {"audio"},
+    "executors": set(),
     "features": set(),
     "models": set(),
     "pages": set(),

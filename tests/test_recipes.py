@@ -158,6 +158,77 @@ def test_the_experiment_of_a_recipe_composes_and_names_its_data(folder):
     assert config.card.data and config.card.licence
 
 
+SENDS = """
+set -euo pipefail
+program=$0; recipes={recipes}; jobs=2; stage=1; stop_stage=3; experiment=x
+data="" dump="" exp="" paths="exp"
+help_message="usage: --jobs N --nj N --cmd STR --executor NAME --scheduler ADDRESS --exp DIR"
+. "$recipes/stages.sh"
+for line in only; do send greet printf '%s|' 'two words' "$jobs"; done < /dev/null
+spread extract echo voiceconv extract ${{local_jobs[@]+"${{local_jobs[@]}}"}}
+"""
+FAKE = """#!/bin/sh
+echo "$0 $*" >> {called}
+[ "$1" = --mem ] && shift 2
+case $0 in *.pl) log=$1; shift; exec "$@" > "$log" ;; *) exec "$@" ;; esac
+"""
+
+
+@pytest.fixture
+def sends(tmp_path):
+    """A recipe of two commands, and what becomes of it: (result, calls of a fake queue, a log)."""
+    (tmp_path / "local").mkdir()
+    for path, text in (
+        ("local/data.sh", "#!/bin/sh"),
+        ("run.sh", SENDS.format(recipes=ROOT / "recipes")),
+        ("slurm.pl", FAKE.format(called=tmp_path / "called")),
+        ("srun", FAKE.format(called=tmp_path / "called")),
+    ):
+        (tmp_path / path).write_text(text)
+        (tmp_path / path).chmod(0o755)
+
+    def call(*options: str):
+        result = run("bash", tmp_path / "run.sh", "--exp", "exp", *options, cwd=tmp_path)
+        called, log = tmp_path / "called", tmp_path / "exp/log/greet.log"
+        calls = called.read_text().splitlines() if called.exists() else []
+        return result, calls, log.read_text() if log.exists() else ""
+
+    return call
+
+
+def test_a_stage_runs_by_a_prefix_or_by_kaldis_queue(sends, tmp_path):
+    result, calls, log = sends()
+    assert result.stdout == "two words|2|voiceconv extract --jobs 2\n" and not calls
+    assert log.endswith("two words|2|")
+    result, calls, log = sends("--cmd", f"{tmp_path}/srun --mem 4G", "--nj", "5")
+    assert result.stdout == "two words|5|voiceconv extract --jobs 5\n"
+    assert calls[0] == f"{tmp_path}/srun --mem 4G printf %s| two words 5" and len(calls) == 2
+    result, calls, log = sends("--cmd", f"{tmp_path}/slurm.pl --mem 4G")
+    assert (result.returncode, result.stdout, log) == (0, "", "two words|2|")
+    name = f"{tmp_path}/exp/log/greet.log"
+    assert calls[2] == f"{tmp_path}/slurm.pl --mem 4G {name} printf %s| two words 2"
+    result, *_ = sends("--cmd", "false.pl")
+    assert result.returncode == 1 and "error: greet failed; see" in result.stderr
+
+
+def test_a_stage_goes_to_a_cluster(sends):
+    of = {
+        ("--executor", "dask", "--scheduler", "tcp://a:1"): "--executor dask --scheduler tcp://a:1",
+        ("--executor", "slurm", "--nj", "9"): "--executor slurm --jobs 9",
+    }
+    for options, words in of.items():
+        result, calls, _ = sends(*options, "--cmd", "")
+        assert result.stdout.endswith(f"|voiceconv extract {words}\n") and not calls
+    for options, sentence in (
+        (("--executor", "dask"), "--executor dask needs --scheduler ADDRESS"),
+        (("--scheduler", "tcp://a:1"), "--scheduler tcp://a:1 is for --executor dask"),
+        (("--executor", "ray"), "--executor ray: choose from local, dask, slurm, sge"),
+        (("--nj", "many"), "option --nj takes a whole number, not 'many'"),
+    ):
+        result, *_ = sends(*options)
+        assert result.returncode == 2 and sentence in result.stderr
+
+
 def recordings(folder: Path, names: Iterable[str], sample_rate: int = 16000) -> None:
     """Write one second of noise under each name: the same bytes, hard links of one file."""
     folder.mkdir(parents=True, exist_ok=True)

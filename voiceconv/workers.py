@@ -23,7 +23,7 @@ from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from numbers import Real
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from voiceconv.errors import InputError, RunError
 
@@ -50,6 +50,20 @@ class GiveUp(Exception):  # noqa: N818
     """Raised by a handler when no further task can succeed: the run ends with a RunError."""
 
 
+class Executor(Protocol):
+    """What runs tasks: `run_tasks`, or a cluster with the same contract (`voiceconv.executors`)."""
+
+    def __call__(
+        self,
+        tasks: Iterable[Task],
+        setup: Setup,
+        arguments: Callable[[int], tuple[Any, ...]],
+        jobs: int | None,
+        retries: int,
+    ) -> Generator[Outcome[Task], None, None]:
+        """See `run_tasks`. A cluster has one setup for all: `setup(0, *arguments(0))`."""
+
+
 class Kept(logging.Handler):
     """Keeps what is logged until it is taken."""
 
@@ -70,7 +84,7 @@ class Kept(logging.Handler):
         return logged
 
 
-class _Message(NamedTuple):
+class Message(NamedTuple):
     """A worker's message: after its setup, after each task, and if it can't continue."""
 
     error: str | None = None
@@ -93,14 +107,14 @@ def run_tasks(
     tasks: Iterable[Task],
     setup: Setup,
     arguments: Callable[[int], tuple[Any, ...]],
-    jobs: int,
+    jobs: int | None,
     retries: int,
 ) -> Generator[Outcome[Task], None, None]:
     """Yield the outcome of each task when it is done; close the iterator to stop the workers early.
 
     setup: a function of a module; worker `number` calls `setup(number, *arguments(number))` when it
-    starts. A task is tried `retries` more times before it fails. What several workers log is logged
-    once.
+    starts. jobs: processes; None: one per core. A task is tried `retries` more times before it
+    fails. What several workers log is logged once.
     """
     context = _context(setup)
     said: set[LogEntry] = set()
@@ -113,7 +127,7 @@ def run_tasks(
         workers[worker.connection] = worker
 
     try:
-        for number in range(min(jobs, n_open)):
+        for number in range(min(jobs or os.cpu_count() or 1, n_open)):
             start(number)
         while n_open:
             for connection in wait(list(workers)):
@@ -241,35 +255,50 @@ def _serve(
     environment: Mapping[str, str],
     level: int,
 ) -> None:
-    """Handle tasks until None arrives or the master has ended."""
+    """Handle tasks in the environment of the master."""
+    os.environ.clear()  # the server's is that of its start
+    os.environ.update(environment)
+    serve(connection, setup, number, arguments, level)
+
+
+def serve(
+    connection: Connection,
+    setup: Setup,
+    number: int,
+    arguments: tuple[Any, ...],
+    level: int,
+    patience: float | None = None,
+) -> None:
+    """Handle tasks until None arrives, the master has ended, or none comes for `patience` seconds.
+
+    level: of what is logged.
+    """
     for name in ("SIGINT", "SIGHUP"):  # the terminal's, to all its processes: the master decides
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
-    os.environ.clear()  # the server's is that of its start
-    os.environ.update(environment)
     logging.getLogger("voiceconv").setLevel(level)
     logging.getLogger().handlers = [kept := Kept()]
     try:
         with setup(number, *arguments) as handle:
-            connection.send(_Message(is_ready=True, logged=kept.take()))
-            while (task := connection.recv()) is not None:
+            connection.send(Message(is_ready=True, logged=kept.take()))
+            while connection.poll(patience) and (task := connection.recv()) is not None:
                 try:
-                    message = _Message(result=handle(task))
+                    message = Message(result=handle(task))
                 except GiveUp:
                     raise
                 except Exception as raised:
-                    message = _Message(describe(raised))
+                    message = Message(describe(raised))
                 connection.send(message._replace(logged=kept.take()))
     except (EOFError, ConnectionError):
         return
     except Exception as raised:
-        connection.send(_Message(describe(raised), is_fatal=True))
+        connection.send(Message(describe(raised), is_fatal=True))
 
 
-def _receive(worker: _Worker[Task]) -> _Message | None:
+def _receive(worker: _Worker[Task]) -> Message | None:
     """Return a worker's message; None if it has died."""
     try:
-        message: _Message = worker.connection.recv()
+        message: Message = worker.connection.recv()
     except (EOFError, ConnectionError):
         return None
     return message
@@ -285,7 +314,11 @@ def _send(worker: _Worker[Task], task: Task | None) -> None:
 def _died(worker: _Worker[Task]) -> str:
     worker.process.join()
     worker.connection.close()
-    code = worker.process.exitcode or 0
+    return how_it_ended(worker.process.exitcode or 0)
+
+
+def how_it_ended(code: int) -> str:
+    """A sentence about a worker that ended before its task did; code: as `Popen.returncode`."""
     if code < 0:
         return f"the worker process was killed by signal {-code}"
     return f"the worker process ended with exit code {code}"

@@ -59,12 +59,12 @@ def in_this_process(tasks, setup, arguments, jobs, retries):
     """As data.workers.run_tasks: a process of its own would take seconds to start."""
     with setup(0, *arguments(0)) as handle:
         for task in tasks:
+            error = result = None
             try:
-                handle(task)
-                error = None
+                result = handle(task)
             except InputError as raised:
                 error = str(raised)
-            yield fit.extract.__globals__["Outcome"](task, 0, error)
+            yield fit.extract.__globals__["Outcome"](task, 0, error, result)
 
 
 @pytest.fixture

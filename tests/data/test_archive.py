@@ -97,13 +97,6 @@ def test_torn_scp_line_is_dropped_and_writing_goes_on(scp: Path, n_lost: int) ->
     assert sorted(read_scp(scp)) == ["a", "b", "ü"]
 
 
-def test_keep_drops_what_follows(scp: Path) -> None:
-    with ArchiveWriter(scp.parent, "feats", 0, keep={"a", "ü"}):
-        pass
-    assert scp.read_text() == "a feats.0.ark:2\n"  # `b` is not kept, and `ü` comes after it
-    assert (scp.parent / "feats.0.ark").stat().st_size == 2 + 15 + 50 * 36 * 4
-
-
 def test_intact_utterances(scp: Path) -> None:
     assert intact_utterances(scp) == ["a", "b", "ü"]
     ark = scp.parent / "feats.0.ark"
@@ -121,7 +114,7 @@ def test_names_are_composed_and_paths_may_be_no_utf_8(tmp_path: Path) -> None:
     archive = Archive(tmp_path / "feats.scp")
     assert list(archive) == ["ü"]
     np.testing.assert_array_equal(archive["ü"], MATRIX)
-    with ArchiveWriter(folder, "feats", 0, keep={"ü"}) as writer:  # goes on
+    with ArchiveWriter(folder, "feats", 0) as writer:  # goes on
         writer.write("z", MATRIX)
     assert intact_utterances(folder / "feats.0.scp") == ["ü", "z"]
 

@@ -1,6 +1,5 @@
 """The whole examination: measure every recording in worker processes, then apply the rules."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ from voiceconv.errors import InputError
 from voiceconv.features import FeatureExtractor
 from voiceconv.metrics.speaker_similarity import SpeakerEncoder
 from voiceconv.progress import Progress
-from voiceconv.workers import run_tasks
+from voiceconv.workers import Executor, run_tasks
 
 
 @dataclass(frozen=True)
@@ -55,17 +54,19 @@ def examine(
     experiment: str | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
+    executor: Executor | None = None,
 ) -> Report:
     """Examine DATA (see `corpus.py`) in `jobs` processes (all cores). Raises InputError.
 
-    experiment: experiment to check against: its crop length and sample rate.
+    experiment: experiment to check against: its crop length and sample rate. executor: other
+    machines in place of the processes.
     """
     needs = experiment_needs(experiment)
     items = read_corpus(data)
     not_run = {}
     if reason := _why_no_voices(items):
         not_run["mislabelled"] = reason
-    measured, unreadable = _measure_all(items, jobs, not reason, progress)
+    measured, unreadable = _measure_all(items, jobs, not reason, progress, executor)
     readable = list(measured)
     matches = [
         (readable[match.first], readable[match.second], match.bit_error)
@@ -128,13 +129,17 @@ def _why_no_voices(items: Sequence[Item]) -> str | None:
 
 
 def _measure_all(
-    items: Sequence[Item], jobs: int | None, voices: bool, progress: Progress | None
+    items: Sequence[Item],
+    jobs: int | None,
+    voices: bool,
+    progress: Progress | None,
+    executor: Executor | None,
 ) -> tuple[dict[Item, Measurements], dict[Item, str]]:
     """Measurements of readable files and errors of the others, each in the order of `items`."""
     measured: dict[Item, Measurements] = {}
     unreadable: dict[Item, str] = {}
-    jobs = jobs or os.cpu_count() or 1
-    outcomes = run_tasks(items, _setup, lambda worker: (voices,), jobs, retries=0)
+    run = executor or run_tasks
+    outcomes = run(items, _setup, lambda worker: (voices,), jobs, retries=0)
     with closing(outcomes):
         for number, (item, _, error, result) in enumerate(outcomes, 1):
             if error is None:

@@ -7,7 +7,6 @@ to a temporary folder and renamed at the end. DATA is only read.
 
 import json
 import math
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -26,7 +25,7 @@ from voiceconv.data.kaldi import Utterance, write_data_dir
 from voiceconv.errors import InputError, NoRoomError, RunError
 from voiceconv.files import abridged, appearing, below, replace_text
 from voiceconv.progress import Progress
-from voiceconv.workers import GiveUp, run_tasks
+from voiceconv.workers import Executor, GiveUp, run_tasks
 
 LOUDNESS = -23.0  # LUFS; `extract` uses the same loudness
 _HIGHEST_PEAK = 0.99
@@ -68,6 +67,7 @@ def mend(
     output: Path,
     jobs: int | None = None,
     progress: Progress | None = None,
+    executor: Executor | None = None,
 ) -> str:
     """Write the mended copy; return a sentence about it.
 
@@ -79,7 +79,7 @@ def mend(
     if not treatments:
         raise RunError(f"nothing of {data} is worth keeping; {output} is not written")
     with appearing(output) as scratch:
-        log, failed = _write_waves(treatments, scratch, jobs, progress)
+        log, failed = _write_waves(treatments, scratch, jobs, progress, executor)
         treatments = {item: one for item, one in treatments.items() if item not in failed}
         dropped |= failed
         why = abridged(f"{item.name}: {error}" for item, error in failed.items())
@@ -174,6 +174,7 @@ def _write_waves(
     scratch: Path,
     jobs: int | None,
     progress: Progress | None,
+    executor: Executor | None,
 ) -> tuple[dict[str, dict[str, object]], dict[Item, str]]:
     """Write all sound files; return utterance name -> changes, and what failed -> its error."""
     tasks = [_Task(item, t, scratch / _wave_path(item)) for item, t in treatments.items()]
@@ -181,7 +182,7 @@ def _write_waves(
         folder.mkdir(parents=True, exist_ok=True)
     log: dict[str, dict[str, object]] = {}
     failed: dict[Item, str] = {}
-    outcomes = run_tasks(tasks, _setup, lambda worker: (), jobs or os.cpu_count() or 1, retries=1)
+    outcomes = (executor or run_tasks)(tasks, _setup, lambda worker: (), jobs, retries=1)
     with closing(outcomes):
         for number, (task, _, error, result) in enumerate(outcomes, 1):
             if error is None:

@@ -15,11 +15,14 @@ from voiceconv.cli.options import (
     AsJson,
     ConfigDir,
     Device,
+    ExecutorKind,
     Inputs,
     Model,
     Output,
     Rate,
+    Scheduler,
     Skip,
+    Wait,
     Workers,
 )
 from voiceconv.cli.terminal import as_lines, escaped, logging_to_stderr
@@ -81,7 +84,13 @@ def convert(
     ] = None,
     skip_existing: Skip = False,
     device: Device = "auto",
-    jobs: Workers = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Recordings at once, each in a process of one thread. [1]"),
+    ] = None,
+    executor: ExecutorKind = "local",
+    scheduler: Scheduler = None,
+    wait: Wait = None,
     semitones: Annotated[
         float, typer.Option(help="Shift of F0, added to the shift to the target; may be negative.")
     ] = 0.0,
@@ -128,6 +137,8 @@ def convert(
     """Convert recordings to the target's voice."""
     from voiceconv.commands.convert import Choice, consent, convert_in_styles
     from voiceconv.provenance.stamp import Marks
+    from voiceconv.commands.convert import Choice, convert_in_styles
+    from voiceconv.executors import open_executor
 
     choice = Choice.of(
         target,
@@ -144,7 +155,11 @@ def convert(
     )
     if (said := consent(model)) is not None:
         print(f"voiceconv: consent: {escaped(said)}", file=sys.stderr)
-    with logging_to_stderr(verbose):
+    places = [*inputs, output, model, dump, full_band]
+    with (
+        logging_to_stderr(verbose),
+        open_executor(executor, scheduler, jobs, wait, places) as run,
+    ):
         convert_in_styles(
             inputs,
             choice,
@@ -152,8 +167,9 @@ def convert(
             output,
             sample_rate=sample_rate,
             skip_existing=skip_existing,
-            n_workers=jobs,
+            n_workers=jobs or 1,
             marks=Marks(watermark, sidecar, c2pa_cert, c2pa_key),
+            executor=run,
         )
 
 

@@ -6,7 +6,16 @@ from typing import Annotated
 import typer
 
 from voiceconv.cli.completion import complete_model_or_baseline
-from voiceconv.cli.options import AsJson, ConfigDir, Device, Jobs, Workers
+from voiceconv.cli.options import (
+    AsJson,
+    ConfigDir,
+    Device,
+    ExecutorKind,
+    Jobs,
+    Scheduler,
+    Wait,
+    Workers,
+)
 from voiceconv.cli.terminal import logging_to_stderr, show_summary
 
 
@@ -67,6 +76,9 @@ def check(
         typer.Option(help="Experiment to check against: its crop length and sample rate."),
     ] = None,
     jobs: Jobs = None,
+    executor: ExecutorKind = "local",
+    scheduler: Scheduler = None,
+    wait: Wait = None,
     as_json: AsJson = False,
 ) -> None:
     """Examine a corpus: noise, level, clipping, pitch, copies, leaks, wrong speakers ...
@@ -75,8 +87,12 @@ def check(
     readable corpus, or an option is wrong.
     """
     from voiceconv.commands.check import check
+    from voiceconv.executors import open_executor
 
-    if check(data, fix, experiment, jobs, as_json):
+    places = [data, fix and fix.absolute().parent]
+    with logging_to_stderr(), open_executor(executor, scheduler, jobs, wait, places) as run:
+        found = check(data, fix, experiment, jobs, as_json, run)
+    if found:
         raise typer.Exit(1)
 
 
@@ -140,14 +156,22 @@ def extract(
         bool, typer.Option("--waves", help="Store waves too, to train a vocoder.")
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad file.")] = False,
+    executor: ExecutorKind = "local",
+    scheduler: Scheduler = None,
+    wait: Wait = None,
 ) -> None:
     """Extract features of a corpus. After an interruption it continues where it stopped."""
     from voiceconv.commands.choices import features_node
     from voiceconv.data.extract import extract
+    from voiceconv.executors import open_executor
     from voiceconv.progress import progress_bar
 
     node = features_node(features, config_dir)
-    with progress_bar("extract") as progress:
+    with (
+        logging_to_stderr(),
+        open_executor(executor, scheduler, jobs, wait, [data, dump]) as run,
+        progress_bar("extract") as progress,
+    ):
         results = extract(
             data,
             dump,
@@ -158,6 +182,7 @@ def extract(
             waves=waves,
             strict=strict,
             progress=progress,
+            executor=run,
         )
     for result in results:
         print(f"{result.folder}: {result.n_utterances} utterances")

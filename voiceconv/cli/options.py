@@ -37,3 +37,22 @@ Workers = Annotated[
     int, typer.Option("--jobs", min=1, help="Recordings at once, each in a process of one thread.")
 ]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Parallel processes. [one per core]")]
+ExecutorKind = Annotated[
+    str,
+    typer.Option(
+        "--executor",
+        help="local; dask, with --scheduler; slurm or sge, with --jobs. See docs/clusters.md.",
+    ),
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Dask scheduler, such as tcp://node1:8786 or tls://..."),
+]
+Wait = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        metavar="SECONDS",
+        help="For a lost Dask scheduler to come back, until it fails. [300]",
+    ),
+]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from voiceconv.cli.options import AsJson, Jobs
+from voiceconv.cli.options import AsJson, ExecutorKind, Jobs, Scheduler, Wait
 from voiceconv.cli.terminal import escaped, logging_to_stderr
 
 
@@ -55,12 +55,16 @@ def evaluate(
         Path | None, typer.Option(help="Cache folder for speaker embeddings and F0.")
     ] = None,
     jobs: Jobs = None,
+    executor: ExecutorKind = "local",
+    scheduler: Scheduler = None,
+    wait: Wait = None,
 ) -> None:
     """Score converted files: means, intervals, and their protocol."""
     from voiceconv.errors import RunError
     from voiceconv.evaluation.evaluate import Given, evaluate_folder
     from voiceconv.evaluation.protocol import parse
     from voiceconv.evaluation.scores import as_lines, make_place, write_scores
+    from voiceconv.executors import open_executor
     from voiceconv.progress import progress_bar
 
     make_place(output)
@@ -68,9 +72,21 @@ def evaluate(
         converted, reference, target_train, source_train, text, copy_of, target, source, domain
     )
     protocol = parse(setting or [])
-    with logging_to_stderr(), progress_bar("evaluate") as progress:
+    places = [converted, reference, target_train, source_train, text, copy_of]
+    with (
+        logging_to_stderr(),
+        open_executor(executor, scheduler, jobs, wait, places) as run,
+        progress_bar("evaluate") as progress,
+    ):
         scores = evaluate_folder(
-            given, metric or (), protocol, recogniser, jobs, voices, on_progress=progress
+            given,
+            metric or (),
+            protocol,
+            recogniser,
+            jobs,
+            voices,
+            on_progress=progress,
+            executor=run,
         )
     write_scores(output, scores)
     print(as_lines(scores))

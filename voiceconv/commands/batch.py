@@ -21,7 +21,7 @@ from voiceconv.audio import HIGHEST_RATE, LOWEST_RATE
 from voiceconv.commands.jobs import STREAM, Job
 from voiceconv.errors import NO_ROOM, InputError, NoRoomError, RunError
 from voiceconv.files import abridged, printable, unwritable
-from voiceconv.workers import Kept, Logged, describe, log_again, run_tasks
+from voiceconv.workers import Executor, Kept, Logged, describe, log_again, run_tasks
 
 log = logging.getLogger(__name__)
 Report = Callable[[float], None]
@@ -80,12 +80,13 @@ def run(
     skip_existing: bool = False,
     n_workers: int = 1,
     done: Callable[[Job], None] = lambda job: None,
+    executor: Executor | None = None,
 ) -> None:
     """Do the jobs with a progress bar on stderr: one by one, or in processes that each reopen.
 
     A single bad input raises its InputError or RunError; of several, all others are done first,
     and RunError then names the bad ones, in the order of the inputs. A full disk ends it at once.
-    done: is called with each job that was.
+    done: is called with each job that was. executor: other machines in place of the processes.
     """
     if output_rate is not None and not LOWEST_RATE <= output_rate <= HIGHEST_RATE:
         raise InputError(
@@ -100,8 +101,11 @@ def run(
             progress.update(bar, completed=n_done, description=_name(job))
 
         streams = any(STREAM in (job.path, job.output) for job in todo)  # this process has them
-        if n_workers > 1 and len(todo) > 1 and not streams:
-            ends = _in_processes(todo, reopen, output_rate, n_workers, show)
+        if executor is not None and streams:
+            raise InputError("other machines don't have - (stdin or stdout); leave --executor out")
+        if executor is not None or (n_workers > 1 and len(todo) > 1 and not streams):
+            run_all = executor or run_tasks
+            ends = _in_processes(todo, reopen, output_rate, n_workers, show, run_all)
         else:
             ends = _one_by_one(todo, opened, output_rate, show)
         with closing(ends):
@@ -138,10 +142,11 @@ def _in_processes(
     output_rate: int | None,
     n_workers: int,
     show: Show,
+    run_all: Executor,
 ) -> Generator[_Failure | None, None, None]:
     """The same, with what the workers log; raises what else a worker raised as soon as it has."""
     arguments = (reopen, output_rate)
-    outcomes = run_tasks(enumerate(jobs), _setup, lambda _: arguments, n_workers, retries=1)
+    outcomes = run_all(enumerate(jobs), _setup, lambda _: arguments, n_workers, retries=1)
     ends: dict[int, tuple[Logged, _Failure | None]] = {}
     n_yielded = 0
     with closing(outcomes):

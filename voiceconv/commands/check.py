@@ -10,6 +10,7 @@ from voiceconv.check.show import as_json as report_json
 from voiceconv.check.show import frames_as_json, print_frames, print_report
 from voiceconv.errors import InputError
 from voiceconv.progress import progress_bar
+from voiceconv.workers import Executor
 
 
 def check(
@@ -18,21 +19,25 @@ def check(
     experiment: str | None = None,
     jobs: int | None = None,
     as_json: bool = False,
+    executor: Executor | None = None,
 ) -> bool:
-    """Examine DATA, print findings, write a mended copy to `fix`; whether there are findings."""
+    """Examine DATA, print findings, write a mended copy to `fix`; whether there are findings.
+
+    executor: other machines in place of `jobs` processes.
+    """
     if needs := frame_needs(experiment):
         return _check_files(data, needs, fix, as_json)
     if fix is not None:
         check_output(data, fix)
     with progress_bar("check") as progress:
-        report = examine(data, experiment, jobs, progress)
+        report = examine(data, experiment, jobs, progress, executor)
     if as_json:
         print(json.dumps(report_json(report, data), indent=2))
     else:
         print_report(report)
     if fix is not None:
         with progress_bar("mend") as progress:
-            done = mend(report, data, fix, jobs, progress)
+            done = mend(report, data, fix, jobs, progress, executor)
         if not as_json:
             print(done)
     return bool(report.findings)

@@ -29,6 +29,7 @@ from voiceconv.files import printable
 from voiceconv.provenance import write_conversion
 from voiceconv.provenance.note import CONVERTED
 from voiceconv.provenance.stamp import NO_MARKS, Marks, Stamp
+from voiceconv.workers import Executor
 
 BASELINE = "baseline:"
 STRENGTH = "strength"  # the condition that --strength sets
@@ -93,6 +94,7 @@ def convert(
     skip_existing: bool = False,
     n_workers: int = 1,
     marks: Marks = NO_MARKS,
+    executor: Executor | None = None,
 ) -> None:
     """Convert recordings, or the files of a model's own kind; conversion.json says what made them.
 
@@ -114,7 +116,9 @@ def convert(
     opened, done = _opened(converter, choice, marks, is_folder), list[Job]()
     reopen = partial(_reopen, choice, marks, is_folder)
     try:
-        batch.run(jobs, opened, reopen, sample_rate, skip_existing, n_workers, done.append)
+        batch.run(
+            jobs, opened, reopen, sample_rate, skip_existing, n_workers, done.append, executor
+        )
     finally:  # what is there says what made it, even where it isn't all
         if done and is_folder and output is not None and Path(output).is_dir():
             write_conversion(Path(output), identify(choice.model) | described(choice))

@@ -8,10 +8,10 @@ an object store (`stores`). Since nothing is compressed, an utterance is read by
 into memory: a crop touches only its own pages. Kaldi and kaldiio read these files as they are.
 """
 
-import itertools
+import errno
 import os
 import struct
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NamedTuple, Self
@@ -23,6 +23,11 @@ from numpy.typing import NDArray
 from voiceconv.data.stores import address, present
 from voiceconv.errors import InputError
 from voiceconv.files import plain_name, printable, replace_text
+
+try:
+    import resource
+except ImportError:  # Windows, which has no such limit
+    resource = None  # type: ignore[assignment]
 
 FloatArray = NDArray[np.float32]
 ByteArray = NDArray[np.uint8]
@@ -47,10 +52,7 @@ class ArchiveWriter:
     an scp line. Opened again, it cuts such an incomplete end off and continues.
     """
 
-    def __init__(
-        self, folder: Path | str, name: str, worker: int, keep: Collection[str] | None = None
-    ) -> None:
-        """Open; with `keep`, drop also everything after the last utterance in it."""
+    def __init__(self, folder: Path | str, name: str, worker: int) -> None:
         self.ark_path = Path(folder) / f"{name}.{worker}.ark"
         self.scp_path = Path(folder) / f"{name}.{worker}.scp"
         self._ark: BinaryIO = open(self.ark_path, "ab")
@@ -58,8 +60,6 @@ class ArchiveWriter:
         lock_descriptor(self._ark.fileno())
         lines = _read_lines(self.scp_path)[0] if self.scp_path.exists() else []
         entries = [(line, *_parse(line, self.scp_path, n)) for n, line in lines]
-        if keep is not None:
-            entries = list(itertools.takewhile(lambda entry: entry[1] in keep, entries))
         # Entries lie in the order of their lines: the last one ends last.
         _cut(self._ark, _end_of(entries[-1][2]) if entries else 0)
         self._scp: BinaryIO = open(self.scp_path, "ab")
@@ -111,8 +111,8 @@ class ArchiveWriter:
 class Archive(Mapping[str, FloatArray]):
     """The arrays of one scp by utterance id, as read-only views; each ark is mapped once.
 
-    Prefer it to `open_matrix` for a whole corpus: a mapping keeps a file descriptor, and a process
-    may hold about a thousand. Goes through pickle (to workers) without its mappings.
+    Prefer it to `open_matrix` for a whole corpus: a mapping keeps a file descriptor, and these are
+    fewer than utterances. Goes through pickle (to workers) without its mappings.
     """
 
     def __init__(self, scp: Path | str) -> None:
@@ -154,15 +154,23 @@ def read_scp(path: Path | str) -> dict[str, Location]:
 
 
 def intact_utterances(scp: Path | str) -> list[str]:
-    """Return the utterances of a worker's scp up to the first incomplete array."""
+    """Return the utterances of an archive's own scp up to the first incomplete array."""
     archive, intact = Archive(scp), []
+    if archive and _is_intact(archive, list(archive)[-1]):  # they lie in the order of their lines
+        return list(archive)
     for utterance in archive:
-        try:
-            archive[utterance]
-        except InputError:
+        if not _is_intact(archive, utterance):
             break
         intact.append(utterance)
     return intact
+
+
+def _is_intact(archive: Archive, utterance: str) -> bool:
+    try:
+        archive[utterance]
+    except InputError:
+        return False
+    return True
 
 
 def write_scp(path: Path | str, locations: Mapping[str, Location]) -> None:
@@ -187,7 +195,7 @@ def open_matrix(location: Location) -> FloatArray:
 def _map_file(location: Location) -> ByteArray:
     """Map a whole ark as bytes (n,)."""
     try:
-        return np.memmap(present(location.path), dtype=np.uint8, mode="r")
+        return _memmap(present(location.path))
     except FileNotFoundError:
         raise InputError(
             f"{_at(location)}there is no archive {location.path}; extract again"
@@ -196,6 +204,18 @@ def _map_file(location: Location) -> ByteArray:
         raise InputError(
             f"{_at(location)}cannot read {address(location.path)}: {error}; extract again"
         ) from None
+
+
+def _memmap(path: Path) -> ByteArray:
+    """Map a file; where this process has too many open, first allow it as many as it may have."""
+    try:
+        return np.memmap(path, dtype=np.uint8, mode="r")
+    except OSError as error:
+        if error.errno != errno.EMFILE or resource is None:
+            raise
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        return np.memmap(path, dtype=np.uint8, mode="r")
 
 
 def _view(data: ByteArray, location: Location) -> FloatArray:

@@ -1,17 +1,18 @@
 """Data directories to feature archives: `voiceconv extract DATA DUMP`.
 
 DUMP/<split> gets `feats.scp` and one file for each track of the features, such as `f0.scp`; on
-request `waves.scp`, the analysed waves, (N,) at the features' rate; the archives of these; a copy
-of the data directory with the extracted utterances; `features.yaml` (the features' node) and
-`processing.yaml` (trim and loudness, for waves). After an interruption the same call continues.
+request `waves.scp`, the analysed waves, (N,) at the features' rate; the archives of these, in
+shards (`shards.py`); a copy of the data directory with the extracted utterances; `features.yaml`
+(the features' node) and `processing.yaml` (trim and loudness, for waves). A task is a shard. After
+an interruption the same call continues, and the files are those of a call without one.
 """
 
-import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import yaml
@@ -19,16 +20,21 @@ from torch import Tensor
 
 from voiceconv import audio
 from voiceconv.build import build
-from voiceconv.data.archive import (
-    ArchiveWriter,
-    Location,
-    intact_utterances,
-    read_scp,
-    write_scp,
-)
+from voiceconv.data.archive import FloatArray, write_scp
 from voiceconv.data.content import read_wave
 from voiceconv.data.dump import read_yaml
 from voiceconv.data.kaldi import Utterance, is_data_dir, read_data_dir, write_data_dir
+from voiceconv.data.shards import (
+    Known,
+    Shard,
+    Task,
+    Written,
+    locations,
+    plan,
+    remove_others,
+    remove_scratch,
+    write_shard,
+)
 from voiceconv.data.splits import SPLITS
 from voiceconv.errors import InputError, RunError
 from voiceconv.features.base import (
@@ -37,9 +43,11 @@ from voiceconv.features.base import (
     Representation,
     differences,
 )
-from voiceconv.files import abridged, locked, replace_text, unwritable
+from voiceconv.files import locked, replace_text, unwritable
 from voiceconv.progress import Progress
-from voiceconv.workers import GiveUp, Outcome, run_tasks
+from voiceconv.workers import Executor, GiveUp, Outcome, describe, run_tasks
+
+_Run = Callable[[Sequence[Task]], Iterator[Outcome[Task]]]
 
 
 @dataclass
@@ -56,14 +64,6 @@ class LeftOutError(RunError):
     """Some utterances could not be extracted; all others are complete."""
 
 
-class _Task(NamedTuple):
-    folder: Path
-    utterance: Utterance
-
-
-_Done = dict[Path, dict[int, set[str]]]  # dump folder -> worker -> utterances in its archives
-
-
 def extract(
     data_dir: Path | str,
     dump_dir: Path | str,
@@ -75,38 +75,45 @@ def extract(
     retries: int = 2,
     strict: bool = False,
     progress: Progress | None = None,
+    executor: Executor | None = None,
 ) -> list[SplitResult]:
     """Extract the features of DATA, a split or a folder of splits, in `jobs` processes (all cores).
 
     features: a node for `build`. trim: dB below the loudest at which silence at both ends is cut;
     None: not. loudness: LUFS to which each utterance is brought; None: not. waves: keep the
     waves, too, for a vocoder to learn from. What is no audio has none of these. strict: stop at
-    the first file that fails; else LeftOutError names them when all others are done.
+    the first file that fails; else LeftOutError names them when all others are done. executor:
+    other machines in place of the processes.
     """
     representation = build(features, Representation)
-    kinds = _kinds(representation)
     processing = _processing(representation, trim, loudness, waves)
+    kinds = _kinds(representation, processing)
     splits = _read_splits(Path(data_dir), Path(dump_dir))
     for folder in splits:
         _check_folder(folder, features, representation.definition, processing)
     with locked(Path(dump_dir), "extracting to"):
-        done = {folder: _done_before(folder, kinds) for folder in splits}
-        results = {
-            folder: SplitResult(folder, len(utterances), 0) for folder, utterances in splits.items()
-        }
-        outcomes = run_tasks(
-            _todo(splits, done, results),
-            _setup,
-            lambda worker: (dict(features), processing, _kept(done, worker)),
-            jobs or os.cpu_count() or 1,
-            retries,
+        for folder in splits:
+            remove_scratch(folder)
+        shards = {folder: plan(folder, utts, kinds) for folder, utts in splits.items()}
+        results = [
+            SplitResult(folder, len(splits[folder]), sum(len(one.known) for one in own))
+            for folder, own in shards.items()
+        ]
+        run = partial(
+            executor or run_tasks,
+            setup=_setup,
+            arguments=lambda worker: (dict(features), processing, kinds, strict),
+            jobs=jobs,
+            retries=retries,
         )
-        with closing(outcomes):
-            _collect(outcomes, done, results, strict, progress or (lambda done, total: None))
-        for folder, utterances in splits.items():
-            _finish(folder, kinds, utterances, done[folder], results[folder].failed)
-    _report(list(results.values()))
-    return list(results.values())
+        every = [shard for own in shards.values() for shard in own]
+        _complete(every, run, retries, strict, progress or (lambda done, total: None))
+        for result in results:
+            own = shards[result.folder]
+            result.failed = {one: why for shard in own for one, why in shard.failed.items()}
+            _finish(result, kinds, splits[result.folder], own)
+    _report(results)
+    return results
 
 
 def _processing(
@@ -121,42 +128,43 @@ def _processing(
     return {"trim": trim, "loudness": loudness} | ({"waves": True} if waves else {})
 
 
-def _kinds(representation: Representation) -> tuple[str, ...]:
-    """Kinds of archive in the order of writing: an utterance in feats is also in the others."""
-    return ("waves", *representation.tracks, "feats")
+def _kinds(representation: Representation, processing: Mapping[str, Any]) -> tuple[str, ...]:
+    """Kinds of archive in the order of writing."""
+    waves = ("waves",) if processing.get("waves") else ()
+    return (*waves, *representation.tracks, "feats")
 
 
-def _todo(
-    splits: Mapping[Path, list[Utterance]], done: _Done, results: Mapping[Path, SplitResult]
-) -> list[_Task]:
-    """Return the utterances that earlier runs have not extracted, and count the others."""
-    tasks = []
-    for folder, utterances in splits.items():
-        ids = set().union(*done[folder].values())
-        tasks += [_Task(folder, u) for u in utterances if u.id not in ids]
-        results[folder].n_done_before = sum(u.id in ids for u in utterances)
-    return tasks
-
-
-def _collect(
-    outcomes: Iterable[Outcome[_Task]],
-    done: _Done,
-    results: Mapping[Path, SplitResult],
-    strict: bool,
-    progress: Progress,
+def _complete(
+    shards: Sequence[Shard], run: _Run, retries: int, strict: bool, progress: Progress
 ) -> None:
-    """Record each extracted and each failed utterance."""
-    total = sum(result.n_utterances for result in results.values())
-    n_before = sum(result.n_done_before for result in results.values())
-    progress(n_before, total)
-    for number, (task, worker, error, _) in enumerate(outcomes, n_before + 1):
-        if error is None:
-            done[task.folder].setdefault(worker, set()).add(task.utterance.id)
-        elif strict:
-            raise RunError(f"utterance {task.utterance.id}: {error}")
-        else:
-            results[task.folder].failed[task.utterance.id] = error
-        progress(number, total)
+    """Have each utterance analysed or failed, and each shard made one archive.
+
+    What failed is tried again when all else is done: a file server may be back by then.
+    """
+    by_number = {(shard.folder, shard.number): shard for shard in shards}
+    total = sum(len(shard.utterances) for shard in shards)
+    n_known = sum(len(shard.known) for shard in shards)
+    progress(n_known, total)
+    while tasks := [task for shard in shards for task in shard.tasks(retries)]:
+        with closing(run(tasks)) as outcomes:  # type: ignore[type-var]
+            for task, _, error, written in outcomes:
+                shard = by_number[task.folder, task.number]
+                n_known -= len(shard.known)
+                if error is None:
+                    shard.note(task, written)
+                elif strict:
+                    raise RunError(error)
+                else:
+                    shard.note_loss(task, error, retries)
+                n_known += len(shard.known)
+                progress(n_known, total)
+    with closing(run([task for s in shards for task in s.joining()])) as outcomes:  # type: ignore[type-var]
+        for task, _, error, written in outcomes:
+            if error is not None:
+                raise RunError(f"{task.folder}: shard {task.number} could not be joined: {error}")
+            by_number[task.folder, task.number].note(task, written)
+    if n_known < total:
+        progress(total, total)
 
 
 def _read_splits(data_dir: Path, dump_dir: Path) -> dict[Path, list[Utterance]]:
@@ -197,65 +205,51 @@ def _check_folder(
         raise unwritable(folder, error) from None
 
 
-def _done_before(folder: Path, kinds: Sequence[str]) -> dict[int, set[str]]:
-    """Return the complete utterances of earlier runs, by worker."""
-    done: dict[int, set[str]] = {}
-    for scp in folder.glob("feats.*.scp"):
-        worker = scp.name.split(".")[1]
-        if worker.isdecimal():
-            whole = [
-                set(intact_utterances(path))
-                for kind in kinds
-                if (path := folder / f"{kind}.{worker}.scp").exists()
-            ]
-            done[int(worker)] = set.intersection(*whole)
-    return done
-
-
-def _kept(done: _Done, worker: int) -> dict[Path, set[str]]:
-    return {folder: set(by_worker.get(worker, ())) for folder, by_worker in done.items()}
-
-
 @contextmanager
 def _setup(
     worker: int,
     node: dict[str, Any],
     processing: dict[str, Any],
-    kept: Mapping[Path, Collection[str]],
-) -> Iterator[Callable[[_Task], None]]:
-    """In a worker: give the function that analyses an utterance and writes its archives."""
+    kinds: tuple[str, ...],
+    strict: bool,
+) -> Iterator[Callable[[Task], Written]]:
+    """In a worker: give the function that analyses a shard's utterances and writes its archives."""
     torch.set_num_threads(1)  # the processes share the cores
     representation = build(node, Representation)
-    writers: dict[tuple[Path, str], ArchiveWriter] = {}
-    with _giving_up(kept), ExitStack() as stack:
 
-        def handle(task: _Task) -> None:
-            tracks = _analyse(
-                task.utterance, representation, processing["trim"], processing["loudness"]
-            )
-            if not processing.get("waves"):
-                tracks.pop("waves", None)
-            with _giving_up([task.folder]):
-                for kind, track in tracks.items():
-                    key = (task.folder, kind)
-                    if key not in writers:
-                        writer = ArchiveWriter(task.folder, kind, worker, kept[task.folder])
-                        writers[key] = stack.enter_context(writer)
-                    writers[key].write(task.utterance.id, track.numpy())
+    def arrays(task: Task, failed: dict[str, str]) -> Iterator[tuple[str, dict[str, FloatArray]]]:
+        known = Known(task, kinds)
+        for utterance in task.utterances:
+            if utterance.id in task.known:
+                yield utterance.id, known.read(utterance.id)
+                continue
+            try:
+                tracks = _analyse(
+                    utterance, representation, processing["trim"], processing["loudness"]
+                )
+            except Exception as raised:
+                failed[utterance.id] = describe(raised)
+                if strict:
+                    raise RunError(f"utterance {utterance.id}: {describe(raised)}") from None
+            else:
+                yield utterance.id, {kind: tracks[kind].numpy() for kind in kinds}
 
-        yield handle
+    def handle(task: Task) -> Written:
+        failed: dict[str, str] = {}
+        with _giving_up(task.folder):
+            name = write_shard(task.folder, task.number, kinds, arrays(task, failed))
+        return Written(name, failed)
+
+    yield handle
 
 
 @contextmanager
-def _giving_up(folders: Iterable[Path]) -> Iterator[None]:
-    """End the run where an archive cannot be written, on closing too.
-
-    What is half-written is cut off when the archive is opened again, not before.
-    """
+def _giving_up(folder: Path) -> Iterator[None]:
+    """End the run where an archive cannot be written."""
     try:
         yield
     except OSError as error:
-        raise GiveUp(f"cannot write to {abridged(folders)}: {error.strerror}") from None
+        raise GiveUp(f"cannot write to {folder}: {error.strerror}") from None
 
 
 def _analyse(
@@ -297,23 +291,15 @@ def _read_wave(
 
 
 def _finish(
-    folder: Path,
+    result: SplitResult,
     kinds: Sequence[str],
-    utterances: list[Utterance],
-    done: dict[int, set[str]],
-    failed: dict[str, str],
+    utterances: Iterable[Utterance],
+    shards: Sequence[Shard],
 ) -> None:
     """Write the scps of the whole split, its data directory, and the failures."""
-    wanted = {u.id: u for u in utterances}
-    for kind in kinds:
-        locations: dict[str, Location] = {}
-        for worker, ids in done.items():
-            path = folder / f"{kind}.{worker}.scp"
-            if path.exists():
-                there = read_scp(path)
-                locations |= {i: there[i] for i in ids if i in wanted}
-        if locations or kind == "feats":
-            write_scp(folder / f"{kind}.scp", locations)
+    folder, failed = result.folder, result.failed
+    for kind, there in locations(folder, kinds, shards).items():
+        write_scp(folder / f"{kind}.scp", there)
     write_data_dir(folder, [u for u in utterances if u.id not in failed])
     path = folder / "failed.txt"
     if failed:
@@ -321,6 +307,7 @@ def _finish(
     else:
         with suppress(FileNotFoundError):
             path.unlink()
+    remove_others(folder, shards)
 
 
 def _report(results: list[SplitResult]) -> None:

@@ -27,6 +27,7 @@ from voiceconv.evaluation.protocol import Protocol, Stamp, stamp
 from voiceconv.evaluation.scores import FORMAT, NOT_ASKED, gaps, remarks
 from voiceconv.evaluation.voices import Voice, VoiceCache, nearness, voice_of
 from voiceconv.metrics import MEASURES, WEIGHTS
+from voiceconv.workers import Executor
 
 UNREADABLE = "unreadable"  # in place of a digest
 UNDEFINED = "undefined for this recording"
@@ -63,16 +64,17 @@ def evaluate_folder(
     voices: Path | str | None = None,
     seed: int = 0,
     on_progress: Progress | None = None,
+    executor: Executor | None = None,
 ) -> dict[str, Any]:
     """Score converted recordings by the measures `names`; returns `scores.json`.
 
     Without names, by all but those of music.
 
     recogniser: a command with {} for the file; default: PocketSphinx, for English. jobs: processes
-    (None: one per core); they do not change scores. voices: a cache folder for the training
-    recordings' embeddings and F0. A measure without its input or package is listed under `not_run`
-    with the reason. What a recording has no value in is listed in its row under `missing`, and
-    logged. Raises InputError if nothing can be paired.
+    (None: one per core); executor: other machines; neither changes scores. voices: a cache folder
+    for the training recordings' embeddings and F0. A measure without its input or package is listed
+    under `not_run` with the reason. What a recording has no value in is listed in its row under
+    `missing`, and logged. Raises InputError if nothing can be paired.
     """
     protocol = protocol or Protocol()
     of_speech = [name for name, measure in MEASURES.items() if not measure.of_music]
@@ -87,7 +89,7 @@ def evaluate_folder(
     digests = _digests(cases, trains, run)
     made = stamp(protocol, run, [case.stem for case in cases], digests, spoken, seed)
     job = Job(tuple(run), protocol, recogniser)
-    rows = _measured(job, cases, trains, made, VoiceCache(voices), jobs, on_progress)
+    rows = _measured(job, cases, trains, made, VoiceCache(voices), jobs, on_progress, executor)
     scores = _scores(given, made, _means(run, rows, seed), not_run, cases, rows)
     for line in (*gaps(scores), *remarks(scores)):
         log.warning("%s", line)
@@ -189,12 +191,13 @@ def _measured(
     shelf: VoiceCache,
     jobs: int | None,
     on_progress: Progress | None,
+    executor: Executor | None,
 ) -> list[dict[str, Any]]:
     """The row of each case, in their order."""
     voices: dict[str, Voice | None] = {need: shelf.find(made, need) for need in trains}
     lacking = [need for need, voice in voices.items() if voice is None]
     tasks: list[Case | Utterance] = [one for need in lacking for one in trains[need]]
-    found = measure_all([*tasks, *cases], job, jobs, on_progress)
+    found = measure_all([*tasks, *cases], job, jobs, on_progress, executor)
     start = 0
     for need in lacking:
         end = start + len(trains[need])

@@ -38,7 +38,7 @@ from voiceconv.metrics.analysis import analyse, pair
 from voiceconv.metrics.intelligibility import CommandRecogniser, PocketSphinx, Recogniser
 from voiceconv.metrics.wave_input import SAMPLE_RATE
 from voiceconv.progress import Progress
-from voiceconv.workers import run_tasks
+from voiceconv.workers import Executor, run_tasks
 
 Wave = NDArray[np.float32]
 POCKETSPHINX = "pocketsphinx"
@@ -263,22 +263,27 @@ class Measurer:
 
 
 def measure_all(
-    tasks: Sequence[Case | Utterance], job: Job, jobs: int | None, on_progress: Progress | None
+    tasks: Sequence[Case | Utterance],
+    job: Job,
+    jobs: int | None,
+    on_progress: Progress | None,
+    executor: Executor | None = None,
 ) -> list[Measured]:
     """Measure in `jobs` processes (None: one per core, if there is enough to do); one job runs in
-    this process. The results are in the tasks' order.
+    this process. The results are in the tasks' order. executor: other machines in their place.
     """
     say = on_progress or (lambda done, total: None)
     jobs = min(jobs or min(os.cpu_count() or 1, len(tasks) // WORTH), len(tasks)) or 1
     found: dict[int, Measured] = {}
     numbered = list(enumerate(tasks))
-    if jobs == 1:
+    if jobs == 1 and executor is None:
         with setup(0, job) as measure:
             for number, task in numbered:
                 found[number] = measure((number, task))
                 say(len(found), len(tasks))
         return list(found.values())
-    with closing(run_tasks(numbered, setup, lambda _: (job,), jobs, RETRIES)) as outcomes:
+    run = executor or run_tasks
+    with closing(run(numbered, setup, lambda _: (job,), jobs, RETRIES)) as outcomes:
         for (number, _), _, error, result in outcomes:
             if error is not None:
                 raise RunError(error)
