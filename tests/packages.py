@@ -29,6 +29,7 @@ LEAVES = {
 ALLOWED: dict[str, set[str]] = {
     "build": set(),
     "provenance": set(),
+    "hub": set(),
     "audio": set(),
     "features": set(),
     "models": set(),
@@ -41,12 +42,12 @@ ALLOWED: dict[str, set[str]] = {
     "vocoders": {"build", "features", "models"},
     "metrics": {"audio.bs1770", "data.alignment", "features"},
     "check": {"audio", "build", "data", "features", "metrics"},
-    "converter": {"audio", "build", "features", "models", "vocoders"},
+    "converter": {"audio", "build", "features", "hub", "models", "vocoders"},
     "baselines": {"build", "converter", "data", "features", "models", "vocoders"},
     "evaluation": {"audio", "data", "metrics", "provenance"},
     "report": {"audio", "evaluation", "features", "metrics", "pages"},
     "listen": {"audio", "data", "evaluation", "pages", "provenance", "web"},
-    "serve": {"audio", "converter", "features", "web"},
+    "serve": {"audio", "converter", "features", "hub", "web"},
 }
 ALLOWED["genre"] = {"build", "converter", "data", "evaluation", "features", "models", "pages"}
 ALLOWED["runs"] = {"audio", "build", "converter", "data", "features", "metrics", "models"}

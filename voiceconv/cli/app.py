@@ -13,7 +13,7 @@ import typer
 
 from voiceconv import __version__
 from voiceconv.cli import genre, listen, live, vocoder
-from voiceconv.cli.convert import convert, export, info, models, render, resynth
+from voiceconv.cli.convert import convert, export, info, models, push, render, resynth
 from voiceconv.cli.corpus import augment, check, extract, prepare, stats
 from voiceconv.cli.live import stream
 from voiceconv.cli.scores import compare, evaluate, report
@@ -57,6 +57,7 @@ for command in (
     resynth,
     render,
     export,
+    push,
     models,
     info,
     prepare,

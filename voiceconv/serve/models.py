@@ -7,6 +7,7 @@ from typing import Any
 from voiceconv.converter import Converter, converter_class, open_model
 from voiceconv.converter.directory import DEFAULT, bundled_models, find_model, read_config
 from voiceconv.errors import InputError
+from voiceconv.hub import hub_name
 
 
 def allowed(given: Sequence[str]) -> dict[str, str]:
@@ -65,5 +66,8 @@ def describe(name: str, converter: Converter) -> dict[str, Any]:
 
 
 def _name(model: str) -> str:
+    on_hub = hub_name(model)
+    if on_hub is not None:
+        return on_hub.repository.partition("/")[2]
     path = Path(model).resolve()
     return path.parent.name if path.name == "model" else path.name
