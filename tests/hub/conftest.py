@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hub_server import HubServer, hub_server
+from hub_server import HubServer, Repository, hub_server
 from tiny_model import make_converter
 
 from voiceconv.converter import Converter
+from voiceconv.hub import make_ready
 
 
 @pytest.fixture(scope="session")
@@ -33,13 +34,20 @@ def hub(tmp_path, monkeypatch) -> Iterator[HubServer]:
         huggingface_hub.close_session()
 
 
+@pytest.fixture(scope="session")
+def tree(tiny, tmp_path_factory) -> dict[str, bytes]:
+    """What a push of it makes of a repository: files by name."""
+    folder = tmp_path_factory.mktemp("ready")
+    tiny.save_pretrained(folder, {})
+    make_ready(folder, "org/tiny", None)
+    return {path.name: path.read_bytes() for path in folder.iterdir()} | {".gitattributes": b""}
+
+
 @pytest.fixture
-def pushed(hub, tiny) -> str:
+def pushed(hub, tree) -> str:
     """The commit of org/tiny."""
-    revision = tiny.push_to_hub("org/tiny").revision
-    hub.asked.clear()
-    assert revision is not None
-    return revision
+    hub.repositories["org/tiny"] = Repository()
+    return hub.repositories["org/tiny"].commit(tree)
 
 
 @pytest.fixture

@@ -40,21 +40,26 @@ def tree_of(hub) -> dict[str, bytes]:
     return hub.repositories["org/tiny"].files()
 
 
-def test_a_model_that_was_pushed_comes_back_to_the_bit(hub, tiny, pushed):
+def test_a_model_that_was_pushed_comes_back_to_the_bit(hub, tiny):
     wave = speech("low", 0.5)
     expected = tiny.convert(wave, "high")
+    name = tiny.push_to_hub("org/tiny")
     assert torch.equal(Converter.from_pretrained("org/tiny").convert(wave, "high"), expected)
-    opened = open_model(f"org/tiny@{pushed}")
+    opened = open_model(str(name))
     assert isinstance(opened, Converter)
     assert torch.equal(opened.convert(wave, "high"), expected)
 
 
-def test_what_is_pushed_is_a_model_its_hashes_and_a_card_with_metadata(hub, pushed):
-    tree = tree_of(hub)
-    manifest = json.loads(tree["sha256.json"])
+def test_what_is_pushed_is_a_model_its_hashes_and_a_card_with_metadata(hub, tiny, tree):
+    tiny.push_to_hub("org/tiny")
+    pushed = tree_of(hub)
+    manifest = json.loads(pushed["sha256.json"])
     assert set(manifest) == {"config.yaml", "stats.safetensors", WEIGHTS}
-    assert set(tree) == {*manifest, "sha256.json", "README.md", ".gitattributes"}
-    _, front, card = tree["README.md"].decode().split("---\n", 2)
+    assert {name: data for name, data in pushed.items() if name in manifest} == {
+        name: data for name, data in tree.items() if name in manifest
+    }
+    assert set(pushed) == {*manifest, "sha256.json", "README.md", ".gitattributes"}
+    _, front, card = pushed["README.md"].decode().split("---\n", 2)
     assert yaml.safe_load(front) == {
         "library_name": "voiceconv",
         "pipeline_tag": "audio-to-audio",
