@@ -14,6 +14,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from tiny_model import record, speech
 
+from voiceconv.cli.app import NOT_LIGHT
+
 ROOT = Path(__file__).parents[1]
 WHOLE = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
 RUN = """
@@ -30,11 +32,15 @@ def names(requirements: list[str]) -> set[str]:
     return {canonicalize_name(Requirement(one).name) for one in requirements}
 
 
-def loaded(arguments: list[str | Path], given: bytes = b"") -> tuple[bytes, set[str]]:
-    """What a light `voiceconv ARGUMENT...` says, and the packages that it has imported."""
+def run(arguments: list[str | Path], given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, "-c", RUN, ROOT / "tests" / "light.py", *arguments]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, input=given, capture_output=True, env=environment)
+    return subprocess.run(command, input=given, capture_output=True, env=environment)
+
+
+def loaded(arguments: list[str | Path], given: bytes = b"") -> tuple[bytes, set[str]]:
+    """What a light `voiceconv ARGUMENT...` says, and the packages that it has imported."""
+    done = run(arguments, given)
     assert done.returncode == 0, done.stderr.decode()
     owners = packages_distributions()
     modules = json.loads(done.stderr.splitlines()[-1])
@@ -66,3 +72,20 @@ def test_a_stream_needs_no_other(tmp_path):
     wave = record(tmp_path / "in.wav", speech("low", 0.4))
     out, _ = loaded(["stream", "--target", "kathleen"], wave.read_bytes())
     assert out[:4] == b"RIFF" and len(out) > 9600
+
+
+def test_what_needs_the_whole_says_so():
+    done = run(["fit", "nowhere", "-o", "x"])
+    assert done.returncode == 2
+    said = done.stderr.decode()
+    assert "leaves out; install the whole: pip install voiceconv" in said or (
+        "install it with: pip install voiceconv\n" in said
+    )
+
+
+def test_the_sentence_knows_what_is_left_out():
+    left_out = names(WHOLE) - names(light.listed())
+    owners = packages_distributions()
+    modules = {name for name, of in owners.items() if canonicalize_name(of[0]) in left_out}
+    assert NOT_LIGHT <= modules
+    assert {canonicalize_name(owners[name][0]) for name in NOT_LIGHT} == left_out

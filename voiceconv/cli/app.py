@@ -24,6 +24,8 @@ from voiceconv.cli.unexpected import EXIT_CODE, report_unexpected
 from voiceconv.errors import NO_ROOM, InputError, RunError
 from voiceconv.signals import ending_signals, note_hang_up
 
+NOT_LIGHT = {"librosa", "mido", "scipy", "sklearn", "tensorboard"}
+
 app = typer.Typer(
     help="Convert audio of one domain (a speaker, an instrument) into another, unpaired.",
     no_args_is_help=True,
@@ -108,11 +110,26 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
+        left_out = _left_out(error)
+        if left_out is not None:
+            print(f"voiceconv: error: {left_out}", file=sys.stderr)
+            sys.exit(2)
         report_unexpected(error, command)
         sys.exit(EXIT_CODE)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _left_out(error: Exception) -> str | None:
+    """The sentence for a package that only a whole installation has; None for another error."""
+    package = (getattr(error, "name", None) or "").partition(".")[0]
+    if not isinstance(error, ModuleNotFoundError) or package not in NOT_LIGHT:
+        return None
+    return (
+        f"this needs {package}, which requirements-light.txt leaves out; install the whole: "
+        "pip install voiceconv"
+    )
 
 
 def _open_streams() -> None:
