@@ -28,6 +28,7 @@ def hub(tmp_path, monkeypatch) -> Iterator[HubServer]:
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
         monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setattr(file_download.time, "sleep", lambda seconds: None)
         monkeypatch.setenv("HF_TOKEN", server.token)
         yield server

@@ -19,6 +19,7 @@ from voiceconv.converter.directory import digest, find_model
 from voiceconv.errors import InputError, RunError
 from voiceconv.hub import fetch, hub_name, pinned
 from voiceconv.hub.listing import MOST_FILES, Listed, checked
+from voiceconv.serve.models import allowed
 from voiceconv.vocoders.directory import find_vocoder
 
 WEIGHTS = "translator.safetensors"
@@ -131,6 +132,12 @@ def test_what_is_converted_says_repository_commit_and_digest(
     assert (entry["model"], entry["revision"]) == ("org/tiny", pushed)
     assert entry["sha256"] == digest(folder) == identify("org/tiny")["sha256"]
     assert f"model org/tiny@{pushed}" in caplog.messages
+
+
+def test_a_server_has_it_under_its_own_name(hub, pushed):
+    assert allowed([f"org/tiny@{pushed}"])["tiny"] == f"org/tiny@{pushed}"
+    with pytest.raises(InputError, match="both are 'tiny'; rename one"):
+        allowed(["org/tiny", f"org/tiny@{pushed}"])
 
 
 def test_a_folder_of_that_name_wins(hub, tiny, pushed, tmp_path, monkeypatch):
