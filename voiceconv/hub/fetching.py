@@ -153,8 +153,8 @@ def _listed(entry: Any) -> Listed:
 
 def _not_cached(name: HubName) -> InputError:
     return InputError(
-        f"{name} is not whole in the cache, and the hub may not be asked; fetch it once without "
-        "HF_HUB_OFFLINE and local_files_only"
+        f"{name} is no folder here and not whole in the cache, and the hub may not be asked; fetch "
+        "it once without HF_HUB_OFFLINE and local_files_only"
     )
 
 
