@@ -12,6 +12,7 @@ from torch import Tensor
 
 from voiceconv.progress import StderrHandler
 
+os.environ["HF_HUB_OFFLINE"] = "1"  # a test that asks the hub has its own (tests/hub)
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 CHROMIUM_OPTIONS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "

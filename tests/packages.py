@@ -28,6 +28,7 @@ LEAVES = {
 # What each other part, a folder or a file, may import of the rest.
 ALLOWED: dict[str, set[str]] = {
     "build": set(),
+    "hub": set(),
     "audio": set(),
     "provenance": {"audio"},
     "executors": set(),
@@ -42,12 +43,12 @@ ALLOWED: dict[str, set[str]] = {
     "vocoders": {"build", "features", "models"},
     "metrics": {"audio.bs1770", "data.alignment", "features"},
     "check": {"audio", "build", "data", "features", "metrics"},
-    "converter": {"audio", "build", "features", "models", "vocoders"},
+    "converter": {"audio", "build", "features", "hub", "models", "vocoders"},
     "baselines": {"build", "converter", "data", "features", "models", "vocoders"},
     "evaluation": {"audio", "data", "metrics", "provenance"},
     "report": {"audio", "evaluation", "features", "metrics", "pages"},
     "listen": {"audio", "data", "evaluation", "pages", "provenance", "web"},
-    "serve": {"audio", "converter", "features", "provenance", "web"},
+    "serve": {"audio", "converter", "features", "hub", "provenance", "web"},
 }
 ALLOWED["genre"] = {"build", "converter", "data", "evaluation", "features", "models", "pages"}
 ALLOWED["runs"] = {"audio", "build", "converter", "data", "features", "metrics", "models"}

@@ -13,7 +13,9 @@ import typer
 
 from voiceconv import __version__
 from voiceconv.cli import data, genre, listen, live, vocoder
-from voiceconv.cli.convert import convert, export, info, inspect, models, render, resynth
+from voiceconv.cli.convert import (
+    convert, export, info, inspect, models, push, render, resynth
+)
 from voiceconv.cli.corpus import augment, check, extract, prepare, stats
 from voiceconv.cli.live import stream
 from voiceconv.cli.scores import compare, evaluate, report
@@ -23,6 +25,8 @@ from voiceconv.cli.train import fit, train
 from voiceconv.cli.unexpected import EXIT_CODE, report_unexpected
 from voiceconv.errors import NO_ROOM, InputError, RunError
 from voiceconv.signals import ending_signals, note_hang_up
+
+NOT_LIGHT = {"librosa", "mido", "scipy", "sklearn", "tensorboard"}
 
 app = typer.Typer(
     help="Convert audio of one domain (a speaker, an instrument) into another, unpaired.",
@@ -57,6 +61,7 @@ for command in (
     resynth,
     render,
     export,
+    push,
     models,
     info,
     inspect,
@@ -109,11 +114,26 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
+        left_out = _left_out(error)
+        if left_out is not None:
+            print(f"voiceconv: error: {left_out}", file=sys.stderr)
+            sys.exit(2)
         report_unexpected(error, command)
         sys.exit(EXIT_CODE)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _left_out(error: Exception) -> str | None:
+    """The sentence for a package that only a whole installation has; None for another error."""
+    package = (getattr(error, "name", None) or "").partition(".")[0]
+    if not isinstance(error, ModuleNotFoundError) or package not in NOT_LIGHT:
+        return None
+    return (
+        f"this needs {package}, which requirements-light.txt leaves out; install the whole: "
+        "pip install voiceconv"
+    )
 
 
 def _open_streams() -> None:

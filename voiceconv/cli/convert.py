@@ -1,4 +1,4 @@
-"""Commands around a trained model: convert, resynth, export, models, info.
+"""Commands around a trained model: convert, resynth, export, push, models, info.
 
 Commands import what they need when they are called: `voiceconv --help` must not start torch.
 """
@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from voiceconv.cli.completion import complete_domain, complete_model_or_baseline
+from voiceconv.cli.completion import complete_domain, complete_model, complete_model_or_baseline
 from voiceconv.cli.options import (
     AsJson,
     ConfigDir,
@@ -60,8 +60,8 @@ def convert(
     model: Annotated[
         str | None,
         typer.Option(
-            help="Model directory, run directory or bundled model; or a baseline: baseline:copy, "
-            "statistics, f0shift, gmm or knn. [bundled]",
+            help="Model directory, run directory, bundled model, or ORG/NAME[@REVISION] on the "
+            "hub; or a baseline: baseline:copy, statistics, f0shift, gmm or knn. [bundled]",
             autocompletion=complete_model_or_baseline,
         ),
     ] = None,
@@ -272,6 +272,34 @@ def export(
         written = export(model, output, progress, streaming)
     for name, graph in written.items():
         print(f"{output / name}: within {graph['largest_difference']:.1e} of torch")
+
+
+def push(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="Model directory, run directory or bundled model.", autocompletion=complete_model
+        ),
+    ],
+    repository: Annotated[str, typer.Argument(metavar="ORG/NAME", help="Where on the hub.")],
+    private: Annotated[
+        bool, typer.Option("--private", help="Only for you, if the repository is new.")
+    ] = False,
+    revision: Annotated[
+        str | None, typer.Option(metavar="BRANCH", help="Branch, made if need be. [main]")
+    ] = None,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Don't ask.")] = False,
+) -> None:
+    """Push a model to the Hugging Face hub: safetensors, card and the hashes of both."""
+    from voiceconv.commands.push import packed, upload
+
+    with packed(model, repository) as parcel:
+        for name, size in parcel.sizes.items():
+            print(f"{name}: {size / 1e6:.2f} MB")
+        print(f"licence: {parcel.licence or 'not stated'}")
+        if not yes:
+            typer.confirm(f"Push to {repository}?", abort=True)
+        print(upload(parcel.folder, repository, private=private or None, branch=revision))
 
 
 def models(as_json: AsJson = False) -> None:

@@ -21,7 +21,8 @@ Output = Annotated[
 Model = Annotated[
     str | None,
     typer.Option(
-        help="Model directory, run directory or bundled model. [bundled]",
+        help="Model directory, run directory, bundled model, or ORG/NAME[@REVISION] on the hub. "
+        "[bundled]",
         autocompletion=complete_model,
     ),
 ]

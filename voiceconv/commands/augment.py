@@ -14,6 +14,7 @@ from voiceconv.data.kaldi import Utterance, is_data_dir, read_data_dir, word, wr
 from voiceconv.device import pick_device
 from voiceconv.errors import InputError, NoRoomError, RunError
 from voiceconv.files import below, unwritable
+from voiceconv.hub import pinned
 from voiceconv.provenance import read_conversions, write_conversion
 
 COPIES = "wav"  # OUT/wav/TARGET/UTTERANCE.wav
@@ -47,6 +48,7 @@ def augment(
     then the tables are without their copies.
     """
     _check_places(data, out)
+    model = pinned(model)
     suffix = _check_targets(targets, model, device, strength)
     originals = [replace(one, path=Path(os.path.abspath(one.path))) for one in read_data_dir(data)]
     chosen = _chosen(originals, sources, data)

@@ -26,6 +26,7 @@ from voiceconv.data.stores import local
 from voiceconv.device import pick_device
 from voiceconv.errors import InputError
 from voiceconv.files import printable
+from voiceconv.hub import hub_name, pinned
 from voiceconv.provenance import write_conversion
 from voiceconv.provenance.note import CONVERTED
 from voiceconv.provenance.stamp import NO_MARKS, Marks, Stamp
@@ -101,6 +102,7 @@ def convert(
     Each file of sound says it, too; marks: what else says it.
     Raises InputError, and RunError where some of several inputs failed.
     """
+    choice = choice._replace(model=pinned(choice.model), full_band=pinned(choice.full_band))
     source = choice.source
     converter = _open(choice)
     without = choice.target if source is None else None  # a data directory may hold the target, too
@@ -294,10 +296,16 @@ def described(choice: Choice) -> dict[str, object]:
 
 
 def identify(model: Path | str | None) -> dict[str, object]:
-    """What a conversion says of its model: the name that was given, the digest of its files."""
+    """What a conversion says of its model: the name that was given, the digest of its files.
+
+    Of one of the hub also the revision: the commit.
+    """
     if str(model).startswith(BASELINE):
         return {"model": model, "sha256": None}
     folder = find_model(model)
+    on_hub = hub_name(model)
+    if on_hub is not None:
+        return {"model": on_hub.repository, "revision": folder.name, "sha256": digest(folder)}
     return {"model": folder.name if model is None else str(model), "sha256": digest(folder)}
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from voiceconv.errors import InputError
 from voiceconv.features import DomainStats, load_stats, save_stats
 from voiceconv.files import read_mapping, replace_text, replacing
+from voiceconv.hub import USUAL, Access, fetch, hub_name
 from voiceconv.model_folder import (
     BUNDLED,
     CARD,
@@ -40,11 +41,15 @@ _KINDS: dict[str, type | UnionType] = {
 }
 
 
-def find_model(model: Path | str | None) -> Path:
-    """The directory of a model: given itself, by its run directory, or a bundled one by its name.
+def find_model(model: Path | str | None, access: Access = USUAL) -> Path:
+    """The directory of a model: given itself, by its run directory, a bundled one by its name.
 
-    None is the bundled default. Raises InputError where there is none.
+    `org/name` or `org/name@revision`, where no folder is called that, is fetched from the hub as
+    `access` says (`hub.fetch`). None is the bundled default. Raises InputError where there is none.
     """
+    on_hub = hub_name(model, access.revision)
+    if on_hub is not None:
+        return fetch(on_hub, access)
     name = DEFAULT if model is None else str(model)
     places = [BUNDLED / name]
     if model is not None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, Self
 
 import torch
@@ -16,6 +17,7 @@ from voiceconv.converter.unseen import SAME_VOICE, distance
 from voiceconv.device import device_of
 from voiceconv.errors import InputError
 from voiceconv.features import DomainStats, Features, Representation, convert_tracks
+from voiceconv.hub import Access, HubName, make_ready, upload
 from voiceconv.models import Translator
 from voiceconv.models.base import MIX
 from voiceconv.models.exported import OnnxTranslator
@@ -70,15 +72,25 @@ class FrameConverter(ABC):
         """Make what else a kind needs; before the translator, whose weights are the last drawn."""
 
     @classmethod
-    def from_pretrained(cls, model: Path | str | None = None, engine: str | None = None) -> Self:
-        """A model directory, a run directory, a bundled model's name; None: the bundled default.
+    def from_pretrained(
+        cls,
+        model: Path | str | None = None,
+        engine: str | None = None,
+        *,
+        revision: str | None = None,
+        cache_dir: Path | str | None = None,
+        local_files_only: bool = False,
+        token: str | bool | None = None,
+    ) -> Self:
+        """A model or run directory, a bundled model's name, a model of the hub; None: the default.
 
         engine: `torch`, or `onnx` for what `voiceconv export` has written; None: what it is for.
+        The others are of the hub, with the names of huggingface_hub's mixin: see `hub.Access`.
 
         Raises InputError where it is missing, incomplete, damaged, for another engine, or asks for
-        foreign classes.
+        foreign classes; for the hub see `hub.fetch`.
         """
-        folder = find_model(model)
+        folder = find_model(model, Access(revision, cache_dir, local_files_only, token))
         onnx = engine_of(folder, engine) == "onnx"
         config, stats, weights = read_model(folder)
         if onnx:
@@ -101,6 +113,32 @@ class FrameConverter(ABC):
         config = self.config | {"card": dict(card)}
         vocoder = None if self.vocoder is None else self.vocoder.folder
         write_model(Path(folder), config, self.stats, self.translator.state_dict(), vocoder)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        private: bool | None = None,
+        token: str | bool | None = None,
+        branch: str | None = None,
+        commit_message: str | None = None,
+    ) -> HubName:
+        """Push what `save_pretrained` writes to the hub; the name that it returns has the commit.
+
+        Keywords have the names of huggingface_hub's mixin: see `hub.upload`.
+        """
+        with TemporaryDirectory(prefix="voiceconv-") as scratch:
+            folder = Path(scratch) / "model"
+            self.save_pretrained(folder, self.config["card"])
+            make_ready(folder, repo_id, self.config["card"].get("licence"))
+            return upload(
+                folder,
+                repo_id,
+                private=private,
+                token=token,
+                branch=branch,
+                commit_message=commit_message,
+            )
 
     @property
     def directions(self) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from voiceconv.converter.directory import find_model, read_config
 from voiceconv.converter.files import FileConverter
 from voiceconv.converter.streaming import StreamingConverter
 from voiceconv.features import FileRepresentation, Representation
+from voiceconv.hub import USUAL, Access
 from voiceconv.models import Translator
 from voiceconv.models.streaming import StreamingTranslator
 
@@ -21,10 +22,11 @@ def converter_class(features: Mapping[str, Any]) -> type[Converter] | type[FileC
 
 
 def open_model(
-    model: Path | str | None = None, engine: str | None = None
+    model: Path | str | None = None, engine: str | None = None, access: Access = USUAL
 ) -> Converter | FileConverter:
-    """Any model, as `FrameConverter.from_pretrained` takes it."""
-    config = read_config(find_model(model))
+    """Any model, as `FrameConverter.from_pretrained` takes it; one of the hub as `access` says."""
+    folder = find_model(model, access)
+    config = read_config(folder)
     if issubclass(class_of(config["translator"], Translator), StreamingTranslator):
-        return StreamingConverter.from_pretrained(model, engine)
-    return converter_class(config["features"]).from_pretrained(model, engine)
+        return StreamingConverter.from_pretrained(folder, engine)
+    return converter_class(config["features"]).from_pretrained(folder, engine)

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from voiceconv.optional import load
 
-librosa = load("librosa", "alignment", "librosa")
+librosa = load("librosa", "alignment", "librosa", extra="")
 
 
 def align(reference: NDArray[np.float64], estimated: NDArray[np.float64]) -> NDArray[np.int64]:

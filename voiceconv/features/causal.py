@@ -11,8 +11,8 @@ that the caller holds.
 import math
 from dataclasses import dataclass
 
-import librosa
 import torch
+import torchaudio
 from torch import Tensor
 
 N_MELS = 80
@@ -63,8 +63,9 @@ class CausalSpectrum:
         self.half = round(WINDOW * sample_rate / 2)  # samples before a frame's centre, and after
         self.n_fft = 1 << (2 * self.half - 1).bit_length()
         self._window = torch.hann_window(2 * self.half)
-        mel = librosa.filters.mel(sr=sample_rate, n_fft=self.n_fft, n_mels=N_MELS)
-        self._mel = torch.from_numpy(mel).T.contiguous()  # (F, N_MELS)
+        self._mel = torchaudio.functional.melscale_fbanks(
+            self.n_fft // 2 + 1, 0.0, sample_rate / 2, N_MELS, sample_rate, "slaney", "slaney"
+        )  # (F, N_MELS)
         bins = torch.arange(self.n_fft // 2 + 1)
         octaves = math.log2(HIGHEST / LOWEST)
         self.pitches = LOWEST * 2 ** (torch.arange(int(octaves * PER_OCTAVE) + 1) / PER_OCTAVE)

@@ -42,7 +42,7 @@ from voiceconv.metrics.analysis import DEFAULT, Search, find_f0
 from voiceconv.metrics.wave_input import SAMPLE_RATE, centre, condition, gain
 from voiceconv.optional import load
 
-librosa = load("librosa", "a distance of spectra", "librosa")
+librosa = load("librosa", "a distance of spectra", "librosa", extra="")
 RESOLUTIONS = ((1024, 600, 120), (2048, 1200, 240), (512, 240, 50))  # FFT, window, hop in samples
 FLOOR = 1e-7  # of power, as in the authors' code: log() of an empty bin
 TOLERANCE = 1600  # samples: vocoders end on a whole frame

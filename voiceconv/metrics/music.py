@@ -39,7 +39,7 @@ from voiceconv.metrics.copy_synthesis import match
 from voiceconv.metrics.wave_input import SAMPLE_RATE, condition
 from voiceconv.optional import load
 
-librosa = load("librosa", "measures of music", "librosa")
+librosa = load("librosa", "measures of music", "librosa", extra="")
 HOP = 512  # samples: of onsets, chroma and cepstra
 BLOCK = 3  # frames of chroma that are one: 0.1 s
 N_FFT, N_MELS, N_COEFFICIENTS = 1024, 80, 20

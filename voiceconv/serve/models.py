@@ -13,6 +13,7 @@ from voiceconv.converter.directory import (
     read_config,
 )
 from voiceconv.errors import InputError
+from voiceconv.hub import hub_name
 from voiceconv.provenance.note import CONVERTED
 from voiceconv.provenance.stamp import Stamp
 
@@ -79,5 +80,8 @@ def describe(name: str, converter: Converter) -> dict[str, Any]:
 
 
 def _name(model: str) -> str:
+    on_hub = hub_name(model)
+    if on_hub is not None:
+        return on_hub.repository.partition("/")[2]
     path = Path(model).resolve()
     return path.parent.name if path.name == "model" else path.name

@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 
 from voiceconv import __version__
 from voiceconv.files import locked
+from voiceconv.hub import pinned
 from voiceconv.serve.api import UPLOADS, Api
 from voiceconv.serve.backend import Backend
 from voiceconv.serve.live import LONGEST_CHUNK, RATES, SAMPLE, Live
@@ -75,10 +76,12 @@ def serve(
 ) -> None:
     """Serve until Ctrl-C or SIGTERM; print the address.
 
+    Models of the hub are fetched first: all programs use one commit of each.
     names: those by which a proxy's clients reach it, beside this machine's own.
     Raises InputError for a model that is none, if another process serves the folder, or if the
     port is in use; RunError if the programs do not start.
     """
+    settings = settings._replace(given=tuple(map(pinned, settings.given)))
     with locked(settings.folder, "serving"), listening_at(host, port) as listening:
         backend = Backend(settings)
         hosts = frozenset([*LOOPBACK, *names]) if names or host in LOOPBACK else None
