@@ -10,6 +10,7 @@ penalty. A target's crop that comes back must look to that judge as the real one
 """
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -40,6 +41,13 @@ class AnyToMany(Objective[Perturbed]):
     """
 
     takes = Perturbed
+    of_generator: ClassVar[set[str]] = {
+        "identity",
+        "parallel",
+        "content",
+        "adversarial",
+        "feature_matching",
+    }
 
     def __init__(
         self,
@@ -51,7 +59,7 @@ class AnyToMany(Objective[Perturbed]):
     ) -> None:
         super().__init__(translator, discriminator(n_domains=n_domains), weights)
         self.require_weights(
-            generator={"identity", "parallel", "content", "adversarial", "feature_matching"},
+            generator=self.of_generator,
             discriminator={"adversarial", "penalty"},
         )
 
@@ -74,8 +82,8 @@ class AnyToMany(Objective[Perturbed]):
             of_real = self.discriminators(batch.frames, batch.domain_ids)
         one, other = codes[n_own : n_own + n_pairs], codes[-n_pairs:]
         losses = {
-            "identity": _weighted(same, batch.frames, batch.scale),
-            "parallel": _weighted(fake[:n_pairs], batch.said, batch.scale),
+            "identity": weighted_distance(same, batch.frames, batch.scale),
+            "parallel": weighted_distance(fake[:n_pairs], batch.said, batch.scale),
             "content": contrastive_loss(one, other),
             "adversarial": generator_loss(of_fake),
             "feature_matching": feature_matching_loss(of_same, of_real),
@@ -107,6 +115,6 @@ class AnyToMany(Objective[Perturbed]):
         return {"adversarial": CHANCE_LEVEL}
 
 
-def _weighted(made: Tensor, wanted: Tensor, scale: Tensor) -> Tensor:
+def weighted_distance(made: Tensor, wanted: Tensor, scale: Tensor) -> Tensor:
     """The L1 distance of (B, C, T), channels weighted by (1, C)."""
     return l1_loss(made * scale[..., None], wanted * scale[..., None])
