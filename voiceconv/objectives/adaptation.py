@@ -44,7 +44,7 @@ class Adaptation(AnyToMany):
         super().__init__(translator, discriminator, 1, weights)
         self.domain_id = domain_id
         translator.requires_grad_(False)
-        self.learning = nn.ParameterList(translator.of_domains())
+        self.learning = nn.ParameterList(translator.of_domains()).requires_grad_(True)
 
     def player(self, name: str) -> nn.Module:
         """See Objective."""
