@@ -1,5 +1,7 @@
 """`voiceconv adapt`: a model gets one more voice, and what it had before stays to the bit."""
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,6 @@ from voiceconv.commands.adapt import adapt
 from voiceconv.converter import Converter
 from voiceconv.converter.directory import digest
 from voiceconv.errors import InputError, RunError
-from voiceconv.models.any_to_many import ProjectionDiscriminator
 
 ANY_TO_MANY = {
     "_target_": "voiceconv.models.any_to_many.AnyToManyTranslator",
@@ -21,20 +22,12 @@ ANY_TO_MANY = {
 }
 
 
-class Judge(ProjectionDiscriminator):
-    """A small one."""
-
-    def __init__(self, n_channels: int, n_domains: int) -> None:
-        super().__init__(n_channels, n_domains, width=8, patch_width=4)
-
-
-SMALL = {"ProjectionDiscriminator": Judge, "PRECISION": "float32", "LEAST": 5.0}
+LEAST = 5.0  # seconds of speech, for short clips
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    for name, value in SMALL.items():
-        monkeypatch.setattr(command, name, value)
+    monkeypatch.setattr(command, "LEAST", LEAST)
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +52,7 @@ def adapted(base, clips, tmp_path_factory) -> Path:
     """With the module's own patch: fixtures of a module come before those of a test."""
     folder = tmp_path_factory.mktemp("adapted") / "new"
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in SMALL.items():
-            patch.setattr(command, name, value)
+        patch.setattr(command, "LEAST", LEAST)
         made = adapt(str(base), [str(clips)], folder, n_steps=3)
     assert made.domain == "higher" and made.n_steps == 3
     assert made.minutes == pytest.approx(6 / 60, abs=0.01)
@@ -122,8 +114,14 @@ def test_steps_fill_the_minutes(base, clips, tmp_path, monkeypatch):
 
 
 def test_what_was_interrupted_is_not_there(base, clips, tmp_path, monkeypatch):
-    monkeypatch.setattr(command.Trainer, "run", lambda trainer: False)
-    with pytest.raises(RunError, match=r"stopped at step 0 of 5; .*new was not written"):
+    step = command.Adaptation.step
+
+    def interrupted(adaptation):
+        os.kill(os.getpid(), signal.SIGINT)
+        return step(adaptation)
+
+    monkeypatch.setattr(command.Adaptation, "step", interrupted)
+    with pytest.raises(RunError, match=r"stopped at step 1 of 5; .*new was not written"):
         adapt(str(base), [str(clips)], tmp_path / "new", n_steps=5)
     assert list(tmp_path.iterdir()) == []
 

@@ -10,7 +10,6 @@ penalty. A target's crop that comes back must look to that judge as the real one
 """
 
 from collections.abc import Callable
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -41,13 +40,6 @@ class AnyToMany(Objective[Perturbed]):
     """
 
     takes = Perturbed
-    of_generator: ClassVar[set[str]] = {
-        "identity",
-        "parallel",
-        "content",
-        "adversarial",
-        "feature_matching",
-    }
 
     def __init__(
         self,
@@ -59,7 +51,7 @@ class AnyToMany(Objective[Perturbed]):
     ) -> None:
         super().__init__(translator, discriminator(n_domains=n_domains), weights)
         self.require_weights(
-            generator=self.of_generator,
+            generator={"identity", "parallel", "content", "adversarial", "feature_matching"},
             discriminator={"adversarial", "penalty"},
         )
 
