@@ -67,6 +67,7 @@ def adapt(
         stats = base.extractor.fit(heard.phrases.values())
         torch.manual_seed(seed)
         converter = _with_room(base, domain, stats)
+        assert isinstance(converter.translator, AnyToManyTranslator)
         make = partial(
             Adaptation,
             converter.translator,
@@ -106,7 +107,7 @@ def _domain(name: str | None, clips: Sequence[str], taken: Sequence[str]) -> str
     if name is None and (len(clips) > 1 or not folder.is_dir()):
         raise InputError("the clips are no single folder, whose name the voice could have; --name")
     domain = plain_name(folder.resolve().name if name is None else name)
-    if not domain or any(character.isspace() or character in "/,:" for character in domain):
+    if not domain or not domain.isprintable() or set(domain) & set(" /,:"):
         raise InputError(
             f"no voice can be called {domain!r}; choose a name without blanks, /, comma and colon "
             "by --name"
