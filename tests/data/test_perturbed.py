@@ -192,3 +192,16 @@ def test_a_channel_weighs_as_the_root_of_its_deviation():
     roots = torch.stack([stats.frames_std for stats in STATS.values()]).mean(0).sqrt()
     assert torch.allclose(batch.scale[0], roots / roots.mean())
     assert float(batch.scale.mean()) == pytest.approx(1.0)
+
+
+def test_what_is_aligned_already_is_taken_frame_by_frame():
+    """No warping, however unlike the two are."""
+    others = {"z": {"0": said(70), "1": said(71)}}
+    batch = crops(others, aligned=True, n_pairs=8, **STILL).batch(0)
+    for one, other in zip(batch.one, batch.other, strict=True):
+        places = [
+            (place_in(one, own(others["z"][stem])), place_in(other, own(UTTERANCES[domain][stem])))
+            for domain in UTTERANCES
+            for stem in others["z"]
+        ]
+        assert any(pair[0] is not None and pair[0] == pair[1] for pair in places)

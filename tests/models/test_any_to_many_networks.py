@@ -1,10 +1,16 @@
 """The translator takes any voice and any length; only the target and the strength change it."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
 
-from voiceconv.models.any_to_many import AnyToManyTranslator, ProjectionDiscriminator
+from voiceconv.models.any_to_many import (
+    AnyToManyTranslator,
+    DomainAdapters,
+    ProjectionDiscriminator,
+)
 
 
 @pytest.fixture
@@ -108,3 +114,33 @@ def test_each_judge_is_told_the_voice():
         assert len(verdict.features) == 4
         assert torch.equal(verdict.logits[0], other.logits[0])
         assert not torch.allclose(verdict.logits[1], other.logits[1])
+
+
+def test_an_adapter_is_the_product_of_its_domains_maps():
+    adapters = DomainAdapters(5, 7, 2, 3)
+    x, codes = torch.randn(2, 5, 4), torch.tensor([[0.0, 1.0, 0.0], [0.5, 0.0, 0.5]])
+    assert torch.equal(adapters(x, codes), torch.zeros(2, 7, 4))
+    with torch.no_grad():
+        adapters.up.copy_(torch.randn(3, 7, 2) / math.sqrt(2))
+    maps = adapters.up @ adapters.down
+    assert torch.allclose(adapters(x, codes)[0], maps[1] @ x[0], atol=1e-5)
+    mixed = 0.5 * (maps[0] + maps[2]) @ x[1]
+    assert torch.allclose(adapters(x, codes)[1], mixed, atol=1e-5)
+
+
+def test_a_network_grows_by_a_domain_and_gets_adapters_without_a_change_to_the_others():
+    torch.manual_seed(0)
+    plain = AnyToManyTranslator(6, 2, width=16, code_channels=8).eval()
+    grown = AnyToManyTranslator(6, 3, width=16, code_channels=8, adapter_rank=2).eval()
+    grown.load_state_dict(grown.grown(plain.state_dict(), [0, None, 1]))
+    frames = torch.randn(1, 6, 32)
+    for here, there in ((0, 0), (2, 1)):
+        assert torch.equal(grown(frames, 0, here), plain(frames, 0, there))
+    with torch.no_grad():
+        for own in grown.of_domains():
+            own[1] += torch.randn_like(own[1])
+    assert torch.equal(grown(frames, 0, 2), plain(frames, 0, 1))
+    again = AnyToManyTranslator(6, 3, width=16, code_channels=8, adapter_rank=2).eval()
+    again.load_state_dict(again.grown(grown.state_dict(), [1, 0, None]))
+    assert torch.equal(again(frames, 0, 0), grown(frames, 0, 1))
+    assert len(grown.of_domains()) == 4 + 2 * 5 and len(plain.of_domains()) == 4

@@ -136,9 +136,8 @@ def convert(
 ) -> None:
     """Convert recordings to the target's voice."""
     from voiceconv.commands.convert import Choice, consent, convert_in_styles
-    from voiceconv.provenance.stamp import Marks
-    from voiceconv.commands.convert import Choice, convert_in_styles
     from voiceconv.executors import open_executor
+    from voiceconv.provenance.stamp import Marks
 
     choice = Choice.of(
         target,

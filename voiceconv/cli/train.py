@@ -1,12 +1,13 @@
-"""Commands that train a converter: train, fit; imports as in cli/convert.py."""
+"""Commands that train a converter: train, fit, adapt; imports as in cli/convert.py."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from voiceconv.cli.options import Jobs
-from voiceconv.cli.terminal import show_summary
+from voiceconv.cli.completion import complete_model
+from voiceconv.cli.options import Device, Jobs
+from voiceconv.cli.terminal import logging_to_stderr, show_summary
 
 
 def train(context: typer.Context) -> None:
@@ -39,3 +40,46 @@ def fit(
 
     fit(speakers, output, hours, experiment, jobs, typer.echo, show_summary)
     typer.echo(f"done: voiceconv convert IN --target NAME --model {output}")
+
+
+def adapt(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="Model directory, run directory or bundled model of any_to_many.",
+            autocompletion=complete_model,
+        ),
+    ],
+    clips: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="CLIPS...",
+            help="Recordings of the new voice, 1 to 3 minutes: sound files, folders, patterns.",
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Output model directory; new or empty.")
+    ],
+    name: Annotated[
+        str | None, typer.Option(help="Name of the new voice. [the folder's]", show_default=False)
+    ] = None,
+    minutes: Annotated[float, typer.Option(min=0.1, help="Wall time in minutes.")] = 5.0,
+    steps: Annotated[
+        int | None,
+        typer.Option(min=1, help="Length of the training. [what fits into MINUTES]"),
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option(help="Licence of the new model, for its card. [not stated]")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the training.")] = 0,
+    device: Device = "auto",
+) -> None:
+    """Add a target to a trained any-to-many model, from minutes of its voice.
+
+    The other targets stay as they are, to the bit. An interrupted call writes nothing.
+    """
+    from voiceconv.commands.adapt import adapt
+
+    with logging_to_stderr():
+        made = adapt(model, clips, output, name, minutes, steps, licence, seed, device, typer.echo)
+    typer.echo(f"done: voiceconv convert IN --target {made.domain} --model {output}")

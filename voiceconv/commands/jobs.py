@@ -9,7 +9,7 @@ from typing import NamedTuple
 from voiceconv import audio
 from voiceconv.audio import EXTENSIONS
 from voiceconv.data.content import content_files
-from voiceconv.data.kaldi import is_data_dir, read_data_dir
+from voiceconv.data.kaldi import Utterance, is_data_dir, read_data_dir
 from voiceconv.errors import InputError
 from voiceconv.files import abridged, below, plain_name, printable
 
@@ -65,12 +65,34 @@ def plan(
     found = [job for job in found if without is None or job.domain != without]
     if not found:
         kind = "sound" if extensions is None else " or ".join(sorted(extensions))
-        raise InputError(f"no {kind} file in {', '.join(map(repr, inputs))}; name files or folders")
+        raise _nothing(inputs, kind)
     found = _apart(found)
     outputs = [_output(job, len(found), inputs, output, suffix, made) for job in found]
     jobs = [job._replace(output=place) for job, place in zip(found, outputs, strict=True)]
     _check(jobs, made)
     return jobs
+
+
+def recordings(inputs: Sequence[str]) -> list[Utterance]:
+    """Sound files, folders, patterns or Kaldi data directories -> what they name.
+
+    Raises InputError where nothing is found.
+    """
+    if STREAM in inputs:
+        raise InputError("- stands for one recording from a pipe; name files or folders")
+    found = [job for one in inputs for job in _find(one, None, None, None, None)]
+    if not found:
+        raise _nothing(inputs)
+    return [
+        Utterance(
+            str(job.output), job.domain or "", Path(job.path), job.start, job.end, None, job.channel
+        )
+        for job in found
+    ]
+
+
+def _nothing(inputs: Sequence[str], kind: str = "sound") -> InputError:
+    return InputError(f"no {kind} file in {', '.join(map(repr, inputs))}; name files or folders")
 
 
 def _check(jobs: Sequence[Job], extensions: Collection[str] | None) -> None:

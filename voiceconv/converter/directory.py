@@ -184,6 +184,7 @@ def _card(config: Mapping[str, Any], n_parameters: int) -> str:
         "parameters": f"{n_parameters:,}",
         "features": as_words(config["features"]),
         **{key: card.get(key) for key in ("experiment", "steps", "data", "licence", "consent")},
+        **{f"voice {one['domain']}": _origin(one) for one in card.get("adapted") or []},
     }
     return card_text(
         domains,
@@ -192,6 +193,14 @@ def _card(config: Mapping[str, Any], n_parameters: int) -> str:
         card.get("scores") or {},
         f"voiceconv convert {'in.wav' if config['vocoder'] else 'IN'} --target "
         f"{config['domains'][0]} --model DIR",
+    )
+
+
+def _origin(adapted: Mapping[str, Any]) -> str:
+    """How a domain was added, by an entry of the card's `adapted`."""
+    return (
+        f"added to {adapted['from']} (sha256 {adapted['digest'][:16]}) from "
+        f"{adapted['minutes']} minutes of speech, {adapted['steps']} steps"
     )
 
 

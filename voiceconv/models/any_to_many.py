@@ -25,7 +25,7 @@ from voiceconv.models.base import (
     same_shapes,
 )
 from voiceconv.models.layers import conv2d, pad_rows
-from voiceconv.schema import Count, Range
+from voiceconv.schema import Count, Range, Some
 
 DILATIONS = (1, 2, 4, 8)
 
@@ -47,6 +47,26 @@ def unit_power(x: Tensor) -> Tensor:
     """(B, K, T) -> the same, the mean square over channels 1 in each frame; in float32."""
     x = x.float()
     return x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-5)
+
+
+class DomainAdapters(nn.Module):
+    """Maps of low rank, (B, n_inputs, T) -> (B, n_outputs, T), one for each domain: LoRA.
+
+    Hu et al. 2021, arXiv:2106.09685; here the code of the domain chooses the map. All are 0 at
+    first, and a domain whose `up` is 0 adds exactly 0.
+    """
+
+    def __init__(self, n_inputs: int, n_outputs: int, rank: int, n_domains: int) -> None:
+        super().__init__()
+        self.rank = rank
+        self.down = nn.Parameter(torch.randn(n_domains, rank, n_inputs) / math.sqrt(n_inputs))
+        self.up = nn.Parameter(torch.zeros(n_domains, n_outputs, rank))
+
+    def forward(self, x: Tensor, codes: Tensor) -> Tensor:
+        """(B, n_inputs, T), codes (B, D) -> (B, n_outputs, T)."""
+        within = F.conv1d(x, self.down.flatten(0, 1)[..., None])
+        within = within * codes.repeat_interleave(self.rank, 1)[..., None]
+        return F.conv1d(within, self.up.movedim(0, 1).flatten(1)[..., None])
 
 
 class GatedBlock(nn.Module):
@@ -78,14 +98,24 @@ class GatedBlock(nn.Module):
 
 
 class DilatedBlock(GatedBlock):
-    """See GatedBlock; as many frames after as before."""
+    """See GatedBlock; as many frames after as before.
 
-    def __init__(self, width: int, kernel: int, dilation: int, n_domains: int = 0) -> None:
+    rank: if not 0, domains have adapters of this rank beside the gated convolution.
+    """
+
+    def __init__(
+        self, width: int, kernel: int, dilation: int, n_domains: int = 0, rank: int = 0
+    ) -> None:
         super().__init__(width, kernel, dilation, n_domains, dilation * (kernel // 2))
+        self.adapters = DomainAdapters(width, 2 * width, rank, n_domains) if rank else None
 
     def forward(self, x: Tensor, codes: Tensor | None = None) -> Tensor:
         """(B, width, T), codes of domains (B, D) -> (B, width, T)."""
-        return self.around(x, self.gated(self.norm(x)), codes)
+        normal = self.norm(x)
+        gated = self.gated(normal)
+        if self.adapters is not None and codes is not None:
+            gated = gated + self.adapters(normal, codes)
+        return self.around(x, gated, codes)
 
 
 class AnyToManyTranslator(Translator):
@@ -100,6 +130,7 @@ class AnyToManyTranslator(Translator):
         fold: frames that the network sees as one, side by side.
         kernel: of the dilated convolutions, odd.
         smooth: frames that the change of the frames is averaged over, odd; 1 leaves it as it is.
+        adapter_rank: of the adapters that domains have in the decoder; 0: none.
     """
 
     shared = True
@@ -116,6 +147,7 @@ class AnyToManyTranslator(Translator):
         fold: Count = 4,
         kernel: Count = 3,
         smooth: Count = 1,
+        adapter_rank: Some = 0,
     ) -> None:
         super().__init__()
         for name, value in (("kernel", kernel), ("smooth", smooth)):
@@ -131,13 +163,18 @@ class AnyToManyTranslator(Translator):
         self.to_code = nn.Sequential(ChannelNorm(width), nn.Conv1d(width, code_channels, 1))
         self.from_code = nn.Conv1d(code_channels, width, 1)
         self.decoder = nn.ModuleList(
-            DilatedBlock(width, kernel, d, n_domains) for d in reversed(DILATIONS)
+            DilatedBlock(width, kernel, d, n_domains, adapter_rank) for d in reversed(DILATIONS)
         )
         self.norm = ChannelNorm(width)
         self.exit = nn.Conv1d(width, n_channels * fold, kernel, padding=kernel // 2)
         with torch.no_grad():
             self.exit.weight.mul_(0.1)
             nn.init.zeros_(self.exit.bias)  # type: ignore[arg-type]
+        self.adapters = (
+            DomainAdapters(width, n_channels * fold, adapter_rank, n_domains)
+            if adapter_rank
+            else None
+        )
 
     def encode(self, frames: Tensor) -> Tensor:
         """(B, C, T) -> the content's code (B, code_channels, T / fold), T rounded up."""
@@ -161,10 +198,14 @@ class AnyToManyTranslator(Translator):
         if self.training and self.code_noise:
             code = code + self.code_noise * torch.randn_like(code)
         x = self.from_code(code)
-        voices = domain_codes(domain_ids, len(code), self.n_domains, mix)
+        voices = domain_codes(domain_ids, len(code), self.n_domains, mix).to(x.device)
         for block in self.decoder:
-            x = block(x, voices.to(x.device))
-        folded = self.exit(self.norm(x)).unflatten(1, (-1, self.fold))  # (B, C, fold, T / fold)
+            x = block(x, voices)
+        normal = self.norm(x)
+        folded = self.exit(normal)
+        if self.adapters is not None:
+            folded = folded + self.adapters(normal, voices)
+        folded = folded.unflatten(1, (-1, self.fold))  # (B, C, fold, T / fold)
         change = folded.transpose(2, 3).flatten(2)[..., : frames.shape[-1]] - frames
         n_around = len(self.window) // 2
         change = F.pad(change, (n_around, n_around), mode="replicate")
@@ -194,12 +235,30 @@ class AnyToManyTranslator(Translator):
     def grown(
         self, weights: Mapping[str, Tensor], places: Sequence[int | None]
     ) -> dict[str, Tensor]:
-        """See Translator; a new voice starts from the mean of the gates' biases."""
+        """See Translator; a new voice starts from the mean of the gates' biases.
+
+        Its adapters are those that it has here, and so are all where a model has none.
+        """
         grown = {
             name: grown_rows(weight, places) if name.endswith("domains.weight") else weight
             for name, weight in weights.items()
         }
+        for name, own in self.state_dict().items():
+            if "adapters." in name:
+                rows = own.clone()
+                for domain_id, place in enumerate(places):
+                    if place is not None and name in weights:
+                        rows[domain_id] = weights[name][place]
+                grown[name] = rows
         return same_shapes(self.state_dict(), grown)
+
+    def of_domains(self) -> list[nn.Parameter]:
+        """All parameters of which each domain has a part of its own, the first dimension's."""
+        return [
+            parameter
+            for name, parameter in self.named_parameters()
+            if "adapters." in name or name.endswith("domains.weight")
+        ]
 
 
 class ProjectionDiscriminator(Discriminator):

@@ -74,8 +74,8 @@ class AnyToMany(Objective[Perturbed]):
             of_real = self.discriminators(batch.frames, batch.domain_ids)
         one, other = codes[n_own : n_own + n_pairs], codes[-n_pairs:]
         losses = {
-            "identity": _weighted(same, batch.frames, batch.scale),
-            "parallel": _weighted(fake[:n_pairs], batch.said, batch.scale),
+            "identity": weighted_distance(same, batch.frames, batch.scale),
+            "parallel": weighted_distance(fake[:n_pairs], batch.said, batch.scale),
             "content": contrastive_loss(one, other),
             "adversarial": generator_loss(of_fake),
             "feature_matching": feature_matching_loss(of_same, of_real),
@@ -107,6 +107,6 @@ class AnyToMany(Objective[Perturbed]):
         return {"adversarial": CHANCE_LEVEL}
 
 
-def _weighted(made: Tensor, wanted: Tensor, scale: Tensor) -> Tensor:
+def weighted_distance(made: Tensor, wanted: Tensor, scale: Tensor) -> Tensor:
     """The L1 distance of (B, C, T), channels weighted by (1, C)."""
     return l1_loss(made * scale[..., None], wanted * scale[..., None])
