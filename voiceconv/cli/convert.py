@@ -104,6 +104,12 @@ def convert(
         bool,
         typer.Option("-v", "--verbose", help="Print statistics and shift of F0 for each file."),
     ] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json", help="Print a line of JSON for each file: source, shift of F0, likeness."
+        ),
+    ] = False,
 ) -> None:
     """Convert recordings to the target's voice."""
     from voiceconv.commands.convert import Choice, convert_in_styles
@@ -120,6 +126,7 @@ def convert(
         strength=strength,
         condition=tuple(condition or ()),
         full_band=full_band,
+        as_json=as_json,
     )
     with logging_to_stderr(verbose):
         convert_in_styles(

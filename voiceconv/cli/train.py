@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from voiceconv.cli.options import Jobs
-from voiceconv.cli.terminal import show_summary
+from voiceconv.cli.terminal import logging_to_stderr, show_summary
 
 
 def train(context: typer.Context) -> None:
@@ -39,3 +39,25 @@ def fit(
 
     fit(speakers, output, hours, experiment, jobs, typer.echo, show_summary)
     typer.echo(f"done: voiceconv convert IN --target NAME --model {output}")
+
+
+def calibrate(
+    data: Annotated[
+        Path,
+        typer.Argument(
+            help="Recordings of the speakers that the model learned from: a Kaldi data directory, "
+            "a folder of its splits, or a folder with a sub-folder per speaker."
+        ),
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(help="Model directory, run directory or bundled model. [bundled]"),
+    ] = None,
+) -> None:
+    """Let a model warn of inputs unlike its speech: another sound, noise, music, a whisper."""
+    from voiceconv.commands.calibrate import calibrate
+    from voiceconv.progress import progress_bar
+
+    with logging_to_stderr(), progress_bar("listen") as progress:
+        found = calibrate(model, data, progress)
+    typer.echo(f"calibrated by {sum(found.values())} recordings of {len(found)} speakers")

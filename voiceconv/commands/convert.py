@@ -1,6 +1,10 @@
 """`voiceconv convert`: recordings to the target's voice, by a model or a baseline."""
 
-from collections.abc import Mapping, Sequence
+import json
+import logging
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +23,7 @@ from voiceconv.commands.targets import (
     style_name,
 )
 from voiceconv.converter import Converter, FileConverter, FrameConverter, open_model
+from voiceconv.converter.conversion import Conversion
 from voiceconv.converter.directory import digest, find_model
 from voiceconv.converter.full_band import FullBand
 from voiceconv.device import pick_device
@@ -28,6 +33,7 @@ from voiceconv.provenance import write_conversion
 
 BASELINE = "baseline:"
 STRENGTH = "strength"  # the condition that --strength sets
+records = logging.getLogger("voiceconv.records")  # of --json: from workers as logs come
 
 
 class Choice(NamedTuple):
@@ -45,6 +51,7 @@ class Choice(NamedTuple):
     mix: str | None = None  # DOMAIN:SHARE,..., whose main part is the target
     style: str | None = None  # sample:SEED, or a recording
     full_band: str | None = None  # a model of narrow to full
+    as_json: bool = False  # a line on stdout for each conversion
 
     @classmethod
     def of(cls, target: str | None, mix: str | None, **others: Any) -> "Choice":
@@ -100,10 +107,13 @@ def convert(
     if isinstance(converter, FileConverter):
         extensions = converter.representation.extensions
     jobs = plan(inputs, output, choice.name, source, without, extensions)
+    if choice.as_json and any(job.output == STREAM for job in jobs):
+        raise InputError("--json and -o - both write to stdout; give a file, or leave --json out")
     opened, done = _opened(converter, choice), list[Job]()
     reopen = partial(_reopen, choice)
     try:
-        batch.run(jobs, opened, reopen, sample_rate, skip_existing, n_workers, done.append)
+        with _records_to_stdout():
+            batch.run(jobs, opened, reopen, sample_rate, skip_existing, n_workers, done.append)
     finally:  # what is there says what made it, even where it isn't all
         if done and len(jobs) > 1 and output is not None and Path(output).is_dir():
             write_conversion(Path(output), identify(choice.model) | described(choice))
@@ -132,7 +142,22 @@ def _open(choice: Choice) -> Converter | FileConverter:
         raise InputError(f"--semitones {choice.semitones:g} is for sound; leave it out")
     elif choice.full_band is not None:
         raise InputError(f"--full-band {choice.full_band} is for sound; leave it out")
+    elif choice.as_json:
+        raise InputError("--json is for sound; leave it out")
     return converter
+
+
+@contextmanager
+def _records_to_stdout() -> Iterator[None]:
+    """What `records` gets is printed, a line each, and nothing else of it shown."""
+    handler = logging.StreamHandler(sys.stdout)
+    records.addHandler(handler)
+    records.propagate = False
+    try:
+        yield
+    finally:
+        records.removeHandler(handler)
+        records.propagate = True
 
 
 def _opened(
@@ -163,6 +188,7 @@ def _opened(
 
         return batch.OpenedFiles(convert_file)
     full_band = open_full_band(choice, converter.sample_rate)
+    records.setLevel(logging.INFO if choice.as_json else logging.WARNING)
 
     def change(wave: Tensor, job: Job, report: batch.Report) -> Tensor:
         share = 0.5 if full_band else 1.0  # of the job
@@ -175,6 +201,7 @@ def _opened(
             condition=condition,
             target_stats=voice,
             name=printable(job.source),
+            noted=partial(_record, job),
         )
         if full_band is None:
             return converted
@@ -184,6 +211,12 @@ def _opened(
 
     made_rate = full_band.sample_rate if full_band else None
     return batch.Opened(change, converter.sample_rate, made_rate)
+
+
+def _record(job: Job, conversion: Conversion) -> None:
+    """Once the conversion has been computed: what `--json` prints of it."""
+    files = {"input": printable(job.source), "output": printable(job.output)}
+    records.info("%s", json.dumps(files | conversion.as_json))
 
 
 def open_full_band(choice: Choice, sample_rate: int) -> FullBand | None:
