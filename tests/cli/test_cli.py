@@ -18,8 +18,8 @@ from voiceconv.converter.directory import digest
 from voiceconv.provenance import CONVERSION
 
 COMMANDS = (
-    "augment check compare convert distill evaluate export extract fit genre info listen models "
-    "prepare render report resynth serve stats stream train vocoder"
+    "augment calibrate check compare convert distill evaluate export extract fit genre info listen "
+    "models prepare render report resynth serve stats stream train vocoder"
 ).split()
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 

@@ -1,4 +1,4 @@
-"""`voiceconv calibrate`: measure what speech a model has learned from, so that it can tell others."""
+"""`voiceconv calibrate`: measure the speech that a model has learned from, to tell other sounds."""
 
 import logging
 import math

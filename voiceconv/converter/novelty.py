@@ -175,7 +175,7 @@ class Novelty:
 
     @classmethod
     def load(cls, folder: Path) -> "Novelty | None":
-        """The inverse of save; None where a model has none. Raises InputError for a damaged file."""
+        """The inverse of save; None where a model has none. Raises InputError for damage."""
         path = folder / NOVELTY
         try:
             tensors = load_tensors(path)

@@ -42,7 +42,7 @@ _LOUD = 20.0  # dB below the loudest frame
 
 
 class Traits(NamedTuple):
-    """Of one recording: measures (K,) in the order of GROUPS, NaN where there is nothing to measure.
+    """Of one recording: measures (K,) in the order of GROUPS, NaN where nothing can be measured.
 
     pitch: median F0 in Hz, second: share of steady voiced frames with another F0 in them; 0 where
     there is none. voiced: share of the sounding frames.
