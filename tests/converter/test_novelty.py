@@ -1,5 +1,7 @@
 """What lies far from a model's speech is told by its rank among held-out recordings, in words."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tiny import vowel
@@ -49,7 +51,7 @@ def test_of_new_speakers_about_as_many_are_out_of_the_domain_as_the_limit_says(n
         sum(one.percentile > limit for one in verdicts) / len(verdicts) for limit in (50.0, LIMIT)
     ]
     assert 0.4 < shares[0] < 0.6
-    assert shares[1] < 0.05
+    assert 0.01 < shares[1] < 0.08
     assert all(one.is_out_of_domain == (one.percentile > LIMIT) for one in verdicts)
     assert all((one.reason is not None) == one.is_out_of_domain for one in verdicts)
 
@@ -59,7 +61,7 @@ def test_of_new_speakers_about_as_many_are_out_of_the_domain_as_the_limit_says(n
     [
         ("variety", -6.0, "its sounds differ less than those of speech, as in noise"),
         ("speed", -6.0, "it changes more slowly than speech, as music and echoes do"),
-        ("voicing", -8.0, "no pitch in 90% of its loud parts, as in a whisper"),
+        ("voicing", -8.0, "no pitch in 90% of its loud parts, as in a whisper or in noise"),
     ],
 )
 def test_the_group_that_is_farthest_off_is_the_reason(novelty, group, offset, said):
@@ -159,7 +161,7 @@ def test_the_bundled_model_knows_speech_from_noise(bundled):
 def test_a_conversion_is_noted_with_its_verdict(novelty, source, caplog):
     """With a named source nobody listens first: the chunk that is converted tells."""
     converter = make_converter()
-    converter.novelty = novelty
+    converter.novelty = replace(novelty, scale=1e-3 * novelty.scale)  # so that all is far
     noted: list[Conversion] = []
     converter.convert(whisper(2.0), "high", source, name="in/a.wav", noted=noted.append)
     (conversion,) = noted

@@ -21,7 +21,7 @@ from voiceconv.files import replacing
 from voiceconv.model_folder import load_tensors, save_tensors
 
 NOVELTY = "novelty.safetensors"
-LIMIT = 98.0  # percentile
+LIMIT = 95.0  # percentile: so the rate of false alarms is 5% or less
 LEAST_SPEAKERS, LEAST_RECORDINGS = 3, 50
 SHRINKAGE = 0.1  # of correlations towards none
 FARTHEST = 8.0  # deviations; beyond them, one measure says no more
@@ -38,7 +38,7 @@ _WORDS = {  # of the group with the largest part in a distance, where it is belo
     ),
     "envelope": ("its level rises and falls unlike that of speech",) * 2,
     "voicing": (
-        "no pitch in {unvoiced:.0f}% of its loud parts, as in a whisper",
+        "no pitch in {unvoiced:.0f}% of its loud parts, as in a whisper or in noise",
         "its pitch comes and goes unlike a voice's",
     ),
     "pitch": ("its pitch of {pitch:.0f} Hz is unusual",) * 2,
