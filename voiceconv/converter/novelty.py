@@ -7,7 +7,7 @@ measured against all the others'. What is farther than LIMIT of them is out of t
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -101,7 +101,7 @@ class Novelty:
         for name, some in speakers.items():
             others = cls._of(other for key, other in speakers.items() if key != name)
             held_out += [others.measure(one) for one in some]
-        return cls(*cls._of(speakers.values())._numbers[:3], torch.stack(held_out))
+        return replace(cls._of(speakers.values()), held_out=torch.stack(held_out))
 
     @classmethod
     def _of(cls, speakers: Iterable[Sequence[Traits]]) -> "Novelty":
@@ -120,12 +120,8 @@ class Novelty:
         correlation = (weight * standard).T @ standard / weight.sum() * (1 - SHRINKAGE)
         correlation.fill_diagonal_(1.0)
         precision = torch.linalg.inv(correlation)
-        numbers = [one.float() for one in (mean, scale, precision)]
-        return cls(*numbers, torch.zeros(0, len(_KINDS)))
-
-    @property
-    def _numbers(self) -> list[Tensor]:
-        return [getattr(self, field.name) for field in fields(self)]
+        none = torch.zeros(0, len(_KINDS))
+        return cls(mean.float(), scale.float(), precision.float(), none)
 
     def measure(self, found: Traits) -> Tensor:
         """(3,): distance, pitch, second pitch."""
