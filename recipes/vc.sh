@@ -33,7 +33,8 @@ Trains a voice converter and scores it. All outputs are beside run.sh, unless an
   1 data      local/data.sh gathers the corpus; voiceconv prepare writes DATA/{train,val,test}
   2 extract   voiceconv extract writes the features to DUMP
   3 stats     voiceconv stats writes DUMP/train/stats.safetensors
-  4 train     voiceconv train writes EXP/checkpoints and EXP/model; an interrupted run continues where it stopped
+  4 train     voiceconv train writes EXP/checkpoints and EXP/model; an interrupted run continues where it stopped; of three
+              domains or more, voiceconv calibrate lets the model say which inputs are unlike its speech
   5 convert   voiceconv convert converts DATA/test in every direction: with the network to EXP/converted/SOURCE-TARGET, with
               each baseline to EXP/baselines/NAME/SOURCE-TARGET
   6 evaluate  voiceconv evaluate writes EXP/scores/SOURCE-TARGET.json for the network and SOURCE-TARGET.NAME.json for each
@@ -211,6 +212,10 @@ if wanted 4 "train"; then
   fi
   send train voiceconv train ${search[@]+"${search[@]}"} "experiment=$experiment" "data.dump=$dump" "data.waves=$data" "run_dir=$exp" \
     ${overrides[@]+"${overrides[@]}"}
+  if [ "$music" = false ] && [ "$(domains_of "$data/train" | wc -l)" -ge 3 ]; then # two do not tell what a third is like
+    voiceconv calibrate "$data" --model "$exp" 2>&1 | tee "$exp/log/calibrate.log" ||
+      echo "the model will not say which inputs are unlike its speech"
+  fi
 fi
 
 if wanted 5 "convert"; then

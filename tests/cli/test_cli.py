@@ -18,8 +18,8 @@ from voiceconv.converter.directory import digest
 from voiceconv.provenance import CONVERSION
 
 COMMANDS = (
-    "adapt augment check compare convert data distill evaluate export extract fit genre info "
-    "inspect listen models prepare push render report resynth serve stats stream train vocoder"
+    "adapt augment calibrate check compare convert data distill evaluate export extract fit genre "
+    "info inspect listen models prepare push render report resynth serve stats stream train vocoder"
 ).split()
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 

@@ -1,6 +1,7 @@
 """The program that converts, without torch: an upload is a line that says what happens to it.
 
 ok            a result
+unlike        a result of what is no speech
 slow SECONDS  a result after so long, with progress on the way
 wrong         as of a file that is no sound
 die           the process is killed
@@ -48,6 +49,8 @@ def work(channel: wire.Channel, line: str) -> dict[str, object]:
         return {"error": "upload is no sound file; convert it", "fault": "client"}
     n_steps = round(float(more) / 0.02) if verb == "slow" else 1
     channel.send({"duration": 0.1})
+    if verb == "unlike":
+        channel.send({"likeness": {"percentile": 100.0, "is_out_of_domain": True, "reason": "x"}})
     for step in range(n_steps):
         if not Path("upload").exists():
             return {"error": "cancelled", "fault": "client"}

@@ -65,6 +65,7 @@ class Stub:
         self.models = list(MODELS)
         self.hold = False
         self.fails: str | None = None
+        self.likeness: dict[str, Any] | None = None
         self.jobs: dict[str, dict[str, Any]] = {}
         self.deleted: list[str] = []
         self.live: list[dict[str, Any]] = []  # of each stream: query, samples, open
@@ -82,6 +83,7 @@ class Stub:
             "position": 1 if state == "queued" else None,
             "error": self.fails if state == "failed" else None,
             "duration": len(job["source"]) / RATE,
+            "likeness": self.likeness if state == "done" else None,
             "expires": time.time() + 3600 if state == "done" else None,
         }
 

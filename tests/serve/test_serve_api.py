@@ -45,6 +45,12 @@ def test_one_request_converts_and_leaves_nothing(server):
     wait(lambda: server.folders == before)
 
 
+def test_a_job_says_what_is_unlike_speech(server):
+    told = {"percentile": 100.0, "is_out_of_domain": True, "reason": "x"}
+    assert server.ended(server.start("unlike"))["likeness"] == told
+    assert server.ended(server.start("ok"))["likeness"] is None
+
+
 def test_a_job_from_its_upload_to_its_files(server):
     job = server.start("ok")
     state = server.ended(job)

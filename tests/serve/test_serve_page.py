@@ -211,6 +211,19 @@ def test_refusals_are_told_in_the_servers_sentence(page, stub, file):
     assert page.inner_text("#convert-alert") == ""
 
 
+def test_a_recording_unlike_speech_is_named_beside_its_result(page, stub, file):
+    stub.likeness = {"percentile": 100.0, "is_out_of_domain": True, "reason": "it is a drum"}
+    converted(page, file)
+    shows(
+        page,
+        "#unlike",
+        "This recording is unlike the speech that the model has learned from: it is a drum.",
+    )
+    stub.likeness = {"percentile": 40.0, "is_out_of_domain": False, "reason": None}
+    converted(page, file)
+    page.wait_for_selector("#unlike", state="hidden")
+
+
 SHARES = [0.2, 0.4, 0.8]  # of the time axis: voiced, unvoiced, voiced
 COLUMNS = f"""shares => {{
     const {{ width, height }} = {CANVAS};

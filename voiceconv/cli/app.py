@@ -19,7 +19,7 @@ from voiceconv.cli.live import stream
 from voiceconv.cli.scores import compare, evaluate, report
 from voiceconv.cli.serve import serve
 from voiceconv.cli.terminal import LOG_FORMAT, FewOfAKind, OneLine, escaped
-from voiceconv.cli.train import adapt, fit, train
+from voiceconv.cli.train import adapt, calibrate, fit, train
 from voiceconv.cli.unexpected import EXIT_CODE, report_unexpected
 from voiceconv.errors import NO_ROOM, InputError, RunError
 from voiceconv.signals import ending_signals, note_hang_up
@@ -74,7 +74,7 @@ app.command(
     add_help_option=False,  # Hydra has its own
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )(train)
-for other in (fit, adapt, evaluate, compare, report, serve):
+for other in (fit, adapt, calibrate, evaluate, compare, report, serve):
     app.command()(other)
 app.add_typer(data.app, name="data")
 app.add_typer(vocoder.app, name="vocoder")

@@ -133,6 +133,12 @@ def convert(
         bool,
         typer.Option("-v", "--verbose", help="Print statistics and shift of F0 for each file."),
     ] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json", help="Print a line of JSON for each file: source, shift of F0, likeness."
+        ),
+    ] = False,
 ) -> None:
     """Convert recordings to the target's voice."""
     from voiceconv.commands.convert import Choice, consent, convert_in_styles
@@ -151,6 +157,7 @@ def convert(
         strength=strength,
         condition=tuple(condition or ()),
         full_band=full_band,
+        as_json=as_json,
     )
     if (said := consent(model)) is not None:
         print(f"voiceconv: consent: {escaped(said)}", file=sys.stderr)

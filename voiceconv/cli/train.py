@@ -83,3 +83,25 @@ def adapt(
     with logging_to_stderr():
         made = adapt(model, clips, output, name, minutes, steps, licence, seed, device, typer.echo)
     typer.echo(f"done: voiceconv convert IN --target {made.domain} --model {output}")
+
+
+def calibrate(
+    data: Annotated[
+        Path,
+        typer.Argument(
+            help="Recordings of the speakers that the model learned from: a Kaldi data directory, "
+            "a folder of its splits, or a folder with a sub-folder per speaker."
+        ),
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(help="Model directory, run directory or bundled model. [bundled]"),
+    ] = None,
+) -> None:
+    """Let a model warn of inputs unlike its speech: another sound, noise, music, a whisper."""
+    from voiceconv.commands.calibrate import calibrate
+    from voiceconv.progress import progress_bar
+
+    with logging_to_stderr(), progress_bar("listen") as progress:
+        found = calibrate(model, data, progress)
+    typer.echo(f"calibrated by {sum(found.values())} recordings of {len(found)} speakers")

@@ -1,6 +1,10 @@
 """`voiceconv convert`: recordings to the target's voice, by a model or a baseline."""
 
-from collections.abc import Mapping, Sequence
+import json
+import logging
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +24,7 @@ from voiceconv.commands.targets import (
     style_name,
 )
 from voiceconv.converter import Converter, FileConverter, FrameConverter, open_model
+from voiceconv.converter.conversion import Conversion
 from voiceconv.converter.directory import DEFAULT, called, digest, find_model, read_config
 from voiceconv.converter.full_band import FullBand
 from voiceconv.data.stores import local
@@ -34,6 +39,7 @@ from voiceconv.workers import Executor
 
 BASELINE = "baseline:"
 STRENGTH = "strength"  # the condition that --strength sets
+records = logging.getLogger("voiceconv.records")  # of --json: from workers as logs come
 
 
 class Choice(NamedTuple):
@@ -51,6 +57,7 @@ class Choice(NamedTuple):
     mix: str | None = None  # DOMAIN:SHARE,..., whose main part is the target
     style: str | None = None  # sample:SEED, or a recording
     full_band: str | None = None  # a model of narrow to full
+    as_json: bool = False  # a line on stdout for each conversion
 
     @classmethod
     def of(cls, target: str | None, mix: str | None, **others: Any) -> "Choice":
@@ -114,13 +121,16 @@ def convert(
     jobs = plan(inputs, output, choice.name, source, without, extensions)
     for job in jobs:
         marks.check(job.output)
+    if choice.as_json and any(job.output == STREAM for job in jobs):
+        raise InputError("--json and -o - both write to stdout; give a file, or leave --json out")
     is_folder = len(jobs) > 1 and output is not None
     opened, done = _opened(converter, choice, marks, is_folder), list[Job]()
     reopen = partial(_reopen, choice, marks, is_folder)
     try:
-        batch.run(
-            jobs, opened, reopen, sample_rate, skip_existing, n_workers, done.append, executor
-        )
+        with _records_to_stdout():
+            batch.run(
+                jobs, opened, reopen, sample_rate, skip_existing, n_workers, done.append, executor
+            )
     finally:  # what is there says what made it, even where it isn't all
         if done and is_folder and output is not None and Path(output).is_dir():
             write_conversion(Path(output), identify(choice.model) | described(choice))
@@ -157,7 +167,22 @@ def _open(choice: Choice) -> Converter | FileConverter:
         raise InputError(f"--semitones {choice.semitones:g} is for sound; leave it out")
     elif choice.full_band is not None:
         raise InputError(f"--full-band {choice.full_band} is for sound; leave it out")
+    elif choice.as_json:
+        raise InputError("--json is for sound; leave it out")
     return converter
+
+
+@contextmanager
+def _records_to_stdout() -> Iterator[None]:
+    """What `records` gets is printed, a line each, and nothing else of it shown."""
+    handler = logging.StreamHandler(sys.stdout)
+    records.addHandler(handler)
+    records.propagate = False
+    try:
+        yield
+    finally:
+        records.removeHandler(handler)
+        records.propagate = True
 
 
 def _opened(
@@ -191,6 +216,7 @@ def _opened(
 
         return batch.OpenedFiles(convert_file)
     full_band = open_full_band(choice, converter.sample_rate)
+    records.setLevel(logging.INFO if choice.as_json else logging.WARNING)
 
     def change(wave: Tensor, job: Job, report: batch.Report) -> Tensor:
         share = 0.5 if full_band else 1.0  # of the job
@@ -203,6 +229,7 @@ def _opened(
             condition=condition,
             target_stats=voice,
             name=printable(job.source),
+            noted=partial(_record, job),
         )
         if full_band is None:
             return converted
@@ -215,6 +242,12 @@ def _opened(
 
     made_rate = full_band.sample_rate if full_band else None
     return batch.Opened(change, converter.sample_rate, made_rate, write)
+
+
+def _record(job: Job, conversion: Conversion) -> None:
+    """Once the conversion has been computed: what `--json` prints of it."""
+    files = {"input": printable(job.source), "output": printable(job.output)}
+    records.info("%s", json.dumps(files | conversion.as_json))
 
 
 def open_full_band(choice: Choice, sample_rate: int) -> FullBand | None:

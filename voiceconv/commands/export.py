@@ -29,6 +29,7 @@ from voiceconv.converter.directory import (
     engine_of,
     find_model,
 )
+from voiceconv.converter.novelty import NOVELTY
 from voiceconv.converter.streaming import StreamingConverter
 from voiceconv.errors import InputError, RunError
 from voiceconv.files import appearing, replace_text
@@ -87,8 +88,9 @@ def export(
     graphs: dict[str, dict[str, Any]] = {}
     output.resolve().parent.mkdir(parents=True, exist_ok=True)
     with appearing(output) as scratch:
-        for name in (CONFIG, STATS, CARD):
-            shutil.copyfile(folder / name, scratch / name)
+        for name in (CONFIG, STATS, CARD, NOVELTY):
+            if name != NOVELTY or (folder / name).exists():
+                shutil.copyfile(folder / name, scratch / name)
         if isinstance(converter, StreamingConverter):
             graphs |= write_steps(converter, scratch)
             files = {}

@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
+from voiceconv.converter.novelty import Verdict
 from voiceconv.features import DomainStats, Features
 
 LARGEST = 24.0  # semitones by which F0 may be moved on top: beyond them it is nobody's voice
@@ -17,12 +18,15 @@ class Conversion(NamedTuple):
         None where one network takes any voice, and this one is unseen.
     f0_move: semitones from the mean of the source's log F0 to the target's, None without F0.
     semitones: what was asked for on top.
+    verdict: how near the recording is to speech, None where the model or the recording does not
+        tell.
     """
 
     source: str | None
     known: Known
     f0_move: float | None
     semitones: float
+    verdict: Verdict | None = None
 
     def __str__(self) -> str:
         sources = {
@@ -32,10 +36,18 @@ class Conversion(NamedTuple):
         }
         if self.source is None:
             sources["unseen"] = "source unseen: its own statistics"
+        heard = f"; {self.verdict}" if self.verdict else ""
         if self.f0_move is None:
-            return f"{sources[self.known]}; no F0 to move"
+            return f"{sources[self.known]}; no F0 to move{heard}"
         extra = f" and {self.semitones:+.1f} on top" if self.semitones else ""
-        return f"{sources[self.known]}; F0 moved by {self.f0_move:+.1f} semitones{extra}"
+        return f"{sources[self.known]}; F0 moved by {self.f0_move:+.1f} semitones{extra}{heard}"
+
+    @property
+    def as_json(self) -> dict[str, object]:
+        """By name, with the verdict's parts; None for what is not known."""
+        verdict = self.verdict or (None, None, None)
+        said = self._asdict() | dict(zip(Verdict._fields, verdict, strict=True))
+        return {name: value for name, value in said.items() if name != "verdict"}
 
 
 def f0_move(source: DomainStats, target: DomainStats) -> float | None:

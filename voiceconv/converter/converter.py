@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
@@ -14,8 +14,11 @@ from voiceconv.audio import level, loudness_gain, read, resample
 from voiceconv.build import build, class_of
 from voiceconv.converter.chunks import CONTEXT, FADE, crossfade_into, cut_chunks
 from voiceconv.converter.conversion import LARGEST, Conversion, Known, f0_move, transposed
+from voiceconv.converter.directory import find_model
 from voiceconv.converter.frames import FrameConverter
+from voiceconv.converter.novelty import Novelty, Verdict
 from voiceconv.converter.pauses import cut_pauses, hush, restore_pauses
+from voiceconv.converter.traits import Traits, mean_traits
 from voiceconv.converter.unseen import keep_intervals, listen, own_stats, voiced_share
 from voiceconv.errors import InputError
 from voiceconv.features import DomainStats, FeatureExtractor, Features
@@ -35,15 +38,20 @@ log = logging.getLogger(__name__)
 class _Origin(NamedTuple):
     """The source of a wave: whose statistics, whose network, how that is known.
 
-    whole: the features of all of the wave, where they are known already.
+    heard: parts of the wave with their features, where somebody listened.
     voiced: the share of its loud frames with F0; 1 where nobody looked.
     """
 
     stats: DomainStats
     domain: str
     known: Known
-    whole: Features | None
+    heard: list[tuple[Tensor, Features]]
     voiced: float = 1.0
+
+    @property
+    def whole(self) -> Features | None:
+        """The features of all of the wave, where they are known already."""
+        return self.heard[0][1] if len(self.heard) == 1 else None
 
 
 class Converter(FrameConverter):
@@ -53,6 +61,7 @@ class Converter(FrameConverter):
     representation: FeatureExtractor
     vocoder: Vocoder[Any]
     streams: ClassVar[bool] = False  # whether `stream` works
+    novelty: Novelty | None = None  # what its speech is like, where `calibrate` has measured it
 
     def _open(self) -> None:
         self.loudness: float | None = self.config["loudness"]
@@ -62,6 +71,19 @@ class Converter(FrameConverter):
         if issubclass(translator, StreamingTranslator) and not self.streams:
             raise InputError("this model streams; open it by voiceconv.open_model")
         self.vocoder = build(self.config["vocoder"], Vocoder, extractor=self.extractor)
+
+    @classmethod
+    def from_pretrained(cls, model: Path | str | None = None, engine: str | None = None) -> Self:
+        """See FrameConverter."""
+        converter = super().from_pretrained(model, engine)
+        converter.novelty = Novelty.load(find_model(model))
+        return converter
+
+    def save_pretrained(self, folder: Path | str, card: Mapping[str, object]) -> None:
+        """See FrameConverter."""
+        super().save_pretrained(folder, card)
+        if self.novelty is not None:
+            self.novelty.save(Path(folder))
 
     @property
     def extractor(self) -> FeatureExtractor:
@@ -89,6 +111,7 @@ class Converter(FrameConverter):
         condition: Mapping[str, Tensor] | None = None,
         target_stats: DomainStats | None = None,
         name: str = "the recording",
+        noted: Callable[[Conversion], None] = lambda conversion: None,
     ) -> Tensor:
         """Wave (N,) -> wave (N,) of the target domain at the model's rate, as loud as the input.
 
@@ -102,8 +125,10 @@ class Converter(FrameConverter):
             target_stats: of the output, such as those of a recording in the target's voice; None:
                 those of `target`, or of the mixture that `condition` asks for.
             name: of the wave, in warnings.
+            noted: called with what was done.
 
-        What was done is logged as a Conversion, at level INFO.
+        What was done is logged as a Conversion, at level INFO, too. A wave that is far from the
+        speech that the model has learned from is converted with a warning (`novelty`).
         Pauses stay as they are, or as far below speech as they are (`pauses`). Long waves go chunk
         by chunk: memory beyond three waves does not grow with N. A wave without a sample stays one.
         Raises InputError for a domain or a condition that the model does not know.
@@ -114,22 +139,47 @@ class Converter(FrameConverter):
         self.check_semitones(semitones)
         told = self.complete(condition or {})
         spoken, middles = cut_pauses(wave, self.sample_rate)
-        gain = 1.0
-        if self.loudness is not None:
-            gain = loudness_gain(spoken, self.sample_rate, self.loudness)
+        gain = self._gain(spoken)
         wanted = target_stats or self.stats_of(target, told)
         origin = self._know(spoken, gain, target, source, wanted)
-        self._warn(name, level(wave, self.sample_rate), origin.voiced)
-        move = f0_move(origin.stats, wanted)
-        nobody = origin.known == "unseen" and self.translator.any_source
-        log.info(Conversion(None if nobody else origin.domain, origin.known, move, semitones))
+        whole = origin.whole
 
         def translate(features: Features) -> Features:
+            if not origin.heard:  # nobody listened: the first chunk has to tell
+                first = cut_chunks(spoken, self.sample_rate)[0]
+                origin.heard.append((spoken[first.start : first.stop], features))
             translated = self.translate(features, origin.stats, origin.domain, target, told, wanted)
             return transposed(translated, semitones)
 
-        converted = through_features(self.vocoder, spoken, translate, gain, progress, origin.whole)
+        converted = through_features(self.vocoder, spoken, translate, gain, progress, whole)
+        verdict = self._judge(origin.heard)
+        self._warn(name, level(wave, self.sample_rate), origin.voiced, verdict)
+        nobody = origin.known == "unseen" and self.translator.any_source
+        move = f0_move(origin.stats, wanted)
+        source = None if nobody else origin.domain
+        conversion = Conversion(source, origin.known, move, semitones, verdict)
+        log.info(conversion)
+        noted(conversion)
         return restore_pauses(converted, wave, middles, self.sample_rate)
+
+    def describe(self, wave: Tensor, sample_rate: int | None = None) -> Traits | None:
+        """Wave (N,) -> what it is like, as `convert` hears it; None where it has too little sound.
+
+        sample_rate: see `convert`.
+        """
+        if sample_rate is not None:
+            wave = resample(wave, sample_rate, self.sample_rate)
+        spoken, _ = cut_pauses(wave, self.sample_rate)
+        return mean_traits(self.extractor, listen(self.extractor, spoken, self._gain(spoken)))
+
+    def examine(self, wave: Tensor, sample_rate: int | None = None) -> Verdict | None:
+        """Wave (N,) -> how near it is to the speech that the model has learned from.
+
+        None where the model does not know (`voiceconv calibrate`), and where the wave has too
+        little sound.
+        """
+        found = None if self.novelty is None else self.describe(wave, sample_rate)
+        return None if found is None or self.novelty is None else self.novelty.judge(found)
 
     @property
     def look_aheads(self) -> tuple[float, ...]:
@@ -165,29 +215,48 @@ class Converter(FrameConverter):
         F0 and aperiodicity of a named source are known better from its domain.
         """
         if source is not None and not self.translator.any_source:
-            return _Origin(self.stats[source], source, "named", None)
+            return _Origin(self.stats[source], source, "named", [])
         heard = listen(self.extractor, wave, gain)
         own, voiced = own_stats(self.extractor, heard), voiced_share(self.extractor, heard)
-        whole = heard[0][1] if len(heard) == 1 else None
         if source is not None:
             own = replace(
                 self.stats[source], frames_mean=own.frames_mean, frames_std=own.frames_std
             )
-            return _Origin(own, source, "named", whole, voiced)
+            return _Origin(own, source, "named", heard, voiced)
         stats, domain = self.nearest(own, target)
         known: Known = "recognised" if stats is self.stats[domain] else "unseen"
         if known == "unseen":
             stats = keep_intervals(stats, wanted)
-        return _Origin(stats, domain, known, whole, voiced)
+        return _Origin(stats, domain, known, heard, voiced)
 
-    def _warn(self, name: str, loudness: float, voiced: float) -> None:
-        """Of a recording that has hardly a voice in it."""
+    def _gain(self, wave: Tensor) -> float:
+        """What brings a wave to the loudness of the recordings that the model has learned from."""
+        if self.loudness is None:
+            return 1.0
+        return loudness_gain(wave, self.sample_rate, self.loudness)
+
+    def _judge(self, heard: Iterable[tuple[Tensor, Features]]) -> Verdict | None:
+        if self.novelty is None:
+            return None
+        found = mean_traits(self.extractor, heard)
+        return None if found is None else self.novelty.judge(found)
+
+    def _warn(self, name: str, loudness: float, voiced: float, verdict: Verdict | None) -> None:
+        """Of a recording that has hardly a voice in it, or is unlike what the model knows."""
         if loudness < NEARLY_SILENT:
             how = "silent" if loudness == -math.inf else f"nearly silent, at {loudness:.0f} LUFS"
             log.warning(
                 "%s is %s, and so is its conversion; check that it is the right recording",
                 name,
                 how,
+            )
+        elif verdict is not None and verdict.is_out_of_domain:
+            log.warning(
+                "%s is unlike the speech that this model has learned from (%s): %s; expect a poor "
+                "conversion",
+                name,
+                str(verdict),
+                verdict.reason,
             )
         elif voiced < MOSTLY_UNVOICED and any(
             one.log_f0.isfinite().all() for one in self.stats.values()

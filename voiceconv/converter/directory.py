@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from voiceconv.converter.novelty import NOVELTY
 from voiceconv.errors import InputError
 from voiceconv.features import DomainStats, load_stats, save_stats
 from voiceconv.files import read_mapping, replace_text, replacing
@@ -86,13 +87,15 @@ def engine_of(folder: Path, wanted: str | None = None) -> str:
 
 
 def digest(folder: Path) -> str:
-    """The SHA-256 of all that a model's directory computes with: settings, statistics, networks.
+    """The SHA-256 of all that a model's directory converts with: settings, statistics, networks.
 
     The card is none of it. Raises InputError for a configuration that is not readable.
     """
     whole = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         if path.suffix not in (".yaml", ".safetensors", ".onnx") and path.name != EXPORT:
+            continue
+        if path.name == NOVELTY:  # it only warns
             continue
         whole.update(f"{path.relative_to(folder).as_posix()}\0".encode())
         if path.name == CONFIG:

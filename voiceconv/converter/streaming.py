@@ -7,7 +7,7 @@ estimated as it comes in, and begins with what is usual.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Self
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from voiceconv.audio import resample
 from voiceconv.audio.streams import RATES, StreamResampler
+from voiceconv.converter.conversion import Conversion
 from voiceconv.converter.converter import Converter
 from voiceconv.errors import InputError
 from voiceconv.features import CausalSpectrum, DomainStats, World
@@ -107,6 +108,7 @@ class StreamingConverter(Converter):
         condition: Mapping[str, Tensor] | None = None,
         target_stats: DomainStats | None = None,
         name: str = "the recording",
+        noted: Callable[[Conversion], None] = lambda conversion: None,
     ) -> Tensor:
         """See Converter: what a stream of the whole wave gives.
 
@@ -121,6 +123,7 @@ class StreamingConverter(Converter):
             parts.append(stream.push(wave[start : start + block]))
             if progress:
                 progress(min(1.0, (start + block) / len(wave)))
+        noted(Conversion(None, "unseen", None, semitones))
         return torch.cat([*parts, stream.flush()])
 
 

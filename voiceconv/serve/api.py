@@ -115,7 +115,10 @@ class Api:
         }
 
     async def state(self, name: Id, authorization: Authorization = "") -> dict[str, Any]:
-        """How far a job is; times in seconds, `expires` since 1970; position 1 is the next."""
+        """How far a job is; times in seconds, `expires` since 1970; position 1 is the next.
+
+        likeness: percentile, is_out_of_domain and reason, once the model has told.
+        """
         job = self._known(name, authorization)
         return {
             "state": job.state,
@@ -123,6 +126,7 @@ class Api:
             "position": self.backend.jobs.position(job),
             "error": job.error,
             "duration": job.duration,
+            "likeness": job.likeness,
             "expires": self.backend.jobs.expires(job),
         }
 

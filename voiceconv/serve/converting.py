@@ -1,7 +1,8 @@
 """The program that converts: `python -m voiceconv.serve.converting`, one job at a time.
 
 It gets {"folder", "model", "target", "strength", "semitones"} and sends {"progress"}, {"duration"},
-and at last {"done"} or {"error", "fault"}: of the client, or of the server.
+{"likeness"} where the model tells, and at last {"done"} or {"error", "fault"}: of the client, or of
+the server.
 """
 
 import json
@@ -15,6 +16,7 @@ import torch
 
 from voiceconv import audio
 from voiceconv.converter import Converter
+from voiceconv.converter.conversion import Conversion
 from voiceconv.errors import InputError
 from voiceconv.files import replace_text
 from voiceconv.serve import wire
@@ -95,6 +97,7 @@ def _convert(
     wave = audio.read(UPLOAD, rate).samples
     channel.send({"duration": len(wave) / rate})
     report(0.05)
+    noted: list[Conversion] = []
     converted = converter.convert(
         wave,
         task["target"],
@@ -102,7 +105,10 @@ def _convert(
         semitones=task["semitones"],
         condition=condition,
         name="the recording",
+        noted=noted.append,
     )
+    if verdict := noted[0].verdict:
+        channel.send({"likeness": verdict._asdict()})
     audio.write(SOURCE, wave, rate)
     chosen = {"strength": task["strength"], "semitones": task["semitones"] or None}
     stamp = models.stamp(task["model"], target=task["target"], **chosen)

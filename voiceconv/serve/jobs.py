@@ -43,6 +43,8 @@ class Job:
     """A conversion. What is in `kept` is on the disk, too.
 
     token: the SHA-256 of what its client has. fault: who has to do something about the error.
+    likeness: how near the recording is to the speech of the model, where it tells: percentile,
+        is_out_of_domain, reason.
     waiting: its client waits in the request itself, so it is worth nothing after a restart.
     """
 
@@ -56,6 +58,7 @@ class Job:
     error: str | None = None
     fault: Literal["client", "server"] | None = None
     duration: float | None = None
+    likeness: dict[str, Any] | None = None
     created: float = 0.0
     finished: float | None = None
     attempts: int = 0

@@ -87,6 +87,7 @@ class Workers:
                     message, _ = await child.receive()
                     job.progress = message.get("progress", job.progress)
                     job.duration = message.get("duration", job.duration)
+                    job.likeness = message.get("likeness", job.likeness)
                     if "done" in message or "error" in message:
                         break
         except TimeoutError:

@@ -117,9 +117,9 @@ function showState({ state, progress: share, position }) {
   else showBusy(text(position == null ? 'queued' : 'queued_at', { position }), null);
 }
 
-async function finish(turn, { expires }, focus) {
+async function finish(turn, { expires, likeness }, focus) {
   showBusy(text('loading'), 1);
-  await showResult(job, offered.get(job.model)?.sample_rate ?? 48_000, expires);
+  await showResult(job, offered.get(job.model)?.sample_rate ?? 48_000, expires, likeness);
   if (turn !== followed) {
     hideResult();
     return;

@@ -19,8 +19,8 @@ const figures = new Map(
 
 let shown; // {player, pictures, address}
 
-/** Fetch and show the result of a finished job; sampleRate: of its model. */
-export async function showResult(job, sampleRate, expires) {
+/** Fetch and show the result of a finished job; sampleRate: of its model; likeness: or null. */
+export async function showResult(job, sampleRate, expires, likeness) {
   const [source, result, analysis] = await Promise.all([
     jobFile(job, 'source.wav'),
     jobFile(job, 'result.wav'),
@@ -45,6 +45,9 @@ export async function showResult(job, sampleRate, expires) {
   byId('kept').textContent = expires
     ? text('kept_until', { time: dateAndTime(expires) })
     : '';
+  const unlike = byId('unlike');
+  unlike.hidden = !likeness?.is_out_of_domain;
+  unlike.textContent = unlike.hidden ? '' : text('unlike', likeness);
   scrubber.max = player.duration;
   update();
 }

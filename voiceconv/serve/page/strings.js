@@ -44,6 +44,7 @@ const TEXTS = {
   failed: 'The conversion failed.',
   result_of: '{name} to {target}',
   download_name: '{name}-{target}.wav',
+  unlike: 'This recording is unlike the speech that the model has learned from: {reason}.',
   kept_until: 'The server deletes both recordings at {time}.',
 
   play: 'Play',
