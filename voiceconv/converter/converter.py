@@ -14,7 +14,6 @@ from voiceconv.audio import level, loudness_gain, read, resample
 from voiceconv.build import build, class_of
 from voiceconv.converter.chunks import CONTEXT, FADE, crossfade_into, cut_chunks
 from voiceconv.converter.conversion import LARGEST, Conversion, Known, f0_move, transposed
-from voiceconv.converter.directory import find_model
 from voiceconv.converter.frames import FrameConverter
 from voiceconv.converter.novelty import Novelty, Verdict
 from voiceconv.converter.pauses import cut_pauses, hush, restore_pauses
@@ -72,12 +71,8 @@ class Converter(FrameConverter):
             raise InputError("this model streams; open it by voiceconv.open_model")
         self.vocoder = build(self.config["vocoder"], Vocoder, extractor=self.extractor)
 
-    @classmethod
-    def from_pretrained(cls, model: Path | str | None = None, engine: str | None = None) -> Self:
-        """See FrameConverter."""
-        converter = super().from_pretrained(model, engine)
-        converter.novelty = Novelty.load(find_model(model))
-        return converter
+    def _read_more(self, folder: Path) -> None:
+        self.novelty = Novelty.load(folder)
 
     def save_pretrained(self, folder: Path | str, card: Mapping[str, object]) -> None:
         """See FrameConverter."""

@@ -94,8 +94,11 @@ class FrameConverter(ABC):
         onnx = engine_of(folder, engine) == "onnx"
         config, stats, weights = read_model(folder)
         if onnx:
-            return cls(config, stats, partial(cls.exported, folder))
+            converter = cls(config, stats, partial(cls.exported, folder))
+            converter._read_more(folder)
+            return converter
         converter = cls(config, stats)
+        converter._read_more(folder)
         try:
             converter.translator.load_state_dict(weights)
         except RuntimeError as error:
@@ -105,6 +108,9 @@ class FrameConverter(ABC):
             ) from error
         converter.translator.requires_grad_(False).eval()
         return converter
+
+    def _read_more(self, folder: Path) -> None:
+        """Read what only some models have in their folder."""
 
     def save_pretrained(self, folder: Path | str, card: Mapping[str, object]) -> None:
         """Write config.yaml, weights, statistics, README.md, and a neural vocoder's directory."""
