@@ -43,6 +43,7 @@ def here(
     with setup(0, *arguments(0)) as handle:
         for task in tasks:
             if any(u.id == "a-05" for u in task.utterances):
+                (task.folder / ".shard-left").mkdir(exist_ok=True)
                 yield Outcome(task, 0, "the worker process was killed by signal 9")
             else:
                 yield Outcome(task, 0, None, handle(task))
@@ -81,6 +82,7 @@ def test_what_kills_its_worker_fails_alone(data, tmp_path, whole):
     dump = tmp_path / "dump"
     with pytest.raises(LeftOutError, match=r"^1 of 18 .*\(a-05: the worker process was killed by"):
         extract(data, dump, MEL, executor=here)
+    assert not list(dump.glob(".shard-*"))  # what the killed one left
     frames = Archive(dump / "feats.scp")
     assert sorted(frames) == [f"a-{n:02d}" for n in range(N) if n != 5]
     assert [path.name for path in dump.glob("feats.2-*.ark")] == [

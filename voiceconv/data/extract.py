@@ -308,6 +308,7 @@ def _finish(
         with suppress(FileNotFoundError):
             path.unlink()
     remove_others(folder, shards)
+    remove_scratch(folder)
 
 
 def _report(results: list[SplitResult]) -> None:
