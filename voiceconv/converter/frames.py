@@ -109,7 +109,7 @@ class FrameConverter(ABC):
         converter.translator.requires_grad_(False).eval()
         return converter
 
-    def _read_more(self, folder: Path) -> None:
+    def _read_more(self, folder: Path) -> None:  # noqa: B027
         """Read what only some models have in their folder."""
 
     def save_pretrained(self, folder: Path | str, card: Mapping[str, object]) -> None:
