@@ -133,7 +133,10 @@ def _sounds(folder: Path) -> None:
 
 def kinds(folder: Path) -> list[Kind]:
     """All that can be damaged, with how often."""
-    return [*(_of_sound(one.name) for one in sorted((folder / "sound").iterdir())), *_of_data()] + [
+    sounds = sorted((folder / "sound").iterdir())
+    return [
+        *(_of_sound(one.name) for one in sounds),
+        *_of_data(folder),
         *_of_models(),
         *_of_listening(),
     ]
@@ -156,7 +159,7 @@ def _of_sound(name: str) -> Kind:
     return Kind(name, [f"{place}/in.{name}"], commands, (place, "run/model", "dump"), (), weight)
 
 
-def _of_data() -> list[Kind]:
+def _of_data(folder: Path) -> list[Kind]:
     of_tables = [
         "convert {0} --target low --source high --model run -o new",
         "prepare {0} new --n-val 1 --n-test 1 --keep-shared",
@@ -185,11 +188,14 @@ def _of_data() -> list[Kind]:
         f"extract data dump --features experiment=toy --config-dir {TOY} --jobs 1",
     ]
     in_dump = ("dump", "data", "speakers", "sound/wav")
-    archives = [f"dump/train/{name}" for name in ("feats.scp", "f0.scp", "ap.scp", "feats.0.ark")]
+    archives = [f"dump/train/{kind}.scp" for kind in ("feats", "f0", "ap")]
+    for kind in ("feats", "f0"):
+        arks = sorted(folder.glob(f"dump/train/{kind}.*.ark"))
+        archives += [path.relative_to(folder).as_posix() for path in arks]
     return [
         *(Kind(name, files, commands, (*needs, "lists"), (), 2)
           for name, (files, commands) in tables.items()),
-        Kind("feats.scp and ark", [*archives, "dump/train/f0.0.ark", "dump/train/utt2spk"], of_dump,
+        Kind("feats.scp and ark", [*archives, "dump/train/utt2spk"], of_dump,
              in_dump, ("dump",), 3),
         Kind("features.yaml", ["dump/train/features.yaml", "dump/train/processing.yaml"], of_dump,
              in_dump, ("dump",), 2),
