@@ -154,12 +154,20 @@ def page(options: argparse.Namespace, found: dict[str, list[dict[str, Any]]]) ->
     """Lines of the table."""
     yield f"| | from | {' | '.join(HEADS)} | minutes, wall | CPU |"
     yield f"|{' --- |' * (len(HEADS) + 4)}"
-    for row, values in found.items():
-        times = options.out / f"{Path(options.models[row]).name}.json"
+    for row, model in options.models.items():
+        times = options.out / f"{Path(model).name}.json"
         took = json.loads(times.read_text()) if row.startswith("adapted") else {}
         minutes = [f"{took[key] / 60:.1f}" if took else "" for key in ("wall", "cpu")]
         for source in options.sources:
-            some = [one for one in values if one["source"] == source]
+            some = [
+                {
+                    key: value
+                    for key, value in one.items()
+                    if key != "cer" or source in options.english
+                }
+                for one in found[row]
+                if one["source"] == source
+            ]
             cells = ladder.cells(some)[: len(HEADS)]
             yield f"| {row} | {source} | {' | '.join(cells)} | {' | '.join(minutes)} |"
 
@@ -173,6 +181,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--with", dest="trained", default="four-voices")
     parser.add_argument("--voice", default="kerstin")
     parser.add_argument("--sources", nargs="+", default=["kathleen", "nathalie"])
+    parser.add_argument("--english", nargs="+", default=["kathleen"], help="sources with a CER")
     parser.add_argument("--from", dest="given", type=float, nargs="+", default=[1, 3, 10])
     parser.add_argument("--minutes", type=float, default=5.0, help="of adapting")
     parser.add_argument("--steps", type=int, help="of adapting, in place of minutes")
