@@ -136,15 +136,18 @@ def convert(
     as_json: Annotated[
         bool,
         typer.Option(
-            "--json", help="Print a line of JSON for each file: source, shift of F0, likeness."
+            "--json",
+            help="Print a line of JSON for each file that is written: source, F0, likeness.",
         ),
     ] = False,
 ) -> None:
     """Convert recordings to the target's voice."""
     from voiceconv.commands.convert import Choice, consent, convert_in_styles
     from voiceconv.executors import open_executor
+    from voiceconv.hub import pinned
     from voiceconv.provenance.stamp import Marks
 
+    model = pinned(model)  # what is said of it, and each style, is of one commit
     choice = Choice.of(
         target,
         mix,
@@ -161,7 +164,7 @@ def convert(
     )
     if (said := consent(model)) is not None:
         print(f"voiceconv: consent: {escaped(said)}", file=sys.stderr)
-    places = [*inputs, output, model, dump, full_band]
+    places = [*inputs, output, model, dump, full_band, c2pa_cert, c2pa_key]
     with (
         logging_to_stderr(verbose),
         open_executor(executor, scheduler, jobs, wait, places) as run,
@@ -299,7 +302,7 @@ def push(
     """Push a model to the Hugging Face hub: safetensors, card and the hashes of both."""
     from voiceconv.commands.push import packed, upload
 
-    with packed(model, repository) as parcel:
+    with packed(model, repository, revision) as parcel:
         for name, size in parcel.sizes.items():
             print(f"{name}: {size / 1e6:.2f} MB")
         print(f"licence: {parcel.licence or 'not stated'}")

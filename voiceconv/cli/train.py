@@ -93,10 +93,7 @@ def calibrate(
             "a folder of its splits, or a folder with a sub-folder per speaker."
         ),
     ],
-    model: Annotated[
-        str | None,
-        typer.Option(help="Model directory, run directory or bundled model. [bundled]"),
-    ] = None,
+    model: Annotated[str, typer.Option(help="Model directory or run directory.")],
 ) -> None:
     """Let a model warn of inputs unlike its speech: another sound, noise, music, a whisper."""
     from voiceconv.commands.calibrate import calibrate

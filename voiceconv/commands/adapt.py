@@ -17,6 +17,7 @@ from voiceconv.device import pick_device
 from voiceconv.errors import InputError, RunError
 from voiceconv.features import DomainStats
 from voiceconv.files import appearing, plain_name
+from voiceconv.hub import pinned
 from voiceconv.models import Translator
 from voiceconv.models.any_to_many import AnyToManyTranslator
 from voiceconv.progress import progress_bar
@@ -57,6 +58,7 @@ def adapt(
     little speech, and a name that is taken; RunError when interrupted.
     """
     began = time.monotonic()
+    model = pinned(model)
     place = pick_device(device, "--device ")
     base = _open(model)
     domain = _domain(name, clips, base.domains)
@@ -133,6 +135,7 @@ def _with_room(base: Converter, domain: str, stats: DomainStats) -> Converter:
     node = dict(base.config["translator"])
     node["adapter_rank"] = node.get("adapter_rank") or RANK
     grown = Converter(base.config | {"translator": node}, base.stats | {domain: stats})
+    grown.novelty = base.novelty
     places = [None if one == domain else base.domains.index(one) for one in grown.domains]
     grown.translator.load_state_dict(grown.translator.grown(base.translator.state_dict(), places))
     return grown
@@ -176,5 +179,5 @@ def _card(
         "seed": seed,
     }
     card["adapted"] = [*card.get("adapted", []), run]
-    card["licence"] = licence  # that of the base says nothing of the new voice
+    card |= {"licence": licence, "consent": None}  # the base's say nothing of the new voice
     return card

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from voiceconv.data.content import read_wave
 from voiceconv.data.kaldi import Utterance
 from voiceconv.errors import InputError
 from voiceconv.files import unwritable
+from voiceconv.hub import hub_name
+from voiceconv.model_folder import BUNDLED
 from voiceconv.progress import Progress
 
 MOST = 20  # recordings of a speaker
@@ -21,16 +24,16 @@ LEFT_OUT = ("test", "paired")  # splits
 log = logging.getLogger(__name__)
 
 
-def calibrate(model: str | None, data: Path, progress: Progress | None = None) -> dict[str, int]:
+def calibrate(model: str, data: Path, progress: Progress | None = None) -> dict[str, int]:
     """Write novelty.safetensors into a model's directory; return how many recordings of a speaker.
 
     data: as `read_corpus` takes it, of speakers that the model has learned from; neither `test` nor
     `paired` is used.
 
     Raises InputError for a model that is none of sound, for too few speakers or recordings, and
-    where the directory cannot be written.
+    for a directory that is not to be changed, or cannot be.
     """
-    folder = find_model(model)
+    folder = _own_folder(model)
     converter = of_sound(open_model(folder), str(folder))
     of_speaker: dict[str, list[Utterance]] = {}
     for item in read_corpus(data):
@@ -53,6 +56,24 @@ def calibrate(model: str | None, data: Path, progress: Progress | None = None) -
     except OSError as error:
         raise unwritable(folder, error) from error
     return {speaker: len(found) for speaker, found in described.items()}
+
+
+def _own_folder(model: str) -> Path:
+    """The directory of a model, where it is the user's to change. Raises InputError."""
+    if hub_name(model) is not None:
+        raise InputError(
+            f"{model} is in the hub's cache, which must stay as it is; copy it to a folder of your "
+            "own, and calibrate that"
+        )
+    folder = find_model(model)
+    if folder.parent == BUNDLED and not Path(model).exists():
+        raise InputError(
+            f"{model} comes with the package; copy {folder} to a folder of your own, and calibrate "
+            "that"
+        )
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"{folder} cannot be written; copy it to a folder of your own")
+    return folder
 
 
 def of_sound(converter: FrameConverter, name: str) -> Converter:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,11 +26,11 @@ from voiceconv.commands.targets import (
 )
 from voiceconv.converter import Converter, FileConverter, FrameConverter, open_model
 from voiceconv.converter.conversion import Conversion
-from voiceconv.converter.directory import DEFAULT, called, digest, find_model, read_config
+from voiceconv.converter.directory import called, digest, find_model, read_config
 from voiceconv.converter.full_band import FullBand
 from voiceconv.data.stores import local
 from voiceconv.device import pick_device
-from voiceconv.errors import InputError
+from voiceconv.errors import InputError, RunError
 from voiceconv.files import printable
 from voiceconv.hub import hub_name, pinned
 from voiceconv.provenance import write_conversion
@@ -172,10 +173,22 @@ def _open(choice: Choice) -> Converter | FileConverter:
     return converter
 
 
+class _Printed(logging.Handler):
+    """Prints a line for each record. Raises RunError where nobody reads it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See Handler."""
+        try:
+            print(record.getMessage(), flush=True)
+        except OSError as error:
+            sys.stdout = open(os.devnull, "w")  # what is left would fail again, at the end
+            raise RunError(f"--json: standard output takes no more ({error.strerror})") from None
+
+
 @contextmanager
 def _records_to_stdout() -> Iterator[None]:
     """What `records` gets is printed, a line each, and nothing else of it shown."""
-    handler = logging.StreamHandler(sys.stdout)
+    handler = _Printed()
     records.addHandler(handler)
     records.propagate = False
     try:
@@ -209,6 +222,7 @@ def _opened(
 
         def convert_file(job: Job) -> None:
             path, output, source = Path(job.path), Path(job.output), source_of(job.domain)
+            stamp.check_beside(output)
             converter.convert(
                 path, output, choice.target, source, job.start, job.end, condition, voice
             )
@@ -218,7 +232,10 @@ def _opened(
     full_band = open_full_band(choice, converter.sample_rate)
     records.setLevel(logging.INFO if choice.as_json else logging.WARNING)
 
+    made: list[Conversion] = []  # of the job that is worked on
+
     def change(wave: Tensor, job: Job, report: batch.Report) -> Tensor:
+        made.clear()
         share = 0.5 if full_band else 1.0  # of the job
         converted = converter.convert(
             wave,
@@ -229,7 +246,7 @@ def _opened(
             condition=condition,
             target_stats=voice,
             name=printable(job.source),
-            noted=partial(_record, job),
+            noted=made.append,
         )
         if full_band is None:
             return converted
@@ -239,15 +256,12 @@ def _opened(
 
     def write(job: Job, wave: Tensor, sample_rate: int) -> None:
         stamp.write(job.output, wave, sample_rate, source=source_of(job.domain))
+        for conversion in made:
+            files = {"input": printable(job.source), "output": printable(job.output)}
+            records.info("%s", json.dumps(files | conversion.as_json))
 
     made_rate = full_band.sample_rate if full_band else None
     return batch.Opened(change, converter.sample_rate, made_rate, write)
-
-
-def _record(job: Job, conversion: Conversion) -> None:
-    """Once the conversion has been computed: what `--json` prints of it."""
-    files = {"input": printable(job.source), "output": printable(job.output)}
-    records.info("%s", json.dumps(files | conversion.as_json))
 
 
 def open_full_band(choice: Choice, sample_rate: int) -> FullBand | None:
@@ -344,20 +358,22 @@ def identify(model: Path | str | None) -> dict[str, object]:
 
 def stated(choice: Choice) -> dict[str, object]:
     """What each file says of the choice: as `described`, without places of this machine."""
-    facts = {**identify(choice.model), **described(choice), "model": public_name(choice.model)}
+    facts = {**public(choice.model), **described(choice)}
     if choice.style is not None and not choice.style.startswith(f"{SAMPLE}:"):
         facts["style"] = "a recording"
     if choice.condition:
         facts["condition"] = [_without_place(one) for one in choice.condition]
     if choice.full_band is not None:
-        facts["full_band"] = {**identify(choice.full_band), "model": public_name(choice.full_band)}
+        facts["full_band"] = public(choice.full_band)
     return facts
 
 
-def public_name(model: Path | str | None) -> str:
-    """A model's name without its place."""
-    name = DEFAULT if model is None else str(model)
-    return called(find_model(name)) if Path(name).exists() else name
+def public(model: Path | str | None) -> dict[str, object]:
+    """What `identify` says of a model, its name without its place."""
+    facts = identify(model)
+    if model is not None and Path(model).exists():
+        facts["model"] = called(find_model(model))
+    return facts
 
 
 def _without_place(condition: str) -> str:

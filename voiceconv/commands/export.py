@@ -89,7 +89,7 @@ def export(
     output.resolve().parent.mkdir(parents=True, exist_ok=True)
     with appearing(output) as scratch:
         for name in (CONFIG, STATS, CARD, NOVELTY):
-            if name != NOVELTY or (folder / name).exists():
+            if name not in (CARD, NOVELTY) or (folder / name).exists():
                 shutil.copyfile(folder / name, scratch / name)
         if isinstance(converter, StreamingConverter):
             graphs |= write_steps(converter, scratch)

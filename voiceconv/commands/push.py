@@ -24,12 +24,12 @@ class Parcel(NamedTuple):
 
 
 @contextmanager
-def packed(model: str, repo_id: str) -> Iterator[Parcel]:
+def packed(model: str, repo_id: str, branch: str | None = None) -> Iterator[Parcel]:
     """A copy of a model, complete with the vocoder that comes with the package, card and manifest.
 
     Raises InputError for a name that the hub could not have, and for a model that doesn't open.
     """
-    check_names(repo_id)
+    check_names(repo_id, branch)
     source = find_model(model)
     converter = open_model(source)
     card: dict[str, Any] = read_config(source).get("card") or {}

@@ -184,7 +184,14 @@ class Novelty:
             ) from error
         n = sum(GROUPS.values())
         shapes = [tuple(one.shape) for one in numbers]
-        if shapes[:3] != [(n,), (n,), (n, n)] or shapes[3][1:] != (len(_KINDS),):
+        if not all(one.is_floating_point() and one.isfinite().all() for one in numbers):
+            raise InputError(
+                f"{path} has values that are no numbers; run `voiceconv calibrate` again"
+            )
+        if shapes[:3] != [(n,), (n,), (n, n)] or shapes[3] != (
+            max(1, len(numbers[3])),
+            len(_KINDS),
+        ):
             raise InputError(
                 f"{path} is of another version ({shapes}); run `voiceconv calibrate` again"
             )

@@ -166,9 +166,10 @@ def in_sentences(name: HubName) -> Iterator[None]:
     try:
         yield
     except errors.RevisionNotFoundError:
-        raise InputError(
-            f"{name.repository} on {place} has no revision {name.revision!r}; name another"
-        ) from None
+        lacks = f"no revision {name.revision!r}; name another"
+        if name.revision is None:
+            lacks = "nothing in it as yet; push a model first"
+        raise InputError(f"{name.repository} on {place} has {lacks}") from None
     except errors.RepositoryNotFoundError:  # gated ones are, too
         raise InputError(
             f"no model {str(name)!r}: no folder here is called that, and {place} has none of that "

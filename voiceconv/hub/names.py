@@ -71,6 +71,7 @@ def is_commit(text: str) -> bool:
 
 def _parsed(text: str) -> HubName | None:
     repository, at, revision = text.partition("@")
-    if not is_repository(repository) or Path(text).exists():
+    is_here = Path(text).exists() or Path(text).parent.is_dir()  # exp/run, mistyped
+    if not is_repository(repository) or is_here:
         return None
     return HubName(repository, revision if at else None)

@@ -44,7 +44,7 @@ def check_names(repo_id: str, branch: str | None = None) -> None:
 def make_ready(folder: Path, repo_id: str, licence: object) -> None:
     """Complete the card of a model's directory, and write its manifest."""
     card = folder / CARDS[0]
-    text = _FRONT.sub("", read_text(card))
+    text = _FRONT.sub("", read_text(card)) if card.exists() else f"# {repo_id}\n"
     text = re.sub(r"(?<=--model )\S+", repo_id, text)
     replace_text(card, f"---\n{yaml.safe_dump(metadata(licence), sort_keys=False)}---\n\n{text}")
     write_manifest(folder, [name for name in model_files(folder) if name not in CARDS])

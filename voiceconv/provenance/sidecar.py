@@ -24,6 +24,16 @@ def sidecar_path(path: Path | str) -> Path:
     return Path(f"{path}.json")
 
 
+def check_sidecar(path: Path | str) -> None:
+    """Raise InputError where a foreign file has the sidecar's place."""
+    beside = sidecar_path(path)
+    if beside.exists() and _said(beside) is None:
+        raise InputError(
+            f"{beside} is a file of another kind, in the place of what says how {Path(path).name} "
+            "was made; move it, or choose another output"
+        )
+
+
 def write_sidecar(path: Path | str, said: Note) -> None:
     """Write the note of a complete file beside it."""
     beside = sidecar_path(path)
@@ -35,14 +45,18 @@ def write_sidecar(path: Path | str, said: Note) -> None:
 
 def read_sidecar(path: Path | str) -> Sidecar | None:
     """Of a file; None where there is none of ours."""
-    beside = sidecar_path(path)
-    try:
-        said = read_note(read_text(beside)) if beside.stat().st_size <= _LONGEST else None
-    except (OSError, InputError):
-        return None
+    said = _said(sidecar_path(path))
     if said is None:
         return None
     return Sidecar(said, said.pop("file_sha256", None) == _sha256(path))
+
+
+def _said(beside: Path) -> Note | None:
+    """What a sidecar says; None where it is missing, or none of ours."""
+    try:
+        return read_note(read_text(beside)) if beside.stat().st_size <= _LONGEST else None
+    except (OSError, InputError):
+        return None
 
 
 def _sha256(path: Path | str) -> str:

@@ -10,7 +10,7 @@ from torch import Tensor
 from voiceconv import audio
 from voiceconv.errors import InputError
 from voiceconv.provenance.note import Note, as_tags, note
-from voiceconv.provenance.sidecar import write_sidecar
+from voiceconv.provenance.sidecar import check_sidecar, write_sidecar
 from voiceconv.provenance.signing import Signer, check_signable
 from voiceconv.provenance.watermark import NAME, Watermark
 
@@ -62,7 +62,11 @@ class Stamp:
             self._signer = Signer(marks.certificates, marks.key)
 
     def write(self, path: Path | str, wave: Tensor, sample_rate: int, **more: object) -> None:
-        """Write a wave (N,) as `audio.write` does; more: facts of this one."""
+        """Write a wave (N,) as `audio.write` does; more: facts of this one.
+
+        Raises InputError where a foreign file has the place of its sidecar.
+        """
+        self.check_beside(path, audio.holds_tags(path))
         said = self._note(more)
         if self._watermark is not None:
             wave = self._watermark.mark(wave, sample_rate)
@@ -78,9 +82,18 @@ class Stamp:
         """Write the sidecar of a file that is no sound, if it gets one."""
         self._put_beside(path, self._note(more), holds_text=False)
 
+    def check_beside(self, path: Path | str, holds_text: bool = False) -> None:
+        """Raise InputError where a foreign file has the place of the file's sidecar."""
+        if self._goes_beside(path, holds_text):
+            check_sidecar(path)
+
     def _note(self, more: Mapping[str, object]) -> Note:
         return note(self._kind, {**self._facts, **more})
 
     def _put_beside(self, path: Path | str, said: Note, holds_text: bool) -> None:
-        if self._marks.sidecar or not (holds_text or self._noted or str(path) == _STREAM):
+        if self._goes_beside(path, holds_text):
             write_sidecar(path, said)
+
+    def _goes_beside(self, path: Path | str, holds_text: bool) -> bool:
+        """Whether a file gets a sidecar."""
+        return self._marks.sidecar or not (holds_text or self._noted or str(path) == _STREAM)

@@ -45,19 +45,22 @@ class Models:
 
     def __init__(self, given: Sequence[str]) -> None:
         self._models = allowed(given)
-        self._opened: dict[str, Converter] = {}
+        self._opened: dict[str, tuple[Converter, str]] = {}  # with the digest of its folder
 
     def __getitem__(self, name: str) -> Converter:
+        return self._open(name)[0]
+
+    def _open(self, name: str) -> tuple[Converter, str]:
         if name not in self._opened:
-            converter = open_model(self._models[name])
+            folder = find_model(self._models[name])
+            converter = open_model(folder)
             assert isinstance(converter, Converter), name
-            self._opened[name] = converter
+            self._opened[name] = converter, digest(folder)
         return self._opened[name]
 
     def stamp(self, name: str, **facts: object) -> Stamp:
         """What writes a conversion by a model; facts: what its note says of it, too."""
-        sha256 = digest(find_model(self._models[name]))
-        return Stamp(CONVERTED, {"model": name, "sha256": sha256, **facts})
+        return Stamp(CONVERTED, {"model": name, "sha256": self._open(name)[1], **facts})
 
     def described(self) -> list[dict[str, Any]]:
         """What clients are told of each."""
