@@ -34,7 +34,9 @@ def small(monkeypatch):
 def base(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "tiny"
     converter = make_converter(CONFIG | {"translator": ANY_TO_MANY})
-    converter.save_pretrained(folder, {"steps": 7, "licence": "CC0-1.0", "data": "two vowels"})
+    converter.novelty = Converter.from_pretrained("four-voices").novelty
+    card = {"steps": 7, "licence": "CC0-1.0", "data": "two vowels", "consent": "both agreed"}
+    converter.save_pretrained(folder, card)
     return folder
 
 
@@ -94,9 +96,15 @@ def test_the_card_says_of_what_and_how_a_voice_was_added(base, adapted):
     assert run["digest"] == digest(base) and run["from"] == "tiny"
     assert (run["domain"], run["steps"], run["seed"]) == ("higher", 3, 0)
     assert run["minutes"] == pytest.approx(0.1, abs=0.01)
-    assert card["data"] == "two vowels" and card["licence"] is None
+    assert card["data"] == "two vowels" and card["licence"] is None and card["consent"] is None
     text = (adapted / "README.md").read_text()
     assert f"| voice higher | added to tiny (sha256 {digest(base)[:16]}) from 0.1" in text
+
+
+def test_an_adapted_model_still_warns(adapted):
+    novelty, before = (Converter.from_pretrained(one).novelty for one in (adapted, "four-voices"))
+    assert novelty is not None and before is not None
+    assert torch.equal(novelty.held_out, before.held_out)
 
 
 def test_the_same_call_gives_the_same_model(base, adapted, clips, tmp_path):

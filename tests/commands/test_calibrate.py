@@ -1,11 +1,16 @@
 """`voiceconv calibrate` lets a model warn; `voiceconv convert --json` says what it found."""
 
+import io
 import json
+from dataclasses import replace
 
 import pytest
+import torch
 from tiny_model import make_cli, make_converter, record, speech
 
 from voiceconv.converter import Converter
+from voiceconv.converter.novelty import Novelty
+from voiceconv.errors import InputError
 
 
 @pytest.fixture
@@ -62,3 +67,38 @@ def test_too_few_speakers_and_json_beside_a_stream_are_refused(voiceconv, model,
     said = voiceconv("convert", known, "--target", "high", "--model", model, "--json", "-o", "-")
     assert said.code == 2
     assert "--json and -o - both write to stdout" in said.err
+
+
+def test_only_a_model_of_ones_own_is_calibrated(voiceconv, tmp_path, monkeypatch):
+    said = voiceconv("calibrate", tmp_path, "--model", "four-voices")
+    assert said.code == 2
+    assert "four-voices comes with the package; copy " in said.err
+    said = voiceconv("calibrate", tmp_path, "--model", "org/name")
+    assert said.code == 2
+    assert "org/name is in the hub's cache, which must stay as it is" in said.err
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_calibration_without_numbers_is_refused(number, tmp_path):
+    novelty = Converter.from_pretrained("four-voices").novelty
+    assert novelty is not None
+    for damaged in (novelty.held_out[:0], torch.full_like(novelty.held_out, number)):
+        replace(novelty, held_out=damaged).save(tmp_path)
+        with pytest.raises(InputError, match="voiceconv calibrate` again"):
+            Novelty.load(tmp_path)
+
+
+def test_json_that_nobody_reads_ends_in_a_sentence(voiceconv, model, tmp_path, monkeypatch):
+    known = record(tmp_path / "known.wav", speech(150.0, 1.0))
+
+    class Closed(io.StringIO):
+        def flush(self) -> None:
+            raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr("sys.stdout", Closed())
+    said = voiceconv(
+        "convert", known, "--target", "high", "--model", model, "--json", "-o", tmp_path / "o.wav"
+    )
+    monkeypatch.undo()
+    assert said.code == 1
+    assert said.err.splitlines()[-1].endswith("--json: standard output takes no more (Broken pipe)")

@@ -372,3 +372,11 @@ def _closed_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return one.getsockname()[1]
+
+
+def test_a_mistyped_path_in_a_folder_that_is_here_never_reaches_the_hub(hub, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "exp").mkdir()
+    with pytest.raises(InputError, match="no model 'exp/rn'"):
+        Converter.from_pretrained("exp/rn")
+    assert hub.asked == []

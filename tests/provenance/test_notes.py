@@ -71,6 +71,15 @@ def test_a_format_without_text_has_the_note_beside_it_unless_the_folder_has_it(t
     assert found.fits and found.note == note(CONVERTED, FACTS)
 
 
+def test_a_foreign_file_in_a_sidecars_place_stays_and_nothing_is_written(tmp_path):
+    foreign = tmp_path / "a.au.json"
+    foreign.write_text('{"mine": 1}')
+    with pytest.raises(InputError, match="a.au.json is a file of another kind"):
+        Stamp(CONVERTED, FACTS).write(tmp_path / "a.au", WAVE, 24_000)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.au.json"]
+    assert foreign.read_text() == '{"mine": 1}'
+
+
 def test_a_sidecar_is_of_the_bytes_that_it_was_written_for(tmp_path):
     path = tmp_path / "a.wav"
     Stamp(CONVERTED, FACTS, Marks(sidecar=True)).write(path, WAVE, 24_000)

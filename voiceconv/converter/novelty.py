@@ -188,10 +188,8 @@ class Novelty:
             raise InputError(
                 f"{path} has values that are no numbers; run `voiceconv calibrate` again"
             )
-        if shapes[:3] != [(n,), (n,), (n, n)] or shapes[3] != (
-            max(1, len(numbers[3])),
-            len(_KINDS),
-        ):
+        wanted = [(n,), (n,), (n, n), (max(1, len(numbers[3])), len(_KINDS))]
+        if shapes != wanted:
             raise InputError(
                 f"{path} is of another version ({shapes}); run `voiceconv calibrate` again"
             )
