@@ -76,7 +76,8 @@ def test_a_cluster_without_settings_is_refused_by_a_sentence():
 
 
 FAKE_SBATCH = """#!/bin/sh
-bash "$1" > /dev/null 2>&1 &
+cp "$1" {pids}.sh  # it is removed as soon as this ends
+bash {pids}.sh > /dev/null 2>&1 &
 echo $! >> {pids}
 echo "Submitted batch job $!"
 """
