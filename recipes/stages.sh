@@ -10,8 +10,12 @@
 # and $search has the options with which voiceconv finds the recipe's own experiments.
 
 cmd=""
-given_jobs=${jobs:?}
+default_jobs=${jobs:?}
 nj=$jobs
+is_jobs_given=false
+for name in "$@"; do
+  case $name in --jobs | --jobs=* | --nj | --nj=*) is_jobs_given=true ;; esac
+done
 executor=local
 scheduler=""
 
@@ -19,7 +23,7 @@ recipe=$(cd "$(dirname "${program:?}")" && pwd)
 # shellcheck source=recipes/parse_options.sh
 . "${recipes:?}/parse_options.sh"
 [ $# -eq 0 ] || parse_options_fail "unexpected argument '$1'"
-[ "$nj" = "$given_jobs" ] || jobs=$nj # Kaldi's name of it
+[ "$nj" = "$default_jobs" ] || jobs=$nj # Kaldi's name of it
 [ -x "$recipe/local/data.sh" ] || parse_options_fail "there is no $recipe/local/data.sh"
 
 fail() {
@@ -50,13 +54,14 @@ mkdir -p "$exp/log"
 search=() # the recipe's own experiments, beside those of the package
 [ ! -d conf ] || search=(--config-dir "$recipe/conf")
 
-local_jobs=(--jobs "$jobs") # of processes here; a cluster has its own
+local_jobs=() # else one process per core, of the machine to which --cmd sends the command; a cluster has its own
+[ "$is_jobs_given" = false ] || local_jobs=(--jobs "$jobs")
 engine=()
 case $executor in
   local) ;;
   dask)
     engine=(--executor dask --scheduler "$scheduler")
-    [ "$jobs" = "$given_jobs" ] || engine+=(--jobs "$jobs") ;;
+    [ "$is_jobs_given" = false ] || engine+=(--jobs "$jobs") ;;
   *) engine=(--executor "$executor" --jobs "$jobs") ;;
 esac
 case $executor-$scheduler in
@@ -85,14 +90,18 @@ run() {
 }
 
 # send NAME COMMAND...: as run, by --cmd if that is given. A first word in .pl, as Kaldi's slurm.pl, gets EXP/log/NAME.log,
-# which it writes; any other is a prefix, as srun. They don't read what a loop around them reads.
+# which it writes, and the command as a script, for it hands its words to a shell without their quotes; any other is a
+# prefix, as srun. They don't read what a loop around them reads.
 send() {
-  local name=$1 log=$exp/log/$1.log words
+  local name=$1 log=$exp/log/$1.log script=$exp/log/$1.sh words
   read -r -a words <<< "$cmd"
   shift
   case ${words[0]-} in
     "") run "$name" "$@" ;;
-    *.pl) "${words[@]}" "$log" "$@" < /dev/null || fail "$name failed; see $log" ;;
+    *.pl)
+      [[ $script = /* ]] || script=$PWD/$script
+      { printf '%q ' "$@" && echo; } > "$script"
+      "${words[@]}" "$log" bash "$script" < /dev/null || fail "$name failed; see $log" ;;
     *) run "$name" "${words[@]}" "$@" < /dev/null ;;
   esac
 }

@@ -45,7 +45,7 @@ Trains a voice converter and scores it. All outputs are beside run.sh, unless an
 
   --stage N              first stage to run ($stage)
   --stop-stage N         last stage to run ($stop_stage)
-  --jobs N               parallel processes of stage 2 (one per core: $jobs)
+  --jobs N               parallel processes of stages 2 and 6 (one per core: $jobs)
   --nj N                 the same, Kaldi's name
   --cmd STR              command that runs stages 2 to 6, such as \"srun -c 8 --gres gpu:1\"; one that
                          ends in .pl is Kaldi's and gets a log file: \"slurm.pl --mem 4G\" (none)
@@ -175,7 +175,7 @@ list_against() {
 
 # score NAME CONVERTED [OPTION...]: EXP/scores/NAME.json
 score() {
-  spread "evaluate.$1" voiceconv evaluate "$2" "${against[@]}" "${@:3}" -o "$exp/scores/$1.json"
+  spread "evaluate.$1" voiceconv evaluate "$2" ${local_jobs[@]+"${local_jobs[@]}"} "${against[@]}" "${@:3}" -o "$exp/scores/$1.json"
 }
 
 check_overrides 4 "$train_options"
@@ -213,7 +213,7 @@ if wanted 4 "train"; then
   send train voiceconv train ${search[@]+"${search[@]}"} "experiment=$experiment" "data.dump=$dump" "data.waves=$data" "run_dir=$exp" \
     ${overrides[@]+"${overrides[@]}"}
   if [ "$music" = false ] && [ "$(domains_of "$data/train" | wc -l)" -ge 3 ]; then # two do not tell what a third is like
-    voiceconv calibrate "$data" --model "$exp" 2>&1 | tee "$exp/log/calibrate.log" ||
+    (send calibrate voiceconv calibrate "$data" --model "$exp") ||
       echo "the model will not say which inputs are unlike its speech"
   fi
 fi

@@ -164,13 +164,16 @@ program=$0; recipes={recipes}; jobs=2; stage=1; stop_stage=3; experiment=x
 data="" dump="" exp="" paths="exp"
 help_message="usage: --jobs N --nj N --cmd STR --executor NAME --scheduler ADDRESS --exp DIR"
 . "$recipes/stages.sh"
-for line in only; do send greet printf '%s|' 'two words' "$jobs"; done < /dev/null
+for line in only; do send greet printf '%s|' 'two words' "['11','12']" "$jobs"; done < /dev/null
 spread extract echo voiceconv extract ${{local_jobs[@]+"${{local_jobs[@]}}"}}
 """
-FAKE = """#!/bin/sh
+# A prefix, or as Kaldi's: joins its words, those with a space in double quotes, for a shell.
+FAKE = """#!/bin/bash
 echo "$0 $*" >> {called}
 [ "$1" = --mem ] && shift 2
-case $0 in *.pl) log=$1; shift; exec "$@" > "$log" ;; *) exec "$@" ;; esac
+case $0 in *.pl) log=$1; shift ;; *) exec "$@" ;; esac
+for word; do case $word in *[[:space:]]*) line+="\\"$word\\" " ;; *) line+="$word " ;; esac; done
+exec bash -c "$line" > "$log"
 """
 
 
@@ -197,16 +200,19 @@ def sends(tmp_path):
 
 
 def test_a_stage_runs_by_a_prefix_or_by_kaldis_queue(sends, tmp_path):
+    said = "two words|['11','12']|"
     result, calls, log = sends()
-    assert result.stdout == "two words|2|voiceconv extract --jobs 2\n" and not calls
-    assert log.endswith("two words|2|")
+    assert result.stdout == f"{said}2|voiceconv extract\n" and not calls  # its own default
+    assert log.endswith(f"{said}2|")
+    assert sends("--jobs=2")[0].stdout == f"{said}2|voiceconv extract --jobs 2\n"
     result, calls, log = sends("--cmd", f"{tmp_path}/srun --mem 4G", "--nj", "5")
-    assert result.stdout == "two words|5|voiceconv extract --jobs 5\n"
-    assert calls[0] == f"{tmp_path}/srun --mem 4G printf %s| two words 5" and len(calls) == 2
+    assert result.stdout == f"{said}5|voiceconv extract --jobs 5\n"
+    assert calls[0] == f"{tmp_path}/srun --mem 4G printf %s| two words ['11','12'] 5"
+    assert len(calls) == 2
     result, calls, log = sends("--cmd", f"{tmp_path}/slurm.pl --mem 4G")
-    assert (result.returncode, result.stdout, log) == (0, "", "two words|2|")
-    name = f"{tmp_path}/exp/log/greet.log"
-    assert calls[2] == f"{tmp_path}/slurm.pl --mem 4G {name} printf %s| two words 2"
+    assert (result.returncode, result.stdout, log) == (0, "", f"{said}2|")
+    name = f"{tmp_path}/exp/log/greet"
+    assert calls[2] == f"{tmp_path}/slurm.pl --mem 4G {name}.log bash {name}.sh"
     result, *_ = sends("--cmd", "false.pl")
     assert result.returncode == 1 and "error: greet failed; see" in result.stderr
 

@@ -34,7 +34,7 @@ Setup = Callable[..., AbstractContextManager[Callable[[Any], Any]]]
 LogEntry = tuple[str, int, str, tuple[str | Real, ...]]  # logger, level, message, its values
 Logged = list[LogEntry]
 
-_MAX_FAILED_STARTS = 3
+MAX_FAILED_STARTS = 3
 
 
 class Outcome(NamedTuple, Generic[Task]):
@@ -127,7 +127,7 @@ def run_tasks(
         workers[worker.connection] = worker
 
     try:
-        for number in range(min(jobs or os.cpu_count() or 1, n_open)):
+        for number in range(min(jobs or n_cores(), n_open)):
             start(number)
         while n_open:
             for connection in wait(list(workers)):
@@ -139,7 +139,7 @@ def run_tasks(
                 if message is None:
                     error: str | None = _died(worker)
                     n_failed_starts += not worker.is_ready
-                    if n_failed_starts > _MAX_FAILED_STARTS:
+                    if n_failed_starts > MAX_FAILED_STARTS:
                         raise RunError(f"workers don't start: {error}; try fewer jobs")
                     del workers[worker.connection]
                     start(worker.number)
@@ -171,6 +171,13 @@ def run_tasks(
         for worker in workers.values():
             worker.process.join()
             worker.connection.close()
+
+
+def n_cores() -> int:
+    """Cores that this process may use; in a job of a batch system, fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def log_again(logged: Iterable[LogEntry]) -> None:

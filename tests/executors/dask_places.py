@@ -1,5 +1,6 @@
 """A Dask scheduler and its workers as processes of this machine, and tasks of many kinds."""
 
+import contextlib
 import json
 import logging
 import os
@@ -83,6 +84,8 @@ def looking(number: int, word: str) -> Iterator[Callable[[str], object]]:
                 os.kill(os.getppid(), signal.SIGKILL)
             except FileExistsError:
                 return "done again"
+        if kind == "exit":
+            os._exit(0)
         if kind == "sleep":
             time.sleep(float(rest))
         if kind == "raise":
@@ -101,3 +104,20 @@ def failing(number: int) -> Iterator[Callable[[str], object]]:
     """A set-up that fails."""
     raise ValueError("no model")
     yield
+
+
+@contextmanager
+def dying(number: int) -> Iterator[Callable[[str], object]]:
+    """A set-up that ends its process."""
+    os.abort()
+    yield
+
+
+@contextmanager
+def dying_twice(number: int, folder: str) -> Iterator[Callable[[str], object]]:
+    """A set-up that ends its process the first two times."""
+    for name in ("first", "second"):
+        with contextlib.suppress(FileExistsError):
+            (Path(folder) / name).touch(exist_ok=False)
+            os.abort()
+    yield str

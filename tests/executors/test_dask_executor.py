@@ -1,6 +1,7 @@
 """Tasks on a Dask cluster: the contract of local processes, whatever dies on the way."""
 
 import logging
+import pickle
 import threading
 import time
 from collections.abc import Callable
@@ -11,9 +12,12 @@ import dask_places
 import pytest
 from dask_places import Place
 
+from voiceconv import __version__
 from voiceconv.errors import InputError, RunError
-from voiceconv.executors import open_executor
+from voiceconv.executors import child, open_executor
 from voiceconv.executors.child import Run, work
+from voiceconv.executors.dask import _Work
+from voiceconv.workers import Message
 
 
 def run(
@@ -88,6 +92,56 @@ def test_a_killed_workers_task_is_done_again_by_another(place, tmp_path):
     assert sum(worker.poll() is not None for worker in place.workers) == 1
 
 
+def test_processes_that_die_at_their_start_cost_no_task_and_end_the_run(place, tmp_path):
+    folder = (str(tmp_path),)
+    tasks = [f"{n}" for n in range(9)]
+    ended = run(place, tasks, setup=dask_places.dying_twice, words=folder)
+    assert sorted(ended) == [(task, None, task) for task in tasks]
+    with pytest.raises(RunError, match=r"^processes don't start on .+: .* killed by signal 6$"):
+        run(place, tasks, setup=dask_places.dying, words=())
+
+
+def test_a_process_whose_patience_ends_is_replaced_and_reaped(tmp_path, monkeypatch):
+    def now() -> Run:
+        payload = pickle.dumps((str(tmp_path), [], dask_places.looking, ("w",), logging.INFO))
+        return Run(tmp_path.name, __version__, payload)
+
+    def one(task: str) -> Message:
+        answers = work(now(), [pickle.dumps(task)])
+        assert (answers.fatal, answers.not_started) == (None, None)
+        return pickle.loads(answers.ends[0])
+
+    def taken(run: Run) -> object:
+        idle = child._idle[run.token].pop()
+        child._busy[run.token].append(idle)
+        idle.connection.send_bytes(pickle.dumps(None))  # it ends, as after its patience
+        idle.process.wait()
+        return idle
+
+    monkeypatch.setenv("PYTHONPATH", dask_places.ENVIRONMENT["PYTHONPATH"])
+    try:
+        first = one("a").result[3]
+        with monkeypatch.context() as patch:
+            patch.setattr(child, "_take", taken)
+            assert one("b").result[:2] == ("w", "b")  # sent, and lost, then sent again
+        (other,) = child._idle[tmp_path.name]
+        assert other.process.pid != first and not child._busy[tmp_path.name]
+        assert one("exit").error == "the worker process ended with exit code 0"  # its own doing
+        assert one("c").result[1] == "c"
+        (last,) = child._idle[tmp_path.name]
+    finally:
+        child.stop(tmp_path.name)
+    assert last.process.returncode is not None
+    assert work(now(), [b""]).fatal == "the run is over"
+    assert not child._busy[tmp_path.name]
+
+
+def test_a_task_that_has_failed_goes_by_itself():
+    todo = _Work(list(range(12)), retries=1, n_done=100, seconds=1.0)
+    todo.n_done, todo.tried = 100, {2: 1, 3: 1}
+    assert [todo.take(1) for _ in range(4)] == [[0, 1], [2], [3], [4, 5, 6, 7]]
+
+
 def test_a_worker_of_another_version_is_refused():
     answers = work(Run("token", "0.0.1", b""), [b""])
     assert answers.fatal is not None
@@ -114,6 +168,10 @@ def test_a_lost_scheduler_is_waited_for(tmp_path, caplog):
         loser.join()
         assert sorted(task for task, error, _ in ended if error is None) == tasks
         assert caplog.messages == [f"the scheduler at {address} is lost; waiting 60 s for it"]
+        with open_executor("dask", address, None, 60.0) as executor:
+            lose()  # before the call
+            again = [*executor(["a"], dask_places.looking, lambda number: ("w",), None, 0)]
+        assert again[0].result[:2] == ("w", "a")
         threading.Timer(1.5, place.scheduler.kill).start()
         with pytest.raises(RunError, match="did not come back in 1 s; .* the same command cont"):
             run(place, tasks, wait=1.0)

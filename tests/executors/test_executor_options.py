@@ -2,6 +2,9 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import dask
 import dask_jobqueue  # noqa: F401 - its defaults, in Dask's configuration
@@ -9,9 +12,10 @@ import dask_places
 import pytest
 from tiny_model import make_cli
 
-from voiceconv.errors import InputError
+from voiceconv.errors import InputError, RunError
 from voiceconv.executors import open_executor
 from voiceconv.executors.queues import make_cluster
+from voiceconv.workers import Executor, Outcome
 
 SETTINGS = {"cores": 4, "memory": "8GB", "queue": "speech", "walltime": "01:00:00"}
 
@@ -72,24 +76,22 @@ def test_a_cluster_without_settings_is_refused_by_a_sentence():
 
 
 FAKE_SBATCH = """#!/bin/sh
-bash "$1" > /dev/null 2>&1 &
+cp "$1" {pids}.sh  # it is removed as soon as this ends
+bash {pids}.sh > /dev/null 2>&1 &
 echo $! >> {pids}
 echo "Submitted batch job $!"
 """
 
 
-@pytest.mark.slow
-def test_slurm_jobs_run_tasks_and_end_with_the_run(tmp_path, monkeypatch):
-    pids = tmp_path / "pids"
-    for name, text in (
-        ("sbatch", FAKE_SBATCH.format(pids=pids)),
-        ("scancel", f"#!/bin/sh\nkill $1 && echo $1 >> {tmp_path}/cancelled\n"),
-    ):
-        (tmp_path / name).write_text(text)
-        (tmp_path / name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+@contextmanager
+def slurm(folder: Path, monkeypatch: pytest.MonkeyPatch, **texts: str) -> Iterator[None]:
+    """Its commands, as scripts, and Dask's settings for it and for SGE."""
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", dask_places.ENVIRONMENT["PYTHONPATH"])
-    settings = SETTINGS | {"cores": 1, "interface": "lo", "log-directory": str(tmp_path)}
+    settings = SETTINGS | {"cores": 1, "interface": "lo", "log-directory": str(folder)}
     settings |= {"death-timeout": 600}  # a slow machine is no dead scheduler
     with dask.config.set(
         {
@@ -98,11 +100,43 @@ def test_slurm_jobs_run_tasks_and_end_with_the_run(tmp_path, monkeypatch):
             for key, one in settings.items()
         }
     ):
+        yield
+
+
+def run(executor: Executor | None) -> list[Outcome[str]]:
+    assert executor is not None
+    return [*executor(["a", "b"], dask_places.looking, lambda n: ("w",), None, 0)]
+
+
+REFUSING_SBATCH = """#!/bin/sh
+echo >> {calls}
+echo "sbatch: error: Batch job submission failed: Invalid account" >&2
+exit 1
+"""
+
+
+def test_refused_jobs_end_the_run_with_what_was_said(tmp_path, monkeypatch, caplog):
+    calls = tmp_path / "calls"
+    sbatch = REFUSING_SBATCH.format(calls=calls)
+    sentence = "^--executor slurm: sbatch refused the job: sbatch: error: .* Invalid account$"
+    with slurm(tmp_path, monkeypatch, sbatch=sbatch), open_executor("slurm", None, 2) as executor:
+        assert not calls.exists()  # until there is something to do
+        with pytest.raises(RunError, match=sentence):
+            run(executor)
+    assert calls.read_text() == "\n\n"
+    assert not [one for one in caplog.records if one.levelname == "ERROR"]  # no traceback
+
+
+@pytest.mark.slow
+def test_slurm_jobs_run_tasks_and_end_with_the_run(tmp_path, monkeypatch):
+    pids = tmp_path / "pids"
+    scancel = f"#!/bin/sh\nkill $1 && echo $1 >> {tmp_path}/cancelled\n"
+    sbatch = FAKE_SBATCH.format(pids=pids)
+    with slurm(tmp_path, monkeypatch, sbatch=sbatch, scancel=scancel):
         with pytest.raises(InputError, match="there is no qsub here"), open_executor("sge", jobs=1):
             pass
         with open_executor("slurm", None, 1, None, [tmp_path]) as executor:
-            assert executor is not None
-            ended = [*executor(["a", "b"], dask_places.looking, lambda n: ("w",), None, 0)]
+            ended = run(executor)
     assert sorted((one.task, one.error, one.result[0]) for one in ended) == [
         ("a", None, "w"), ("b", None, "w")
     ]  # fmt: skip

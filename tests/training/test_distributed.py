@@ -14,7 +14,7 @@ from voiceconv.data.batches import Unpaired
 from voiceconv.errors import InputError, RunError
 from voiceconv.objectives import PLAYERS, Fake
 from voiceconv.objectives.cyclegan import CycleGAN
-from voiceconv.training.distributed import Ranks, joined_ranks
+from voiceconv.training.distributed import LostRankError, Ranks, joined_ranks
 
 N_STEPS = 4
 
@@ -252,3 +252,11 @@ def test_ranks_lose_patience_together(tmp_path):
     best = {"score": 1.0, "step": 2, "n_since": 2}
     for number in range(2):
         assert torch.load(tmp_path / f"rank{number}.pt") == [(4, best)] * 2
+
+
+def test_only_what_is_said_of_ranks_is_a_lost_rank():
+    ranks = Ranks(0, 2)
+    with pytest.raises(torch.OutOfMemoryError), ranks._together():
+        raise torch.OutOfMemoryError("no memory")
+    with pytest.raises(LostRankError, match=r"\(RuntimeError\)$"), ranks._together():
+        raise RuntimeError

@@ -49,6 +49,7 @@ def serve(
 ) -> None:
     """Serve conversions: a page, an API for jobs, live conversion."""
     from voiceconv.optional import load
+    from voiceconv.workers import n_cores
 
     server = load("voiceconv.serve.server", "a server", extra="serve")
     settings = load("voiceconv.serve.settings", "a server", extra="serve")
@@ -56,7 +57,7 @@ def serve(
         settings.Settings(
             folder=folder or _state_home() / "voiceconv" / "serve",
             given=tuple(model or ()),
-            n_workers=workers or os.cpu_count() or 1,
+            n_workers=workers or n_cores(),
             most_seconds=most_seconds,
             most_bytes=int(_measured(most_bytes, BYTES, "--most-bytes", "100MB")),
             most_jobs=most_jobs,

@@ -104,8 +104,7 @@ def run(
         if executor is not None and streams:
             raise InputError("other machines don't have - (stdin or stdout); leave --executor out")
         if executor is not None or (n_workers > 1 and len(todo) > 1 and not streams):
-            run_all = executor or run_tasks
-            ends = _in_processes(todo, reopen, output_rate, n_workers, show, run_all)
+            ends = _in_processes(todo, reopen, output_rate, n_workers, show, executor)
         else:
             ends = _one_by_one(todo, opened, output_rate, show)
         with closing(ends):
@@ -142,18 +141,20 @@ def _in_processes(
     output_rate: int | None,
     n_workers: int,
     show: Show,
-    run_all: Executor,
+    executor: Executor | None,
 ) -> Generator[_Failure | None, None, None]:
     """The same, with what the workers log; raises what else a worker raised as soon as it has."""
     arguments = (reopen, output_rate)
+    run_all = executor or run_tasks
     outcomes = run_all(enumerate(jobs), _setup, lambda _: arguments, n_workers, retries=1)
+    remedy = "fewer --jobs" if executor is None else "workers with more memory"
     ends: dict[int, tuple[Logged, _Failure | None]] = {}
     n_yielded = 0
     with closing(outcomes):
         for (number, job), _, died, end in outcomes:
             logged, error = end or (
                 [],
-                InputError(f"{printable(job.path)}: {died}; try fewer --jobs"),
+                InputError(f"{printable(job.path)}: {died}; try {remedy}"),
             )
             if isinstance(error, NoRoomError) or not isinstance(error, _Failure | None):
                 raise error

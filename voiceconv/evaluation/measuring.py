@@ -4,7 +4,6 @@
 computes the embedding and the F0 contour.
 """
 
-import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -38,7 +37,7 @@ from voiceconv.metrics.analysis import analyse, pair
 from voiceconv.metrics.intelligibility import CommandRecogniser, PocketSphinx, Recogniser
 from voiceconv.metrics.wave_input import SAMPLE_RATE
 from voiceconv.progress import Progress
-from voiceconv.workers import Executor, run_tasks
+from voiceconv.workers import Executor, n_cores, run_tasks
 
 Wave = NDArray[np.float32]
 POCKETSPHINX = "pocketsphinx"
@@ -273,7 +272,7 @@ def measure_all(
     this process. The results are in the tasks' order. executor: other machines in their place.
     """
     say = on_progress or (lambda done, total: None)
-    jobs = min(jobs or min(os.cpu_count() or 1, len(tasks) // WORTH), len(tasks)) or 1
+    jobs = min(jobs or min(n_cores(), len(tasks) // WORTH), len(tasks)) or 1
     found: dict[int, Measured] = {}
     numbered = list(enumerate(tasks))
     if jobs == 1 and executor is None:

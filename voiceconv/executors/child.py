@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
@@ -36,14 +36,16 @@ class Run(NamedTuple):
 class Answers(NamedTuple):
     """What became of some tasks: a pickled message of each process that started, and of each task.
 
-    fatal: why the run can't go on. seconds: of the tasks, without the starts.
+    fatal: why the run can't go on. not_started: how a process ended at its start; the tasks without
+    a message are then to be done again. seconds: of the tasks, without the starts.
     """
 
     host: str
     started: list[bytes]
     ends: list[bytes]
-    fatal: str | None
-    seconds: float
+    fatal: str | None = None
+    not_started: str | None = None
+    seconds: float = 0.0
 
 
 class _Child:
@@ -80,39 +82,50 @@ _stopped: set[str] = set()
 
 def work(run: Run, tasks: list[bytes]) -> Answers:
     """Do tasks, one after another, in a process of the run."""
-    answers = Answers(socket.gethostname(), [], [], None, 0.0)
+    answers = Answers(socket.gethostname(), [], [])
     if run.version != __version__:
         return answers._replace(
             fatal=f"it has voiceconv {__version__}, and this is {run.version}; install this there"
         )
     seconds = 0.0
-    child: _Child | None = None
-    for task in tasks:
-        if run.token in _stopped:
-            return answers._replace(fatal="the run is over")
-        child = child or _take(run)
-        try:
-            if child is None:
+    todo = deque(tasks)
+    child = _take(run)
+    was_idle = child is not None
+    while todo:
+        if child is None:
+            try:
                 child = _start(run)
+            except OSError as error:  # no memory, or no process more
+                return answers._replace(not_started=describe(error), seconds=seconds)
+            if child is None:
+                return answers._replace(fatal="the run is over")
+            try:
                 answers.started.append(child.do(run.payload))
-            start = time.monotonic()
-            if (first := _fatal(answers.started[-1:])) is not None:
+            except (EOFError, ConnectionError):
+                how = how_it_ended(_drop(run, child))
+                return answers._replace(not_started=how, seconds=seconds)
+            if (why := _fatal(answers.started[-1])) is not None:
                 _drop(run, child)
-                return answers._replace(fatal=first)
-            answers.ends.append(child.do(task))
+                return answers._replace(fatal=why)
+        start = time.monotonic()
+        try:
+            answers.ends.append(child.do(todo[0]))
             seconds += time.monotonic() - start
+            todo.popleft()
         except (EOFError, ConnectionError):
-            assert child is not None
-            answers.ends.append(pickle.dumps(Message(_drop(run, child))))
-            child = None
+            code, child = _drop(run, child), None
+            if code or not was_idle:  # else its patience was over before it saw the task
+                answers.ends.append(pickle.dumps(Message(how_it_ended(code))))
+                todo.popleft()
+        was_idle = False
     if child is not None:
         _put_back(run, child)
     return answers._replace(seconds=seconds)
 
 
-def _fatal(messages: list[bytes]) -> str | None:
+def _fatal(started: bytes) -> str | None:
     """Why a process that has started cannot serve."""
-    message = pickle.loads(messages[0]) if messages else Message()
+    message: Message = pickle.loads(started)
     return message.error if message.is_fatal else None
 
 
@@ -120,36 +133,44 @@ def stop(token: str) -> None:
     """End the processes of a run, which is over."""
     with _lock:
         _stopped.add(token)
-        children = [*_idle.pop(token, ()), *_busy.get(token, ())]
-    for child in children:
-        child.process.terminate()
+        idle = _idle.pop(token, [])
+        for child in (*idle, *_busy.get(token, ())):  # who uses a busy one takes leave of it
+            child.process.terminate()
+    for child in idle:
+        child.end()
 
 
 def _take(run: Run) -> _Child | None:
-    """An idle process of the run that is alive."""
+    """An idle process of the run that is alive. Takes leave of those whose patience is over."""
     with _lock:
-        while _idle[run.token]:
-            child = _idle[run.token].pop()
-            if child.process.poll() is None:
-                _busy[run.token].append(child)
-                return child
-            child.end()
-    return None
+        for token, children in _idle.items():
+            for child in children:
+                if child.process.poll() is not None:
+                    child.end()
+            _idle[token] = [child for child in children if child.process.returncode is None]
+        if not _idle[run.token]:
+            return None
+        child = _idle[run.token].pop()
+        _busy[run.token].append(child)
+        return child
 
 
-def _start(run: Run) -> _Child:
-    child = _Child()
+def _start(run: Run) -> _Child | None:
+    """A new process; None if the run is over."""
     with _lock:
+        if run.token in _stopped:
+            return None
+        child = _Child()
         _busy[run.token].append(child)
     return child
 
 
-def _drop(run: Run, child: _Child) -> str:
-    """Take leave of a process that has died; a sentence about it."""
+def _drop(run: Run, child: _Child) -> int:
+    """Take leave of a process that has died, or will not serve; its exit code."""
     with _lock:
         _busy[run.token].remove(child)
     child.connection.close()
-    return how_it_ended(child.process.wait())
+    return child.process.wait()
 
 
 def _put_back(run: Run, child: _Child) -> None:

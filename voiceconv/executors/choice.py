@@ -38,8 +38,9 @@ def open_executor(
         yield dask.DaskExecutor.at(scheduler, jobs, WAIT if wait is None else wait, needed)
         return
     queues = importlib.import_module("voiceconv.executors.queues")
-    with queues.open_cluster(kind, jobs) as cluster:
-        yield dask.DaskExecutor.on(cluster, kind, jobs, needed)
+    with queues.open_cluster(kind) as cluster:
+        keep = queues.Jobs(cluster, kind, jobs)
+        yield dask.DaskExecutor.on(cluster, kind, keep, needed)
 
 
 def _check(kind: str, scheduler: str | None, jobs: int | None, wait: float | None) -> None:

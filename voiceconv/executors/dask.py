@@ -23,14 +23,22 @@ from distributed import Client, Future, KilledWorker
 from voiceconv import __version__
 from voiceconv.errors import InputError, RunError
 from voiceconv.executors.child import Answers, Run, stop, work
-from voiceconv.workers import LogEntry, Message, Outcome, Setup, Task, describe, log_again
+from voiceconv.workers import (
+    MAX_FAILED_STARTS,
+    LogEntry,
+    Message,
+    Outcome,
+    Setup,
+    Task,
+    describe,
+    log_again,
+)
 
 log = logging.getLogger(__name__)
 _CONNECT = 10.0  # s for one attempt
 _WORTH = 5.0  # s of work in a message
 _MOST = 64  # tasks in a message
 _LOOK = 2.0  # s between looks at the number of workers
-_KEEP = 30.0  # s between looks at jobs that have ended
 _PATIENCE = 15.0  # s without a worker until we say so
 
 
@@ -57,10 +65,17 @@ class _Work:
     def take(self, n_threads: int) -> list[int]:
         """Numbers of the next tasks for one message: few seconds of work, and some for everyone."""
         size = 1
-        if self.n_done and not self.tried.get(self.todo[0]):
+        if self.n_done:
             size = int(_WORTH * self.n_done / max(self.seconds, 1e-3))
             size = min(size, _MOST, len(self.todo) // (2 * n_threads))
-        return [self.todo.popleft() for _ in range(min(max(size, 1), len(self.todo)))]
+        numbers = [self.todo.popleft()]
+        while (
+            self.todo
+            and len(numbers) < size
+            and self.tried.keys().isdisjoint((numbers[0], self.todo[0]))
+        ):  # a task that has failed goes by itself
+            numbers.append(self.todo.popleft())
+        return numbers
 
     def fails(self, number: int) -> bool:
         """Count a failed attempt; whether it was the last. If not, the task is to be done again."""
@@ -85,12 +100,13 @@ class DaskExecutor:
     ) -> None:
         """connect: makes a client, in so many seconds. name: of the scheduler, for messages.
 
-        at_most: messages at once. keep: is called now and then, to have ended workers started
-        again. The others are as `open_executor` has them.
+        at_most: messages at once. keep: is called every few seconds, from the first task on, to
+        have workers started. The others are as `open_executor` has them.
         """
         self._connect, self._name, self._wait = connect, name, wait
         self._places, self._at_most, self._keep = list(places), at_most, keep
         self._said: set[LogEntry] = set()
+        self._n_failed_starts = 0  # in a row
 
     @classmethod
     def at(
@@ -112,15 +128,15 @@ class DaskExecutor:
         return made
 
     @classmethod
-    def on(cls, cluster: Any, kind: str, jobs: int, places: Iterable[Path]) -> "DaskExecutor":
-        """Of a cluster of ours, whose scheduler is in this process; jobs that end are replaced."""
+    def on(
+        cls, cluster: Any, kind: str, keep: Callable[[], None], places: Iterable[Path]
+    ) -> "DaskExecutor":
+        """Of a cluster of ours, whose scheduler is in this process; keep: has jobs submitted."""
 
         def connect(timeout: float) -> Client:
             return Client(cluster, timeout=timeout, set_as_default=False, name="voiceconv")
 
-        return cls(
-            connect, f"the scheduler for {kind}", places, keep=lambda: cluster.scale(jobs=jobs)
-        )
+        return cls(connect, f"the scheduler for {kind}", places, keep=keep)
 
     def __call__(
         self,
@@ -137,13 +153,15 @@ class DaskExecutor:
         run = self._run(setup, arguments(0))
         for name in ("distributed", "distributed.client"):  # we say what has happened
             logging.getLogger(name).setLevel(logging.CRITICAL)
-        client = self._connect(_CONNECT)
+        try:
+            client = self._connect(_CONNECT)
+        except (OSError, ValueError):
+            client = self._connect_again()
         try:
             while todo.n_open:
                 try:
                     yield from self._pass(client, run, todo)
                 except _LostError:
-                    log.warning("%s is lost; waiting %g s for it", self._name, self._wait)
                     _close(client)
                     client = self._connect_again()
         finally:
@@ -197,6 +215,9 @@ class DaskExecutor:
             ) from None
         if answers.fatal is not None:
             raise RunError(f"{answers.host}: {answers.fatal}")
+        self._n_failed_starts = self._n_failed_starts + 1 if answers.not_started else 0
+        if self._n_failed_starts == MAX_FAILED_STARTS:
+            raise RunError(f"processes don't start on {answers.host}: {answers.not_started}")
         return answers
 
     def _ends(
@@ -212,8 +233,10 @@ class DaskExecutor:
         else:
             self._log_again(answers.started)
             messages = [pickle.loads(end) for end in answers.ends]
-            left.n_done += len(numbers)
+            left.n_done += len(messages)
             left.seconds += answers.seconds
+            left.todo.extend(numbers[len(messages) :])
+            numbers = numbers[: len(messages)]
         for number, message in zip(numbers, messages, strict=True):
             self._log(message)
             if message.is_fatal:
@@ -234,6 +257,7 @@ class DaskExecutor:
 
     def _connect_again(self) -> Client:
         """A client of the scheduler that takes the place of a lost one. Raises RunError."""
+        log.warning("%s is lost; waiting %g s for it", self._name, self._wait)
         deadline = time.monotonic() + self._wait
         while (remaining := deadline - time.monotonic()) > 0:
             start = time.monotonic()
@@ -253,11 +277,11 @@ class _Threads:
     def __init__(self, client: Client, name: str, keep: Callable[[], None]) -> None:
         self._client, self._name, self._keep = client, name, keep
         self._n, self._said = 0, False
-        self._kept = self._had = time.monotonic()
+        self._had = time.monotonic()
         self._looked = self._had - _LOOK
 
     def count(self) -> int:
-        """The number of a moment ago. Raises _LostError."""
+        """The number of a moment ago. Raises _LostError, and what `keep` raises."""
         now = time.monotonic()
         if now - self._looked < _LOOK:
             return self._n
@@ -268,9 +292,7 @@ class _Threads:
         except Exception:
             raise _LostError from None
         self._looked = now
-        if now - self._kept > _KEEP:
-            self._kept = now
-            self._keep()
+        self._keep()
         if self._n:
             self._had, self._said = now, False
         elif now - self._had > _PATIENCE and not self._said:

@@ -70,7 +70,8 @@ class Ranks:
         raised = torch.tensor(float(flag), device="cuda" if dist.get_backend() == "nccl" else "cpu")
         with self._together():
             dist.all_reduce(raised, dist.ReduceOp.MAX)
-        return bool(raised)
+            is_raised = bool(raised)  # waits, and so meets what NCCL has met
+        return is_raised
 
     def gather(self, tensor: Tensor) -> list[Tensor]:
         """Each rank's tensor (same shape everywhere), in order of rank; on CPU."""
@@ -80,13 +81,16 @@ class Ranks:
         gathered = [torch.empty_like(tensor, device=device) for _ in range(self.world_size)]
         with self._together():
             dist.all_gather(gathered, tensor.to(device))
-        return [one.cpu() for one in gathered]
+            there = [one.cpu() for one in gathered]  # waits, too
+        return there
 
     @contextmanager
     def _together(self) -> Iterator[None]:
         """Around what all ranks do. Raises LostRankError."""
         try:
             yield
+        except torch.OutOfMemoryError:
+            raise
         except RuntimeError as error:
             raise LostRankError(
                 f"rank {self.rank} has lost another of the {self.world_size} ranks, which ended or "
@@ -96,7 +100,8 @@ class Ranks:
 
 def _reason(error: RuntimeError) -> str:
     """What gloo says, without the place in its source."""
-    return str(error).splitlines()[0].rpartition("] ")[2].rstrip(". ")
+    first = next(iter(str(error).splitlines()), "")
+    return first.rpartition("] ")[2].rstrip(". ") or type(error).__name__
 
 
 @contextmanager
