@@ -171,6 +171,9 @@ class OddError(Exception):
     def __init__(self, one: int, two: int) -> None:
         super().__init__(f"{one} and {two}")
 
+    def __reduce__(self):
+        return OddError, self.args  # as Exception has it, unless a package has made it cleverer
+
 
 @pytest.mark.parametrize(
     ("error", "type_", "message"),

@@ -277,3 +277,37 @@ def test_an_archive_beside_its_scp_is_found_where_the_folder_was_moved(tmp_path)
     assert Archive(scp)["a"].shape == (3, 2)
     (tmp_path / "old").rename(tmp_path / "new")
     assert Archive(tmp_path / "new" / "feats.scp")["a"].shape == (3, 2)
+
+
+@pytest.mark.parametrize("name", ["../x.yaml", "train/../../x.yaml", "../../../../.bashrc"])
+def test_a_name_that_leads_out_of_a_dump_is_refused_and_nothing_is_written(
+    name, tmp_path, monkeypatch
+):
+    class Hostile:
+        def find(self, root, maxdepth, detail):
+            return {f"{root}/{one}": {"size": 1, "etag": "1"} for one in ("feats.scp", name)}
+
+        def invalidate_cache(self) -> None:
+            pass
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(stores, "url_to_fs", lambda url: (Hostile(), "bucket/dump"))
+    with pytest.raises(InputError, match="which leads out of its folder"):
+        stores.local("s3://bucket/dump")
+    assert list(tmp_path.rglob("*")) == []
+    inside = {f"train/{one}": {"size": 1, "etag": "1"} for one in ("a/b", "c\\d", "utt2spk")}
+    monkeypatch.setattr(Hostile, "find", lambda self, root, **more: {
+        f"{root}/{one}": info for one, info in inside.items()
+    })  # fmt: skip
+    assert stores._listed(Hostile(), "bucket/dump") == {
+        "train": {"utt2spk": inside["train/utt2spk"]}
+    }
+
+
+def test_a_mirror_loses_only_what_came_from_the_store(store, dump):
+    mirror = stores.local(URL)
+    (mirror / "mine.txt").write_text("mine")
+    (mirror / "train" / "mine.txt").write_text("mine")
+    (mirror / "train" / ".store.json").write_text("{}")
+    stores.local(URL)
+    assert (mirror / "mine.txt").exists() and (mirror / "train" / "mine.txt").exists()

@@ -131,7 +131,7 @@ def test_a_small_file_that_holds_hours_is_refused_by_its_first_seconds(server, b
 
 def test_a_header_that_lies_gets_no_more_than_it_says(server):
     reply = server.call("POST", "/api/convert?target=high", flac_bomb(1200, announced=8000))
-    assert reply.status == 422 or len(reply.body) == 44 + 2 * RATE
+    assert reply.status == 422 or soundfile.info(io.BytesIO(reply.body)).frames == RATE
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,9 @@ PIECE = 2**23  # bytes of a request; an interrupted archive loses N_AT_ONCE of t
 N_AT_ONCE = 8
 STATE = ".store.json"  # in each folder of a mirror: the version of each file in the store
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://")
-_TABLES = {"", ".scp", ".yaml", ".safetensors"}  # extensions
+_TABLES = {".scp", ".yaml", ".safetensors"}  # extensions
+_MADE_HERE = "stats.safetensors"  # by `voiceconv stats`, where the store has none
+_KALDI = {"utt2spk", "spk2utt", "text", "segments", "reco2file_and_channel"}
 # What tells versions of a file apart; stores of one kind have one of them.
 _MARKS = ("ETag", "etag", "Last-Modified", "LastModified", "last_modified", "mtime", "created")
 
@@ -66,7 +68,8 @@ def local(place: Path | str) -> Path:
     try:
         mirror.mkdir(parents=True, exist_ok=True)
         with FileLock(_mirrors() / ".lock"):
-            for name in folders.keys() | {path.name for path in mirror.iterdir() if path.is_dir()}:
+            gone = {path.name for path in mirror.iterdir() if (path / STATE).is_file()}
+            for name in folders.keys() | gone:
                 _update(mirror / name, store, folders.get(name, {}))
     except OSError as error:
         raise unwritable(mirror, error) from None
@@ -107,11 +110,17 @@ def _mirrors() -> Path:
 
 
 def _listed(store: AbstractFileSystem, root: str) -> dict[str, _Files]:
-    """The files of a folder (name ".") and of the folders in it, by folder."""
+    """The files of a folder (name ".") and of the folders in it, by folder.
+
+    Raises InputError for a name that leads out of the folder.
+    """
     folders: dict[str, _Files] = {}
     for path, info in store.find(root, maxdepth=2, detail=True).items():
-        name = PurePosixPath(path.removeprefix(root).strip("/"))
-        if not name.parts:  # root is a file
+        inner = path.removeprefix(root).strip("/")
+        if not inner or "\\" in inner:  # root is a file; no file of ours is called so
+            continue
+        name = PurePosixPath(below(inner, path).as_posix())
+        if len(name.parts) > 2:
             continue
         if not any(info.get(mark) for mark in _MARKS):  # a web server's list of names
             info = store.info(path)
@@ -134,17 +143,17 @@ def _update(folder: Path, store: AbstractFileSystem, files: _Files) -> None:
     versions = {name: _version(info) for name, info in files.items()}
     known = _known(folder)
     if versions != known:
-        for path in folder.iterdir() if folder.exists() else ():
-            name = path.name.removesuffix(_PART)
-            if path.is_file() and not name.startswith("."):
-                if name not in versions or versions[name] != known.get(name):
-                    path.unlink()
+        for name in known.keys() | versions.keys() | {_MADE_HERE}:
+            if versions.get(name) != known.get(name) or name not in versions:
+                for path in (folder / name, folder / f"{name}{_PART}"):
+                    path.unlink(missing_ok=True)
         folder.mkdir(exist_ok=True)
         replace_text(folder / STATE, json.dumps(versions))
     wanted = {
         info["name"]: folder / name
         for name, info in files.items()
-        if PurePosixPath(name).suffix in _TABLES and not (folder / name).exists()
+        if (PurePosixPath(name).suffix in _TABLES or name in _KALDI)
+        and not (folder / name).exists()
     }
     if wanted:
         with _asking(address(folder)):
@@ -203,6 +212,8 @@ def _asking(url: str) -> Iterator[None]:
     """Say in a sentence what a store answers; each kind of store raises errors of its own."""
     try:
         yield
+    except InputError:
+        raise
     except FileNotFoundError:
         raise InputError(f"there is no {url}; check the address") from None
     except PermissionError as error:
