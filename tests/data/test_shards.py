@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from tiny_model import make_cli
 
 from voiceconv.data.archive import Archive, ArchiveWriter
 from voiceconv.data.extract import LeftOutError, extract
 from voiceconv.data.kaldi import Utterance, write_data_dir
 from voiceconv.data.shards import name_of, shard_size
-from voiceconv.errors import RunError
+from voiceconv.errors import InputError, RunError
+from voiceconv.files import locked
 from voiceconv.workers import Outcome, Setup
 
 RATE = 8000
@@ -170,3 +172,20 @@ def test_an_archive_may_be_more_files_than_a_process_has_open(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
     assert all(np.array_equal(found[name], array) for name, array in arrays.items())
+
+
+def test_a_store_is_no_place_for_archives(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    said = make_cli(monkeypatch, capsys)("extract", "data", "s3://bucket/dump")
+    assert said.code == 2
+    assert "s3://bucket/dump: stores are only read; extract to a folder" in said.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_split_that_another_run_extracts_is_left_to_it(data, tmp_path):
+    (tmp_path / "splits").mkdir()
+    data.rename(tmp_path / "splits" / "train")
+    with locked(tmp_path / "dump" / "train", "extracting to"):
+        with pytest.raises(InputError, match="another process is extracting to .*train"):
+            extract(tmp_path / "splits", tmp_path / "dump", MEL, jobs=1)
+        assert not (tmp_path / "dump" / "train" / "features.yaml").exists()

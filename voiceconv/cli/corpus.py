@@ -17,6 +17,7 @@ from voiceconv.cli.options import (
     Workers,
 )
 from voiceconv.cli.terminal import logging_to_stderr, show_summary
+from voiceconv.errors import InputError
 
 
 def prepare(
@@ -140,7 +141,7 @@ def augment(
 
 def extract(
     data: Annotated[Path, typer.Argument(help="Data directory, or folder of splits.")],
-    dump: Annotated[Path, typer.Argument(help="Output folder for the archives.")],
+    dump: Annotated[str, typer.Argument(help="Output folder for the archives.")],
     features: Annotated[
         str, typer.Option(help="world, mel, experiment=NAME, or a neural vocoder.")
     ] = "experiment=cyclegan_vc2_small",
@@ -163,9 +164,12 @@ def extract(
     """Extract features of a corpus. After an interruption it continues where it stopped."""
     from voiceconv.commands.choices import features_node
     from voiceconv.data.extract import extract
+    from voiceconv.data.stores import is_url
     from voiceconv.executors import open_executor
     from voiceconv.progress import progress_bar
 
+    if is_url(dump):
+        raise InputError(f"{dump}: stores are only read; extract to a folder, and copy that")
     node = features_node(features, config_dir)
     with (
         logging_to_stderr(),

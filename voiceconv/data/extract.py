@@ -8,7 +8,7 @@ an interruption the same call continues, and the files are those of a call witho
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -89,10 +89,11 @@ def extract(
     processing = _processing(representation, trim, loudness, waves)
     kinds = _kinds(representation, processing)
     splits = _read_splits(Path(data_dir), Path(dump_dir))
-    for folder in splits:
-        _check_folder(folder, features, representation.definition, processing)
-    with locked(Path(dump_dir), "extracting to"):
+    with ExitStack() as stack:
+        for folder in dict.fromkeys([Path(dump_dir), *splits]):  # a split alone may be another's
+            stack.enter_context(locked(folder, "extracting to"))
         for folder in splits:
+            _check_folder(folder, features, representation.definition, processing)
             remove_scratch(folder)
         shards = {folder: plan(folder, utts, kinds) for folder, utts in splits.items()}
         results = [
