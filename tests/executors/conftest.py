@@ -1,5 +1,6 @@
 """One scheduler with two workers, for all tests that don't break it."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -15,3 +16,17 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         yield made
     finally:
         made.end()
+
+
+@pytest.fixture(autouse=True)
+def no_endless_wait() -> Iterator[None]:
+    """A cluster that never answers fails its test, and not the whole run."""
+
+    def give_up(number: int, frame: object) -> None:
+        raise TimeoutError("the cluster of this test has not answered for five minutes")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(300)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
