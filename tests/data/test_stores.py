@@ -145,6 +145,31 @@ def test_an_archive_that_changes_under_a_run_is_refused(store, dump):
         read_dump(mirror / "train")
 
 
+@pytest.mark.parametrize("is_fetched", [True, False])
+def test_an_archive_that_another_command_brought_up_to_date_is_refused(
+    store, dump, tmp_path, monkeypatch, is_fetched
+):
+    """This process has the tables of the first version, and the mirror those of the second."""
+    mirror = local(URL)
+    other = write_dump(tmp_path / "other", seconds=0.6)
+    for name in ("feats.scp", "feats.0.ark"):
+        store.client.put(str(other / "train" / name), f"{URL}/train/{name}")
+    with monkeypatch.context() as command:
+        command.setattr(stores, "_seen", {})
+        local(URL)
+        if is_fetched:
+            assert_same_frames(mirror / "train", other / "train")
+    path = mirror / "train" / "feats.0.ark"
+    assert path.exists() == is_fetched
+    store.requests.clear()
+    with pytest.raises(RunError, match=f"{URL}/train/feats.0.ark has changed since the run began"):
+        present(path)
+    assert store.read() == []
+    for name in ("train/f0.0.ark", "val/feats.0.ark"):  # the same in both versions
+        assert present(mirror / name).read_bytes() == (dump / name).read_bytes()
+    assert_same_frames(local(URL) / "train", other / "train")  # a run that begins now
+
+
 def test_training_from_the_store_is_training_from_the_disk_to_the_bit(
     server, voiceconv, tmp_path, monkeypatch
 ):

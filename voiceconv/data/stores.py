@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from filelock import FileLock
 from fsspec import AbstractFileSystem
@@ -38,6 +38,19 @@ _KALDI = {"utt2spk", "spk2utt", "text", "segments", "reco2file_and_channel"}
 _MARKS = ("ETag", "etag", "Last-Modified", "LastModified", "last_modified", "mtime", "created")
 
 _Files = dict[str, dict[str, Any]]  # name -> what the store says of the file
+
+
+class _Seen(NamedTuple):
+    """What this process read a folder's tables by: the versions, and which file of them that was.
+
+    Another command on this machine may replace that file, and the tables and archives with it.
+    """
+
+    versions: dict[str, str]
+    state: tuple[int, int] | None
+
+
+_seen: dict[Path, _Seen] = {}  # folder of a mirror -> what `local` saw; not in spawned processes
 
 
 def is_url(place: Path | str) -> bool:
@@ -79,12 +92,17 @@ def local(place: Path | str) -> Path:
 def present(path: Path) -> Path:
     """An archive's path; in a mirror it is fetched if it is not there, or not all of it.
 
-    Raises InputError, RunError, and NoRoomError where the disk is too small for it.
+    Raises InputError, RunError also where it is no more that of the tables that this process read,
+    and NoRoomError where the disk is too small for it.
     """
     path = Path(os.path.normpath(path))
-    if path.exists() or not path.is_relative_to(_mirrors()):
+    if not path.is_relative_to(_mirrors()):
         return path
     url = address(path)
+    if not _is_as_seen(path):
+        raise _changed(url)
+    if path.exists():
+        return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_name(f".{path.name}.lock")):  # of several ranks, one fetches
@@ -149,6 +167,7 @@ def _update(folder: Path, store: AbstractFileSystem, files: _Files) -> None:
                     path.unlink(missing_ok=True)
         folder.mkdir(exist_ok=True)
         replace_text(folder / STATE, json.dumps(versions))
+    _seen[folder] = _Seen(versions, _state_of(folder))
     wanted = {
         info["name"]: folder / name
         for name, info in files.items()
@@ -174,13 +193,34 @@ def _known(folder: Path) -> dict[str, str]:
     return known
 
 
+def _state_of(folder: Path) -> tuple[int, int] | None:
+    """What tells one file of versions from the next, without reading it; None: there is none."""
+    try:
+        stat = (folder / STATE).stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns
+
+
+def _is_as_seen(path: Path) -> bool:
+    """Whether a file's version is still the one that `local` saw in this process."""
+    seen = _seen.get(path.parent)
+    if seen is None or seen.state == _state_of(path.parent):
+        return True
+    return seen.versions.get(path.name) == _known(path.parent).get(path.name)
+
+
+def _changed(url: str) -> RunError:
+    return RunError(f"{url} has changed since the run began; start it again")
+
+
 def _fetch(url: str, path: Path) -> None:
     """Fetch a file in pieces, and go on where an interrupted call has stopped."""
     with _asking(url):
         store, name = url_to_fs(url)
         info = store.info(name)
     if _version(info) != _known(path.parent).get(path.name):
-        raise RunError(f"{url} has changed since the run began; start it again")
+        raise _changed(url)
     size, part = int(info.get("size") or 0), path.with_name(path.name + _PART)
     with open(part, "ab") as file, progress_bar(f"fetch {path.name}") as progress:
         free = shutil.disk_usage(path.parent).free
