@@ -32,6 +32,7 @@ fail() {
 }
 
 for name in ${paths:?}; do # the caller's relative paths
+  [[ ${!name} != *://* ]] || parse_options_fail "option --$name: ${!name} is an address; recipes work in folders"
   [[ -z ${!name} || ${!name} = /* ]] || printf -v "$name" '%s/%s' "$PWD" "${!name}"
   # shellcheck disable=SC2016 # the two characters themselves
   # Known now, not after hours: 'voiceconv train' fills in ${KEY}, and a table has one line for each file.

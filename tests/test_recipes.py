@@ -632,6 +632,15 @@ def test_toy_recipe_from_nothing_to_scores(tmp_path):
     assert (exp / "listen/similarity/page/test.json").is_file()
 
 
+@pytest.mark.parametrize("option", ["data", "dump", "exp"])
+def test_an_address_is_no_folder_of_a_recipe(tmp_path, option):
+    result = run(ROOT / "egs/toy/vc1/run.sh", f"--{option}", "s3://bucket/dump", cwd=tmp_path)
+    assert result.returncode == 2
+    said = f"run.sh: error: option --{option}: s3://bucket/dump is an address; recipes work in"
+    assert result.stderr.startswith(said)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("recipe", ["vc1", "voc1"])
 @pytest.mark.parametrize("path", ["exp/${name}", "two\nlines"])
 def test_a_path_that_training_would_refuse_after_hours_is_refused_at_once(tmp_path, recipe, path):
