@@ -1,8 +1,10 @@
 """Shards: the files of a dump depend on its data alone, whoever wrote what and whatever failed."""
 
 import hashlib
+import os
 import resource
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from tiny_model import make_cli
 from voiceconv.data.archive import Archive, ArchiveWriter
 from voiceconv.data.extract import LeftOutError, extract
 from voiceconv.data.kaldi import Utterance, write_data_dir
-from voiceconv.data.shards import name_of, shard_size
+from voiceconv.data.shards import name_of, shard_size, write_shard
 from voiceconv.errors import InputError, RunError
 from voiceconv.files import locked
 from voiceconv.workers import Outcome, Setup
@@ -138,6 +140,80 @@ def test_data_that_has_changed_takes_what_is_there(data, tmp_path, whole):
         (tmp_path / "wav" / f"{number:02d}.wav").write_bytes(b"not read again")
     [result] = extract(data, dump, MEL, 1)
     assert (result.n_done_before, files(dump)) == (N - 3, whole)
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_an_utterance_of_another_recording_now_is_analysed_again(data, tmp_path, is_killed):
+    """Of a-06 the recording is another one, of a-09 a part, and nothing else is read."""
+    dump, wav = tmp_path / "dump", tmp_path / "wav"
+    extract(data, dump, MEL, 1)
+    soundfile.write(tmp_path / "other.wav", np.full(3000, 0.1), RATE, "FLOAT")
+    utterances = [Utterance(f"a-{n:02d}", "a", wav / f"{n:02d}.wav") for n in range(N)]
+    utterances[6] = Utterance("a-06", "a", tmp_path / "other.wav")
+    utterances[9] = Utterance("a-09", "a", wav / "09.wav", 0.125, 0.25)
+    write_data_dir(tmp_path / "changed", utterances)
+    extract(tmp_path / "changed", tmp_path / "fresh", MEL, 1)
+    for number in set(range(N)) - {9}:
+        (wav / f"{number:02d}.wav").write_bytes(b"not read again")
+    n_before = N - 2
+    if is_killed:
+        n_before = N - 1
+
+        def killed(*arguments: Any, **named: Any) -> Iterator[Outcome[Any]]:
+            yield next(here(*arguments, **named))
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            extract(tmp_path / "changed", dump, MEL, executor=killed)
+    [result] = extract(tmp_path / "changed", dump, MEL, 1)
+    assert (result.n_done_before, files(dump)) == (n_before, files(tmp_path / "fresh"))
+    assert Archive(dump / "feats.scp")["a-06"].shape == (3000 // 256 + 1, 20)
+    # Back to whole recordings: no `segments` of before is left.
+    (wav / "09.wav").write_bytes((tmp_path / "other.wav").read_bytes())
+    utterances[9] = Utterance("a-09", "a", wav / "09.wav")
+    write_data_dir(tmp_path / "whole", utterances)
+    [result] = extract(tmp_path / "whole", dump, MEL, 1)
+    assert (result.n_done_before, (dump / "segments").exists()) == (N - 1, False)
+
+
+def written(folder: Path, frames: dict[str, float]) -> str | None:
+    """Write a shard of two kinds, with arrays of that length and value."""
+    arrays = (
+        (name, dict.fromkeys(("f0", "feats"), np.full(int(value), value, np.float32)))
+        for name, value in frames.items()
+    )
+    return write_shard(folder, 3, ("f0", "feats"), arrays)
+
+
+def test_a_shard_with_the_same_bytes_is_left_as_it_is(tmp_path):
+    name = written(tmp_path, {"a": 5, "b": 7})
+    before = {path: path.stat().st_ino for path in tmp_path.iterdir()}
+    assert len(before) == 4 and written(tmp_path, {"a": 5, "b": 7}) == name
+    assert {path: path.stat().st_ino for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("n_done", range(5))
+def test_a_shard_that_is_replaced_never_has_offsets_of_another(tmp_path, monkeypatch, n_done):
+    """The worker is killed after none to four of the four files."""
+    written(tmp_path, {"a": 5, "b": 7})
+    replace, done = os.replace, []
+
+    def killed(old: Path, new: Path) -> None:
+        if new.parent == tmp_path:
+            if len(done) == n_done:
+                raise KeyboardInterrupt
+            done.append(new)
+        replace(old, new)
+
+    with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+        patch.setattr(os, "replace", killed)
+        written(tmp_path, {"a": 6, "b": 4})
+    scps = list(tmp_path.glob("*.scp"))
+    assert len(list(tmp_path.glob("*.ark"))) == 2 and len(scps) == max(n_done - 2, 0)
+    for scp in scps:
+        assert {u: (len(a), a[0]) for u, a in Archive(scp).items()} == {"a": (6, 6), "b": (4, 4)}
+    name = written(tmp_path, {"a": 6, "b": 4})
+    assert Archive(tmp_path / f"feats.{name}.scp")["b"].tolist() == [4, 4, 4, 4]
 
 
 def test_a_shard_that_did_not_come_here_is_missed(data, tmp_path):

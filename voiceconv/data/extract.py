@@ -29,6 +29,7 @@ from voiceconv.data.shards import (
     Shard,
     Task,
     Written,
+    forget_changed,
     locations,
     plan,
     remove_others,
@@ -92,9 +93,10 @@ def extract(
     with ExitStack() as stack:
         for folder in dict.fromkeys([Path(dump_dir), *splits]):  # a split alone may be another's
             stack.enter_context(locked(folder, "extracting to"))
-        for folder in splits:
+        for folder, utterances in splits.items():
             _check_folder(folder, features, representation.definition, processing)
             remove_scratch(folder)
+            forget_changed(folder, utterances)
         shards = {folder: plan(folder, utts, kinds) for folder, utts in splits.items()}
         results = [
             SplitResult(folder, len(splits[folder]), sum(len(one.known) for one in own))

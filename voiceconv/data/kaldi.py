@@ -93,8 +93,31 @@ def read_data_dir(directory: Path | str) -> list[Utterance]:
     ]
 
 
+# path, start, end, channel
+Source = tuple[str, float, float | None, int | None]
+
+
+def source(utterance: Utterance) -> Source:
+    """What of which recording an utterance is, as a data directory has it."""
+    u = utterance
+    return str(u.path), u.start or 0.0, u.end, u.channel
+
+
+def sources(directory: Path | str) -> dict[str, Source]:
+    """Utterance -> its source, in a data directory of `write_data_dir`; no recording is opened."""
+    directory = Path(directory)
+    recordings = _read_table(directory / "wav.scp")
+    return {
+        name: (recordings[recording].value, start or 0.0, end, channel)
+        for name, (recording, start, end, channel, _) in _parts(directory, recordings)
+    }
+
+
 def write_data_dir(directory: Path | str, utterances: Iterable[Utterance]) -> None:
-    """Write wav.scp, utt2spk, spk2utt and, where needed, text and segments, in Kaldi's order."""
+    """Write wav.scp, utt2spk, spk2utt and, where needed, text and segments, in Kaldi's order.
+
+    A text or segments of other utterances that is there goes.
+    """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     utterances = sorted(utterances, key=lambda u: u.id)
@@ -112,11 +135,14 @@ def write_data_dir(directory: Path | str, utterances: Iterable[Utterance]) -> No
         _write(directory / "wav.scp", {name: str(path) for path, name in recordings.items()})
         _write(directory / "segments", {u.id: _part(u, recordings[u.path]) for u in utterances})
     else:
+        (directory / "segments").unlink(missing_ok=True)
         _write(directory / "wav.scp", {u.id: str(u.path) for u in utterances})
     _write(directory / "utt2spk", {u.id: u.domain for u in utterances})
     _write(directory / "spk2utt", {d: " ".join(names) for d, names in by_domain.items()})
     if texts := {u.id: u.text for u in utterances if u.text is not None}:
         _write(directory / "text", texts)
+    else:
+        (directory / "text").unlink(missing_ok=True)
 
 
 def _part(u: Utterance, recording: str) -> str:

@@ -2,10 +2,11 @@
 
 The utterances of a split, in their order, are cut into shards of one size. Shard 7 is the files
 `<kind>.7-<digest>.ark` and `.scp`; the digest is of the utterances in it. Files appear whole under
-their names and never change, those of `feats` last. So a shard has the same bytes whichever worker
-writes it, once or twice, and what a killed worker leaves is no shard.
+their names, those of `feats` last, and change only where the recordings are others. So a shard has
+the same bytes whichever worker writes it, once or twice, and what a killed worker leaves is none.
 """
 
+import filecmp
 import hashlib
 import math
 import os
@@ -27,8 +28,8 @@ from voiceconv.data.archive import (
     intact_utterances,
     read_scp,
 )
-from voiceconv.data.kaldi import Utterance
-from voiceconv.errors import RunError
+from voiceconv.data.kaldi import Utterance, is_data_dir, source, sources, write_data_dir
+from voiceconv.errors import InputError, RunError
 from voiceconv.files import replace_text
 
 LARGEST = 512  # utterances: half an hour of speech, some minutes of work
@@ -150,7 +151,8 @@ def write_shard(
 ) -> str | None:
     """Write (id, kind -> (T, C) or (T,)) in their order; the archive's name, None without any.
 
-    Raises OSError.
+    Files that are there with these bytes stay: somebody may have them mapped. Of others the scps go
+    first, so no offset is ever of another ark. Raises OSError.
     """
     scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=folder))
     try:
@@ -164,15 +166,27 @@ def write_shard(
         if not utterances:
             return None
         name = name_of(number, utterances)
-        for kind in kinds:
-            os.replace(writers[kind].ark_path, folder / f"{kind}.{name}.ark")
-        for kind in kinds:
-            there = read_scp(writers[kind].scp_path)
-            lines = (f"{one} {kind}.{name}.ark:{there[one].offset}\n" for one in utterances)
-            replace_text(folder / f"{kind}.{name}.scp", "".join(lines))
+        arks = {folder / f"{kind}.{name}.ark": writers[kind].ark_path for kind in kinds}
+        scps = {folder / f"{kind}.{name}.scp": writers[kind].scp_path for kind in kinds}
+        for ark, new in zip(arks, scps.values(), strict=True):
+            there = read_scp(new)
+            replace_text(new, "".join(f"{u} {ark.name}:{there[u].offset}\n" for u in utterances))
+        if any(old.exists() and not _same(old, new) for old, new in (arks | scps).items()):
+            for scp in scps:
+                scp.unlink(missing_ok=True)
+        for old, new in (arks | scps).items():  # the arks first
+            if not _same(old, new):
+                os.replace(new, old)
         return name
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _same(old: Path, new: Path) -> bool:
+    try:
+        return filecmp.cmp(old, new, shallow=False)
+    except FileNotFoundError:  # another worker may be at this shard
+        return False
 
 
 class Known:
@@ -205,6 +219,31 @@ def locations(
         for name in names:
             found[kind] |= read_scp(folder / f"{kind}.{name}.scp")
     return found
+
+
+def forget_changed(folder: Path, utterances: Sequence[Utterance]) -> None:
+    """Take out of the archives what the folder has of other recordings under the same ids.
+
+    The folder's data directory says which; then it becomes that of `utterances`, so what is
+    analysed from now on stays after an interruption. Without one (nothing was finished) all stays.
+    """
+    if not is_data_dir(folder):
+        return
+    try:
+        there = sources(folder)
+    except InputError:  # torn by an interruption
+        changed = {u.id for u in utterances}
+    else:
+        changed = {u.id for u in utterances if there.get(u.id, source(u)) != source(u)}
+    if not changed:
+        return
+    for path in list(folder.iterdir()):
+        match = _FILE.fullmatch(path.name)
+        if match and path.suffix == ".scp":
+            kept = {u: one for u, one in read_scp(path).items() if u not in changed}
+            lines = (f"{u} {one.path.name}:{one.offset}\n" for u, one in kept.items())
+            replace_text(path, "".join(lines))
+    write_data_dir(folder, utterances)
 
 
 def remove_others(folder: Path, shards: Sequence[Shard]) -> None:
