@@ -1,6 +1,7 @@
 """Read text in Unicode; names of files; write a file or a folder whole or not, or under a lock."""
 
 import codecs
+import hashlib
 import os
 import re
 import secrets
@@ -149,6 +150,12 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
                 for one in new:
                     one.rmdir() if one.is_dir() else one.unlink()
             raise
+
+
+def sha256(path: Path | str) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal. Raises OSError."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def printable(path: Path | str) -> str:

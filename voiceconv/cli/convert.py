@@ -113,7 +113,9 @@ def convert(
     ] = None,
     watermark: Annotated[
         bool,
-        typer.Option("--watermark", help="Put an inaudible mark into the sound; extra watermark."),
+        typer.Option(
+            "--watermark", help="Mark the sound itself, for `inspect` to find; extra watermark."
+        ),
     ] = False,
     sidecar: Annotated[
         bool,
@@ -300,7 +302,8 @@ def push(
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Don't ask.")] = False,
 ) -> None:
     """Push a model to the Hugging Face hub: safetensors, card and the hashes of both."""
-    from voiceconv.commands.push import packed, upload
+    from voiceconv.commands.push import packed
+    from voiceconv.hub import upload
 
     with packed(model, repository, revision) as parcel:
         for name, size in parcel.sizes.items():

@@ -11,13 +11,12 @@ import torch
 from voiceconv.build import class_of
 from voiceconv.commands.jobs import recordings
 from voiceconv.converter import Converter
-from voiceconv.converter.directory import digest, find_model, read_config
+from voiceconv.converter.directory import called, digest, find_model, read_config
 from voiceconv.data.clips import read_clips
 from voiceconv.device import pick_device
 from voiceconv.errors import InputError, RunError
 from voiceconv.features import DomainStats
 from voiceconv.files import appearing, plain_name
-from voiceconv.hub import pinned
 from voiceconv.models import Translator
 from voiceconv.models.any_to_many import AnyToManyTranslator
 from voiceconv.progress import progress_bar
@@ -58,9 +57,9 @@ def adapt(
     little speech, and a name that is taken; RunError when interrupted.
     """
     began = time.monotonic()
-    model = pinned(model)
     place = pick_device(device, "--device ")
-    base = _open(model)
+    source = find_model(model)
+    base = _open(source, model)
     domain = _domain(name, clips, base.domains)
     with appearing(output) as folder:
         with progress_bar("reading") as progress:
@@ -86,13 +85,12 @@ def adapt(
         _learn(adaptation, n_steps, output)
         converter.translator = adaptation.averaged()
         adapted = Adapted(domain, heard.seconds / 60, n_steps)
-        converter.save_pretrained(folder, _card(base, model, adapted, licence, seed))
+        converter.save_pretrained(folder, _card(base, source, adapted, licence, seed))
     return adapted
 
 
-def _open(model: str) -> Converter:
+def _open(folder: Path, model: str) -> Converter:
     """A model that a domain can be added to. Raises InputError for another."""
-    folder = find_model(model)
     network = class_of(read_config(folder)["translator"], Translator)
     if not issubclass(network, AnyToManyTranslator):
         raise InputError(
@@ -165,14 +163,13 @@ def _learn(adaptation: Adaptation, n_steps: int, output: Path) -> None:
 
 
 def _card(
-    base: Converter, model: str, adapted: Adapted, licence: str | None, seed: int
+    base: Converter, folder: Path, adapted: Adapted, licence: str | None, seed: int
 ) -> dict[str, Any]:
     """The base's card, and how the new domain came to be."""
     card = dict(base.config["card"])
-    folder = find_model(model)
     run = {
         "domain": adapted.domain,
-        "from": folder.parent.name if folder.name == "model" else folder.name,
+        "from": called(folder),
         "digest": digest(folder),
         "minutes": round(adapted.minutes, 2),
         "steps": adapted.n_steps,

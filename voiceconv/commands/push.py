@@ -9,10 +9,8 @@ from typing import Any, NamedTuple
 
 from voiceconv.converter import open_model
 from voiceconv.converter.directory import VOCODER, find_model, read_config
-from voiceconv.hub import check_names, make_ready, model_files, upload
+from voiceconv.hub import check_names, make_ready, model_files
 from voiceconv.vocoders import directory
-
-__all__ = ["Parcel", "packed", "upload"]
 
 
 class Parcel(NamedTuple):

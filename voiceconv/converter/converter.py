@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
@@ -147,7 +147,9 @@ class Converter(FrameConverter):
             return transposed(translated, semitones)
 
         converted = through_features(self.vocoder, spoken, translate, gain, progress, whole)
-        verdict = self._judge(origin.heard)
+        verdict = None
+        if self.novelty is not None:  # else nobody pays for the traits
+            verdict = self._judge(mean_traits(self.extractor, origin.heard))
         self._warn(name, level(wave, self.sample_rate), origin.voiced, verdict)
         nobody = origin.known == "unseen" and self.translator.any_source
         move = f0_move(origin.stats, wanted)
@@ -173,8 +175,7 @@ class Converter(FrameConverter):
         None where the model does not know (`voiceconv calibrate`), and where the wave has too
         little sound.
         """
-        found = None if self.novelty is None else self.describe(wave, sample_rate)
-        return None if found is None or self.novelty is None else self.novelty.judge(found)
+        return None if self.novelty is None else self._judge(self.describe(wave, sample_rate))
 
     @property
     def look_aheads(self) -> tuple[float, ...]:
@@ -230,11 +231,8 @@ class Converter(FrameConverter):
             return 1.0
         return loudness_gain(wave, self.sample_rate, self.loudness)
 
-    def _judge(self, heard: Iterable[tuple[Tensor, Features]]) -> Verdict | None:
-        if self.novelty is None:
-            return None
-        found = mean_traits(self.extractor, heard)
-        return None if found is None else self.novelty.judge(found)
+    def _judge(self, found: Traits | None) -> Verdict | None:
+        return None if self.novelty is None or found is None else self.novelty.judge(found)
 
     def _warn(self, name: str, loudness: float, voiced: float, verdict: Verdict | None) -> None:
         """Of a recording that has hardly a voice in it, or is unlike what the model knows."""

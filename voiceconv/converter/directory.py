@@ -11,7 +11,7 @@ from torch import Tensor
 from voiceconv.converter.novelty import NOVELTY
 from voiceconv.errors import InputError
 from voiceconv.features import DomainStats, load_stats, save_stats
-from voiceconv.files import read_mapping, replace_text, replacing
+from voiceconv.files import read_mapping, replace_text, replacing, sha256
 from voiceconv.hub import USUAL, Access, fetch, hub_name
 from voiceconv.model_folder import (
     BUNDLED,
@@ -103,8 +103,7 @@ def digest(folder: Path) -> str:
             settings.pop("card", None)
             whole.update(hashlib.sha256(repr(settings).encode()).digest())
             continue
-        with open(path, "rb") as file:
-            whole.update(hashlib.file_digest(file, "sha256").digest())
+        whole.update(bytes.fromhex(sha256(path)))
     return whole.hexdigest()
 
 

@@ -93,12 +93,10 @@ class FrameConverter(ABC):
         folder = find_model(model, Access(revision, cache_dir, local_files_only, token))
         onnx = engine_of(folder, engine) == "onnx"
         config, stats, weights = read_model(folder)
-        if onnx:
-            converter = cls(config, stats, partial(cls.exported, folder))
-            converter._read_more(folder)
-            return converter
-        converter = cls(config, stats)
+        converter = cls(config, stats, partial(cls.exported, folder) if onnx else None)
         converter._read_more(folder)
+        if onnx:
+            return converter
         try:
             converter.translator.load_state_dict(weights)
         except RuntimeError as error:

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 from voiceconv.data.content import content_files, stems
 from voiceconv.data.kaldi import Utterance, is_data_dir, read_data_dir, read_table
 from voiceconv.errors import InputError
-from voiceconv.files import plain_name, printable
+from voiceconv.files import plain_name, printable, sha256
 
 COPY = "resynth"  # what `voiceconv resynth` puts behind a name
 T = TypeVar("T")
@@ -124,8 +124,7 @@ def ends(name: str) -> list[str]:
 def file_digest(path: Path) -> str:
     """The SHA-256 of a file. Raises InputError if it cannot be read."""
     try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256(path)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; check the path") from None
 

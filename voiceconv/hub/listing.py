@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from voiceconv.errors import InputError
-from voiceconv.files import below
-from voiceconv.hub.manifest import MANIFEST, TAKEN, hash_of
+from voiceconv.files import below, sha256
+from voiceconv.hub.manifest import MANIFEST, TAKEN
 
 MOST_FILES = 1000
 MOST_BYTES = 2_000_000_000  # of all that would be downloaded
@@ -26,7 +26,7 @@ class Listed(NamedTuple):
     def is_that_of(self, path: Path) -> bool:
         """Whether a downloaded file has the hash that the hub has said."""
         if self.sha256 is not None:
-            return hash_of(path) == self.sha256
+            return sha256(path) == self.sha256
         if self.git_id is None:
             return True
         data = path.read_bytes()

@@ -1,13 +1,12 @@
 """sha256.json: what each file of a pushed model has to hash to."""
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from voiceconv.errors import InputError
-from voiceconv.files import read_text, replace_text
+from voiceconv.files import read_text, replace_text, sha256
 
 MANIFEST = "sha256.json"
 TAKEN = re.compile(  # what a model's directory has, and all that is ever fetched
@@ -17,15 +16,9 @@ TAKEN = re.compile(  # what a model's directory has, and all that is ever fetche
 _HASH = re.compile("[0-9a-f]{64}")
 
 
-def hash_of(path: Path) -> str:
-    """The SHA-256 of a file's bytes."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def write_manifest(folder: Path, names: list[str]) -> None:
     """Write it, of these files in the folder."""
-    hashes = {name: hash_of(folder / name) for name in sorted(names)}
+    hashes = {name: sha256(folder / name) for name in sorted(names)}
     replace_text(folder / MANIFEST, json.dumps(hashes, indent=2) + "\n")
 
 
@@ -46,6 +39,6 @@ def read_manifest(path: Path, name: str) -> Mapping[str, str]:
     return hashes
 
 
-def is_right(path: Path, sha256: str) -> bool:
+def is_right(path: Path, wanted: str) -> bool:
     """Whether the file is there, and has that hash."""
-    return path.is_file() and hash_of(path) == sha256
+    return path.is_file() and sha256(path) == wanted

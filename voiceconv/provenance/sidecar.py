@@ -1,12 +1,11 @@
 """A note beside a file: FILE.json, bound to the file by its SHA-256."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import NamedTuple
 
 from voiceconv.errors import InputError
-from voiceconv.files import read_text, replace_text, unwritable
+from voiceconv.files import read_text, replace_text, sha256, unwritable
 from voiceconv.provenance.note import Note, read_note
 
 _LONGEST = 1 << 20  # bytes
@@ -38,7 +37,7 @@ def write_sidecar(path: Path | str, said: Note) -> None:
     """Write the note of a complete file beside it."""
     beside = sidecar_path(path)
     try:
-        replace_text(beside, json.dumps({"file_sha256": _sha256(path), **said}, indent=2) + "\n")
+        replace_text(beside, json.dumps({"file_sha256": sha256(path), **said}, indent=2) + "\n")
     except OSError as error:
         raise unwritable(beside, error) from error
 
@@ -48,7 +47,7 @@ def read_sidecar(path: Path | str) -> Sidecar | None:
     said = _said(sidecar_path(path))
     if said is None:
         return None
-    return Sidecar(said, said.pop("file_sha256", None) == _sha256(path))
+    return Sidecar(said, said.pop("file_sha256", None) == sha256(path))
 
 
 def _said(beside: Path) -> Note | None:
@@ -57,8 +56,3 @@ def _said(beside: Path) -> Note | None:
         return read_note(read_text(beside)) if beside.stat().st_size <= _LONGEST else None
     except (OSError, InputError):
         return None
-
-
-def _sha256(path: Path | str) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -8,6 +8,7 @@ from voiceconv.converter import Converter, converter_class, open_model
 from voiceconv.converter.directory import (
     DEFAULT,
     bundled_models,
+    called,
     digest,
     find_model,
     read_config,
@@ -86,5 +87,4 @@ def _name(model: str) -> str:
     on_hub = hub_name(model)
     if on_hub is not None:
         return on_hub.repository.partition("/")[2]
-    path = Path(model).resolve()
-    return path.parent.name if path.name == "model" else path.name
+    return called(Path(model))
