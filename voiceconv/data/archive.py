@@ -83,7 +83,7 @@ class ArchiveWriter:
             raise ValueError(f"{utterance}: an archive takes (T, C) or (T,), got {array.shape}")
         self._ark.write(array.tobytes())
         self._ark.flush()
-        self._scp.write(f"{utterance} {self.ark_path.name}:{offset}\n".encode())
+        self._scp.write(scp_line(utterance, self.ark_path.name, offset).encode())
         self._scp.flush()
 
     def close(self) -> None:
@@ -176,12 +176,16 @@ def _is_intact(archive: Archive, utterance: str) -> bool:
 def write_scp(path: Path | str, locations: Mapping[str, Location]) -> None:
     """Write locations sorted by id, arks relative to the scp's folder; whole or not at all."""
     folder = Path(path).resolve().parent
-    lines = (
-        f"{utterance} {os.path.relpath(Path(locations[utterance].path).resolve(), folder)}"
-        f":{locations[utterance].offset}\n"
-        for utterance in sorted(locations)
-    )
+    lines = []
+    for utterance in sorted(locations):
+        ark = os.path.relpath(Path(locations[utterance].path).resolve(), folder)
+        lines.append(scp_line(utterance, ark, locations[utterance].offset))
     replace_text(path, "".join(lines))
+
+
+def scp_line(utterance: str, ark: str, offset: int) -> str:
+    """The line of an array in an scp; ark: relative to the scp's folder."""
+    return f"{utterance} {ark}:{offset}\n"
 
 
 def open_matrix(location: Location) -> FloatArray:

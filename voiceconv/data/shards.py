@@ -27,6 +27,7 @@ from voiceconv.data.archive import (
     Location,
     intact_utterances,
     read_scp,
+    scp_line,
 )
 from voiceconv.data.kaldi import Utterance, is_data_dir, source, sources, write_data_dir
 from voiceconv.errors import InputError, RunError
@@ -170,7 +171,8 @@ def write_shard(
         scps = {folder / f"{kind}.{name}.scp": writers[kind].scp_path for kind in kinds}
         for ark, new in zip(arks, scps.values(), strict=True):
             there = read_scp(new)
-            replace_text(new, "".join(f"{u} {ark.name}:{there[u].offset}\n" for u in utterances))
+            lines = (scp_line(u, ark.name, there[u].offset) for u in utterances)
+            replace_text(new, "".join(lines))
         if any(old.exists() and not _same(old, new) for old, new in (arks | scps).items()):
             for scp in scps:
                 scp.unlink(missing_ok=True)
@@ -241,7 +243,7 @@ def forget_changed(folder: Path, utterances: Sequence[Utterance]) -> None:
         match = _FILE.fullmatch(path.name)
         if match and path.suffix == ".scp":
             kept = {u: one for u, one in read_scp(path).items() if u not in changed}
-            lines = (f"{u} {one.path.name}:{one.offset}\n" for u, one in kept.items())
+            lines = (scp_line(u, one.path.name, one.offset) for u, one in kept.items())
             replace_text(path, "".join(lines))
     write_data_dir(folder, utterances)
 
