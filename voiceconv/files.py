@@ -154,7 +154,7 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
 
 def sha256(path: Path | str) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal. Raises OSError."""
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

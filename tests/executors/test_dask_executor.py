@@ -5,18 +5,20 @@ import pickle
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from contextlib import nullcontext
 from pathlib import Path
 
 import dask_places
 import pytest
 from dask_places import Place
+from distributed.comm import CommClosedError
 
 from voiceconv import __version__
 from voiceconv.errors import InputError, RunError
 from voiceconv.executors import child, open_executor
 from voiceconv.executors.child import Run, work
-from voiceconv.executors.dask import _Work
+from voiceconv.executors.dask import DaskExecutor, _Work
 from voiceconv.workers import Message
 
 
@@ -179,6 +181,30 @@ def test_a_lost_scheduler_is_waited_for(tmp_path, caplog):
         place.end()
     with pytest.raises(InputError, match=r"^--scheduler tcp://127\.0\.0\.1:\d+: .*dask scheduler"):
         run(place, ["a"])
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "raised"),
+    [
+        ("finished", CommClosedError("Stream is closed"), "_LostError"),  # while it is fetched
+        ("error", CommClosedError("Stream is closed"), "_LostError"),
+        ("cancelled", CancelledError(), "_LostError"),
+        ("error", ModuleNotFoundError("No module named 'voiceconv'"), "RunError"),
+    ],
+)
+def test_an_answer_that_does_not_arrive_is_a_lost_scheduler_and_a_workers_error_is_none(
+    status, error, raised
+):
+    class Broken:
+        def result(self) -> None:
+            raise error
+
+    future = Broken()
+    future.status = status
+    executor = DaskExecutor(lambda timeout: None, "the scheduler", [])
+    with pytest.raises(Exception) as found:
+        executor._answers(future)
+    assert found.typename == raised
 
 
 def test_nothing_outlives_a_run(place):

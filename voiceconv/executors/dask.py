@@ -19,6 +19,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from distributed import Client, Future, KilledWorker
+from distributed.comm import CommClosedError
 
 from voiceconv import __version__
 from voiceconv.errors import InputError, RunError
@@ -208,7 +209,8 @@ class DaskExecutor:
         except KilledWorker:
             return "the workers that had it died"
         except Exception as error:
-            if future.status in ("cancelled", "lost", "pending"):
+            # no worker's: the way to the answer is broken
+            if future.status != "error" or isinstance(error, CommClosedError):
                 raise _LostError from None
             raise RunError(
                 f"workers of {self._name} cannot run voiceconv {__version__}: {describe(error)}"
